@@ -1,0 +1,143 @@
+/* syntax: a .dgm file as a tree, exactly as written (names unresolved, indices unbound).
+ * The last layer that looks at it is model. */
+#ifndef DGM_AST_H
+#define DGM_AST_H
+
+#include "base/base.h"
+
+/* ---- expressions --------------------------------------------------------------------------------
+ * kind       text                        fields
+ * AST_NUM    12, 0.5, 1e-3               num
+ * AST_STR    "samples.png"               name (unescaped)
+ * AST_NAME   W                           name
+ * AST_INDEX  W[i, j+1]                   kid[0] the indexed expression, kid[1..] the subscripts
+ * AST_CALL   sigmoid(x), idx("f", a = 1) name, kid[] arguments, key[k] the k-th argument's name or NULL
+ * AST_FIELD  dbn.W1                      kid[0], name
+ * AST_NEG    -x                          kid[0]
+ * AST_BIN    a + b                       op (one of + - * / @ ^ < > l g = !), kid[0], kid[1]
+ *                                        (l is <=, g is >=, = is ==, ! is !=)
+ * AST_REDUCE sum(i, j < i) body          name (sum, mean, max, min, prod, logsumexp), kid[0] the body,
+ *                                        kid[1..] the binders: AST_NAME or a comparison (AST_BIN).
+ *                                        sum(x) with no body is an AST_CALL.
+ * AST_RAMP   0.05 -> 0.001               kid[0], kid[1]
+ * AST_PIPE   x |> f(a)                   kid[0], kid[1] (an AST_CALL or AST_NAME)
+ * AST_RANGE  0..100                      kid[0], kid[1]
+ * AST_TUPLE  (a, b)                      kid[]
+ * AST_BAD    what could not be parsed    (an error has been given) */
+enum ast_kind {
+	AST_BAD, AST_NUM, AST_STR, AST_NAME, AST_INDEX, AST_CALL, AST_FIELD, AST_NEG, AST_BIN,
+	AST_REDUCE, AST_RAMP, AST_PIPE, AST_RANGE, AST_TUPLE
+};
+struct ast {
+	enum ast_kind kind;
+	char op;
+	struct span span;      /* the whole expression */
+	struct span name_span; /* the name alone, where there is one */
+	const char *name;
+	double num;
+	struct ast **kid;
+	const char **key; /* AST_CALL: one per kid */
+	int nkid;
+};
+
+/* ---- declarations -------------------------------------------------------------------------------- */
+struct ast_type { /* binary[D, K]; real; */
+	const char *name;
+	struct ast **dim;
+	int ndim;
+	struct span span;
+};
+
+enum decl_kind { DECL_VISIBLE, DECL_HIDDEN, DECL_GIVEN, DECL_PARAM, DECL_CONST, DECL_LET, DECL_ENERGY };
+struct ast_decl {
+	enum decl_kind kind;
+	const char *name;         /* NULL for energy */
+	struct span span, name_span;
+	bool has_type;
+	struct ast_type type;     /* visible, hidden, given, param; optional for const */
+	const char **index;       /* let g[d, j] = ...: the names on the left */
+	struct span *index_span;
+	int nindex;
+	char rel;                 /* 0 nothing follows, '=' a value, '~' a distribution */
+	struct ast *value;
+};
+
+/* model name(D = 784, H = 500) { ... } */
+struct ast_model {
+	const char *name;
+	struct span span, name_span;
+	struct ast_size {
+		const char *name;
+		struct ast *value;
+		struct span span;
+	} *size;
+	int nsize;
+	struct ast_decl *decl;
+	int ndecl;
+};
+
+/* One clause of a train, evaluate or sample block:
+ *     v = digits;                      binds = true, name v, arg[0]
+ *     batch 100;                       name batch, arg[0]
+ *     objective sml(k = 1);            name objective, arg[0] an AST_CALL
+ *     monitor every 5 : a(x), b(y);    name monitor, every = 5, arg[]
+ *     filters W, "filters.png";        name filters, arg[] */
+struct ast_setting {
+	const char *name;
+	struct span span, name_span;
+	bool binds;
+	struct ast *every; /* NULL where not written */
+	struct ast **arg;
+	const char **key; /* one per argument: image "a.png", scale = 2 */
+	int narg;
+};
+
+enum block_kind { BLOCK_TRAIN, BLOCK_EVALUATE, BLOCK_SAMPLE };
+struct ast_block {
+	enum block_kind kind;
+	const char *model; /* the model's name */
+	struct span span, model_span;
+	struct ast_setting *setting;
+	int nsetting;
+};
+
+struct ast_data { /* data name = value; also: const name = value; at top level */
+	const char *name;
+	struct span span, name_span;
+	struct ast *value;
+};
+
+enum item_kind { ITEM_MODEL, ITEM_DATA, ITEM_CONST, ITEM_BLOCK };
+struct ast_item { /* in the order of the file */
+	enum item_kind kind;
+	union {
+		struct ast_model *model;
+		struct ast_data *data; /* ITEM_DATA and ITEM_CONST */
+		struct ast_block *block;
+	};
+};
+struct ast_comment { /* kept for the formatter only */
+	struct span span;
+	bool own_line; /* nothing but blanks before it on its line */
+};
+struct ast_file {
+	int src;
+	struct ast_item *item;
+	int nitem;
+	struct ast_comment *comment;
+	int ncomment;
+};
+
+/* Parses a source.  Always returns a tree; errors are in cx->diags, what was bad is AST_BAD or left
+ * out.  Recovery at ';' and '}'. */
+struct ast_file *parse(struct cx *cx, const struct source *src);
+/* Parses one expression on its own, for --set k=v; NULL on error. */
+struct ast *parse_expr_text(struct cx *cx, const struct source *src);
+
+/* The tree as indented text (dgm emit --stage=ast), stable between runs. */
+void ast_print(const struct ast_file *f, FILE *out);
+void ast_expr_print(const struct ast *e, struct buf *out); /* one expression, as source text */
+/* The file in canonical layout, comments kept (dgm fmt); formatting twice changes nothing. */
+void ast_format(const struct ast_file *f, const struct source *src, FILE *out);
+
+#endif
