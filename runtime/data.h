@@ -1,0 +1,84 @@
+/* data: sets of examples read from files or built in, with their domain, their preparation and the
+ * key that every figure computed on them carries.
+ *
+ * A data set is a spec (a source and a list of steps, made by the compiler from
+ *     data d = idx("mnist/train-images-idx3-ubyte.gz") / 255 |> binarize(resampled);
+ * ) turned into examples of one shape.  Steps run in order. */
+#ifndef DGM_DATA_H
+#define DGM_DATA_H
+#include "dgm_rt.h"
+
+enum dgm_data_domain { DGM_DATA_REAL, DGM_DATA_UNIT, DGM_DATA_COUNT, DGM_DATA_BINARY };
+/* UNIT: all in [0,1]; COUNT: non-negative integers; BINARY: all 0 or 1.  After reading, the narrowest
+ * that holds. */
+
+enum dgm_step_kind {
+	DGM_STEP_MUL, DGM_STEP_ADD,                                   /* value */
+	DGM_STEP_ROWS,                                                /* examples lo..hi (hi < 0: to the end) */
+	DGM_STEP_COLUMNS,                                             /* columns lo..hi of a rank-1 example */
+	DGM_STEP_SHUFFLE,                                             /* seed */
+	DGM_STEP_STANDARDIZE,                                         /* each unit: mean 0, variance 1 */
+	DGM_STEP_BINARIZE_FIXED, DGM_STEP_BINARIZE_RESAMPLED, DGM_STEP_BINARIZE_THRESHOLD /* seed / - / value */
+};
+struct dgm_step {
+	enum dgm_step_kind kind;
+	double value;
+	int64_t lo, hi;
+	uint64_t seed;
+};
+struct dgm_data_spec {
+	const char *name;       /* of the data set in the file */
+	const char *reader;     /* "idx", "npy", "csv", "bars_and_stripes" */
+	const char *path;       /* as written; searched beside base_dir, then DGM_DATA, then /usr/share/datasets */
+	const char *base_dir;   /* the folder of the .dgm file */
+	int64_t arg[4];         /* built-in sets: their sizes */
+	int nstep;
+	struct dgm_step step[16];
+};
+
+struct dgm_data {
+	const char *name;
+	int64_t n;                     /* examples */
+	int rank;
+	int64_t dim[DGM_MAX_RANK];     /* shape of one example, as in the file (28 x 28) */
+	int64_t items;                 /* product of dim */
+	enum dgm_data_domain domain;   /* of what dgm_data_batch gives */
+	const char *key;               /* "fixed" (0/1 as in the file), "fixed(seed 1)", "resampled",
+	                                  "threshold(0.5)", "real", ... with further steps that change values */
+	const char *source;            /* file name and digest: "t10k-images-idx3-ubyte.gz sha:..." */
+	uint64_t digest;               /* of the values before binarisation, shape and steps included */
+	bool resampled;                /* values are probabilities: batches are drawn from them */
+	uint8_t *u8;                   /* one of the two: n*items values, u8 with scale (value = u8*scale) */
+	float scale;
+	float *f32;
+};
+/* DGM_OK and *out, or a status with its text in dgm_error() naming the file.  Missing file: says where it
+ * was looked for and, for a file of a Debian dataset package, which package to install. */
+int dgm_data_load(const struct dgm_data_spec *spec, struct dgm_data **out);
+void dgm_data_free(struct dgm_data *d);
+
+/* Mean of each unit over all examples; smoothed: (sum + 1)/(n + 2), finite under logit. */
+void dgm_data_mean(const struct dgm_data *d, bool smoothed, float *mean);
+/* Writes examples index[0..n) into a slot's buffer (f32 or bits per the slot; same number of items).
+ * resampled sets draw unit u of example e at (seed, epoch or step `step`): a function of those alone. */
+int dgm_data_batch(const struct dgm_data *d, const int64_t *index, int64_t n, const struct dgm_slot *slot,
+                   void *buffer, uint64_t seed, uint32_t step);
+/* A permutation of 0..n-1, a function of seed and epoch alone. */
+void dgm_permutation(int64_t *index, int64_t n, uint64_t seed, uint32_t epoch);
+
+/* One file a reader, exporting one const struct; the table is in data.c. */
+struct dgm_raw { /* what a reader gives */
+	int64_t n;
+	int rank;
+	int64_t dim[DGM_MAX_RANK];
+	uint8_t *u8; /* or */
+	float *f32;
+};
+struct dgm_reader {
+	const char *name;
+	bool is_file;
+	int nargs; /* numbers a built-in set takes */
+	int (*read)(const char *path, const int64_t *arg, struct dgm_raw *out);
+};
+extern const struct dgm_reader *const dgm_readers[]; /* NULL-terminated */
+#endif

@@ -1,0 +1,70 @@
+/* files: what a run leaves behind.  Every file is written beside its place, fsynced and renamed, so
+ * that a reader sees the old one or the new one and never half of either. */
+#ifndef DGM_FILES_H
+#define DGM_FILES_H
+#include "dgm_rt.h"
+#include <stdio.h>
+
+/* ---- atomic writes ---- */
+struct dgm_out {
+	FILE *f;
+	char path[4096], tmp[4096];
+};
+int dgm_out_open(struct dgm_out *o, const char *path);
+int dgm_out_commit(struct dgm_out *o); /* fflush, fsync, close, rename, fsync the folder */
+void dgm_out_abort(struct dgm_out *o); /* removes the temporary */
+int dgm_make_dir(const char *path);    /* with parents; an existing folder is fine; checks that it is writable */
+
+/* ---- safetensors: https://github.com/huggingface/safetensors, F32 and U8 and U64 ---- */
+struct dgm_tensor {
+	const char *name;
+	const char *dtype; /* "F32", "U8", "U64" */
+	int rank;
+	int64_t dim[DGM_MAX_RANK];
+	void *data;
+};
+/* meta: NULL-terminated pairs key, value. */
+int dgm_safetensors_write(const char *path, const struct dgm_tensor *t, int n, const char *const *meta);
+/* Reads the whole file; the tensors' data, names and the metadata live in *block (free() it). Truncated,
+ * overlapping, oversized or malformed headers are DGM_EFORMAT. */
+int dgm_safetensors_read(const char *path, struct dgm_tensor **t, int *n, char ***meta, void **block);
+/* The parameters of a store by name (F32, any F64/F16 in the file is refused with a sentence). */
+int dgm_params_save(const struct dgm_store *s, const char *path, const char *const *meta);
+int dgm_params_load(struct dgm_store *s, const char *path); /* wrong or missing names, shapes, NaN: an error */
+uint64_t dgm_params_digest(const struct dgm_store *s);
+
+/* ---- images ---- */
+/* n tiles of h x w floats in a grid of `columns`; each tile scaled from [lo, hi] to grey (lo >= hi: each
+ * tile by its own range).  PNG, 8-bit grey, one pixel of border. */
+int dgm_png_grid(const char *path, const float *tiles, int64_t n, int64_t h, int64_t w, int64_t tile_stride,
+                 int64_t columns, float lo, float hi);
+/* Curves of (x, y) series as an SVG file: axes, ticks, legend.  NaNs are gaps. */
+struct dgm_series {
+	const char *name;
+	int64_t n;
+	const double *x, *y;
+};
+int dgm_svg_curves(const char *path, const char *title, const char *xlabel, const struct dgm_series *s, int n);
+
+/* ---- metrics.jsonl: one JSON object a line, appended and flushed line by line; a resumed run first cuts
+ * the file back to the lines before its checkpoint (lines with "update" > keep are dropped) ---- */
+struct dgm_metrics;
+int dgm_metrics_open(struct dgm_metrics **m, const char *path, int64_t keep);
+/* pairs: key, kind ('d' double, 'i' int64_t, 's' string), value ...; ends with NULL.  Non-finite doubles
+ * are written as strings "nan", "inf", "-inf". */
+int dgm_metrics_line(struct dgm_metrics *m, ...);
+int dgm_metrics_close(struct dgm_metrics *m);
+
+/* ---- progress on standard error: one line redrawn with an ETA on a terminal; elsewhere a plain line when
+ * 10 % more is done or 30 s have passed ---- */
+struct dgm_progress {
+	const char *what;
+	double total, start, last;
+	int mode; /* 0 quiet, 1 plain, 2 terminal */
+	int shown;
+};
+void dgm_progress_begin(struct dgm_progress *p, const char *what, double total, bool quiet);
+void dgm_progress_at(struct dgm_progress *p, double done, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void dgm_progress_end(struct dgm_progress *p);
+double dgm_now(void); /* seconds, monotonic */
+#endif
