@@ -1,0 +1,52 @@
+/* program: what an objective, a sampler or an evaluator expands to: named functions, each a list of
+ * statements that assign an index expression to every element of a tensor.
+ *
+ *     pre[n, j]  = sum(i) v[n, i]*W[i, j]
+ *     h[n, j]    = uniform() < sigmoid(pre[n, j] + c[j])
+ *     gW[i, j]  += 0.01*sum(n) v[n, i]*p[n, j]
+ *
+ * Symbols are global to the program; a statement sees what earlier ones wrote.  plan turns it into
+ * kernels. */
+#ifndef DGM_PROGRAM_H
+#define DGM_PROGRAM_H
+#include "expr/expr.h"
+
+enum space { SPACE_PARAM, SPACE_GRAD, SPACE_STATE, SPACE_TEMP, SPACE_SCALAR }; /* as in runtime/dgm_rt.h; SCALAR: a number of the call */
+
+struct tensor { /* a symbol of the program */
+	const struct sym *sym;
+	enum space space;
+	int pop;                 /* population of a batched symbol, else -1 */
+	const struct sym *param; /* SPACE_GRAD: of which parameter */
+};
+struct stmt {
+	const struct sym *dst;
+	const struct idx *batch;         /* row of dst; NULL when dst is unbatched */
+	const struct idx *at[MAX_RANK];  /* one index an axis of dst */
+	bool accumulate;                 /* += */
+	struct node *rhs;
+};
+struct function {
+	const char *name;
+	struct stmt *stmt;
+	int nstmt, cap;
+};
+struct program {
+	struct arena *a;
+	const char *model;
+	VEC(struct tensor) tensor;
+	VEC(struct function *) function;
+	VEC(const char *) pop; /* names of the populations */
+	int ndraw;             /* streams handed out */
+};
+struct program *program_new(struct arena *a, const char *model);
+int program_pop(struct program *p, const char *name); /* adds a population */
+/* Adds a symbol of the program (once); for a batched one, in population pop. */
+void program_tensor(struct program *p, const struct sym *s, enum space space, int pop, const struct sym *param);
+const struct tensor *program_find(const struct program *p, const struct sym *s); /* NULL: none */
+struct function *program_function(struct program *p, const char *name);
+void program_stmt(struct program *p, struct function *f, struct stmt s);
+int program_stream(struct program *p); /* a fresh stream number for a draw */
+void program_print(const struct program *p, FILE *out); /* dgm emit --stage=expr */
+
+#endif

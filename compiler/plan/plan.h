@@ -1,0 +1,93 @@
+/* plan: a program as kernels over buffers.
+ *
+ * Every function becomes regions (run one after the other, a barrier between), every region a list of
+ * kernels that a chunk does one after the other on its own rows.  A kernel is
+ *   a LOOP  nest over the elements of one index space with one or more stores (elementwise tails are
+ *           fused: bias, activation, draw and comparison are one loop), reductions inside it as inner
+ *           loops; or
+ *   a MATMUL  C[m, n] = alpha * sum(k) A[m, k]*B[k, n] (+ C), for BLAS or for the bit kernels.
+ *
+ * Partition.  Every kernel has rows: the outermost index of what it writes (the batch index when dst
+ * is batched, else its first axis; a rank-0 unbatched dst has one row).  Chunk c of nc does rows
+ * rows*c/nc .. rows*(c+1)/nc of each of its kernels.  Two kernels share a region only if each reads,
+ * of what the region writes, nothing but the same rows of the same population.  */
+#ifndef DGM_PLAN_H
+#define DGM_PLAN_H
+#include "expr/program.h"
+
+enum repr { REPR_F32, REPR_BITS };
+
+struct slot { /* number = position; becomes struct dgm_slot */
+	const struct sym *sym;
+	enum space space; /* never SPACE_SCALAR */
+	enum repr repr;
+	int pop;
+	int param;        /* SPACE_GRAD: slot of its parameter, else -1 */
+	bool pack;        /* a packed copy for the bit kernels (DGM_PACK): of pack_of, which is ... */
+	int pack_of;
+	bool pack_transposed;          /* ... read as B[k,n] (false: param rows are k; true: columns are k) */
+	int64_t pack_k, pack_n, floats; /* floats: filled by codegen, dgm_bits_pack_size(pack_k, pack_n) */
+};
+
+enum kernel_kind { KERNEL_LOOP, KERNEL_MATMUL, KERNEL_PACK };
+
+struct store {
+	const struct sym *dst;
+	bool accumulate;
+	struct node *rhs; /* over the kernel's indices; contractions that became MATMULs are accesses to temps */
+};
+
+enum matmul { /* which routine of runtime/rt.def */
+	MM_SGEMM,      /* both float */
+	MM_BITS,       /* A of bits, m rows; B a packed parameter: dgm_bits_mm */
+	MM_BITS_T,     /* A of bits read transposed (k rows), B float: dgm_bits_tmm */
+	MM_BITS_COUNT  /* both of bits, A read transposed: dgm_bits_count */
+};
+/* An extent: the rows of a population, or a constant. */
+struct extent {
+	int pop; /* -1: constant */
+	int64_t size;
+};
+struct matmul_op {
+	enum matmul how;
+	struct extent m, n, k;
+	int a, b, c;          /* slots (b: the packed slot for MM_BITS) */
+	bool ta, tb;          /* operand as stored is transposed: A[k,m], B[n,k] */
+	/* leading dimension in elements; -1: the item stride of a batched slot */
+	int64_t lda, ldb, ldc;
+	struct node *alpha;   /* an expression of constants and call scalars only; NULL: 1 */
+	bool accumulate;
+};
+struct kernel {
+	enum kernel_kind kind;
+	/* LOOP: the index space: batch (or NULL), then the axes; all stores have it */
+	const struct idx *batch;
+	const struct idx *at[MAX_RANK];
+	int rank;
+	struct store *store;
+	int nstore;
+	struct matmul_op mm; /* MATMUL */
+	int pack_slot;       /* KERNEL_PACK: the slot with pack set */
+};
+struct region {
+	VEC(struct kernel *) kernel;
+	int64_t grid; /* number of chunks; 0: any.  Fixed where a kernel's bits could depend on the split (BLAS) */
+};
+struct plan_function {
+	const char *name;
+	VEC(struct region *) region;
+};
+struct plan {
+	struct arena *a;
+	const char *model;
+	VEC(struct slot) slot;
+	VEC(struct plan_function *) function;
+	VEC(const char *) pop;
+	VEC(const struct sym *) scalar; /* number = position */
+};
+/* requires: a program whose statements are in normal form; ensures: the invariants above. */
+struct plan *plan_build(struct cx *cx, struct program *p);
+int plan_slot(const struct plan *p, const struct sym *s); /* -1: none */
+void plan_print(const struct plan *p, FILE *out); /* dgm emit --stage=plan */
+
+#endif
