@@ -1,0 +1,137 @@
+/* sema: a checked program.  Names are resolved, constants and sizes are numbers, index ranges agree,
+ * energies are index expressions in normal form, every clause of a block is one that exists with
+ * arguments of the right kind.  What a data set or an objective means is not known here. */
+#ifndef DGM_SEMA_H
+#define DGM_SEMA_H
+
+#include "expr/expr.h"
+#include "syntax/ast.h"
+
+enum domain {
+#define DOMAIN(id, name, values, note) DOMAIN_##id,
+#include "sema/domain.def"
+#undef DOMAIN
+	DOMAIN_COUNT
+};
+const char *domain_name(enum domain d);
+enum values domain_values(enum domain d);
+
+enum role { ROLE_VISIBLE, ROLE_HIDDEN, ROLE_GIVEN };
+
+struct variable {
+	const char *name;
+	enum role role;
+	enum domain domain;
+	struct sym *sym; /* SYM_VAR, batched, sym->info is this */
+	struct span span, name_span;
+};
+struct parameter {
+	const char *name;
+	struct sym *sym; /* SYM_PARAM, sym->info is this */
+	const struct idx *at[MAX_RANK];
+	struct node *init; /* over at[]; may hold draws (stream = the parameter's number) and means of data */
+	struct span span, name_span;
+};
+/* mean(v) in an initialiser: the mean of variable v over the training data, smoothed for binary
+ * (n1 + 1)/(n + 2) so that its logit is finite.  A SYM_INPUT named "mean.v" of v's shape. */
+struct data_mean {
+	struct variable *of;
+	struct sym *sym;
+};
+struct energy_term { /* the energy is their sum, in the file's order */
+	struct node *node; /* over the model's batch index only */
+	struct span span;
+};
+struct model_def {
+	const char *name;
+	struct span span;
+	struct size {
+		const char *name;
+		int64_t value;
+	} *size;
+	int nsize;
+	VEC(struct variable *) var;
+	VEC(struct parameter *) param;
+	VEC(struct data_mean) mean;
+	VEC(struct energy_term) term;
+	const struct idx *batch; /* the batch index of every access in the terms: population 0 */
+};
+
+/* ---- calls with arguments, for objectives, optimisers, monitors, data steps -------------------- */
+enum value_kind { VAL_NUM, VAL_RAMP, VAL_NAME, VAL_STR, VAL_CALL };
+struct call;
+struct value {
+	enum value_kind kind;
+	double num, to;    /* NUM; RAMP: from num to `to` */
+	const char *name;  /* NAME, STR */
+	struct call *call; /* CALL */
+	struct span span;
+};
+struct call { /* cd(k = 25), rbf(2, 5) or a bare word: sgd */
+	const char *name;
+	struct span span, name_span;
+	struct value *arg;
+	const char **key; /* NULL: positional */
+	int narg;
+};
+/* Binds a call's arguments to a signature, "k:ramp=1 chains:int=100 statistics:word=means data:name path:str":
+ * name:kind=default separated by blanks; no default: required; kinds num, int (a whole number >= 1), ramp
+ * (a number or a -> b), name, word, str, call, any; `rest:kind...` last takes all further arguments.  out has
+ * one value a parameter of the signature, in its order (rest: values follow, *nrest of them).  Positional
+ * arguments bind in order.  Too many, unknown (with the nearest), missing or ill-typed: a diagnostic, false. */
+bool call_bind(struct cx *cx, const struct call *c, const char *signature, struct value *out, int *nrest);
+
+/* ---- data -------------------------------------------------------------------------------------------- */
+struct data_def { /* idx("f.gz") / 255 |> binarize(resampled): reader, then steps in order */
+	const char *name;
+	struct span span;
+	struct call *reader;
+	struct data_step {
+		char op;           /* '*' '/' '+' '-' with num, or 0: call */
+		double num;
+		struct call *call; /* binarize(resampled), rows(0, 50000), ... */
+		struct span span;
+	} *step;
+	int nstep;
+};
+
+/* ---- blocks ---------------------------------------------------------------------------------------------- */
+struct binding_def { /* v = digits; */
+	struct variable *var;
+	struct data_def *data;
+	struct span span;
+};
+struct clause { /* objective sml(k = 1);  epochs 50;  monitor every 5 : a(x), b; */
+	const char *name;
+	struct span span, name_span;
+	int64_t every; /* 1 where not written */
+	struct value *arg;
+	const char **key;
+	int narg;
+};
+struct block_def {
+	enum block_kind kind;
+	struct model_def *model;
+	struct span span;
+	struct binding_def *bind;
+	int nbind;
+	struct clause *clause; /* in the file's order; the names are those of sema/clause.def */
+	int nclause;
+};
+const struct clause *block_clause(const struct block_def *b, const char *name); /* the last; NULL: none */
+
+struct checked {
+	VEC(struct model_def *) model;
+	VEC(struct data_def *) data;
+	VEC(struct block_def *) block; /* in the file's order */
+};
+struct override { /* --set key=value */
+	const char *key;
+	struct ast *value;
+};
+/* requires: a parsed file (possibly with AST_BAD nodes, which are skipped silently); ensures: when
+ * diags_errors is 0, everything above holds.  Never NULL. */
+struct checked *sema_check(struct cx *cx, const struct ast_file *f, const struct override *set, int nset);
+void sema_print(const struct checked *c, FILE *out); /* dgm emit --stage=sema */
+
+#endif
