@@ -1,0 +1,137 @@
+/* Buffers of a compiled module: sizes and strides of its slots, and one block that holds them all.
+ *
+ * The block is [ parameters | gradients | the rest ].  Parameters lie one behind the other, each
+ * padded to 16 floats; the gradient of a parameter lies at the same offset in the gradient part,
+ * so that an optimiser sees two flat vectors of nparam floats.  Padding is zero and stays zero:
+ * kernels write the elements of a slot only.  Every buffer starts on 64 bytes and is followed by at
+ * least 64 more bytes of the block. */
+#include "dgm_rt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE = 64, FLOATS = LINE / 4, WORDS = LINE / 8 };
+
+static int64_t round_up(int64_t n, int64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+int dgm_slot_find(const struct dgm_module *m, const char *name)
+{
+	for (int i = 0; i < m->nslot; i++)
+		if (!strcmp(m->slot[i].name, name))
+			return i;
+	return -1;
+}
+
+const struct dgm_function *dgm_function_find(const struct dgm_module *m, const char *name)
+{
+	for (int i = 0; i < m->nfunction; i++)
+		if (!strcmp(m->function[i].name, name))
+			return &m->function[i];
+	return NULL;
+}
+
+int64_t dgm_slot_items(const struct dgm_slot *s)
+{
+	int64_t n = 1;
+
+	for (int i = 0; i < s->rank; i++)
+		n *= s->dim[i];
+	return n;
+}
+
+int64_t dgm_item_stride(const struct dgm_slot *s)
+{
+	int64_t n = dgm_slot_items(s);
+
+	if (s->repr == DGM_BITS)
+		return round_up((n + 63) / 64, WORDS);
+	return s->rank == 0 ? 1 : round_up(n, FLOATS);
+}
+
+/* Bytes of a slot, a multiple of LINE, without the readable ones behind; -1: too many. */
+static int64_t slot_bytes(const struct dgm_slot *s, const int64_t *capacity)
+{
+	int64_t rows = s->pop >= 0 ? capacity[s->pop] : 1;
+	int64_t unit = s->repr == DGM_BITS ? 8 : 4, bytes;
+
+	if (s->space == DGM_PACK)
+		return round_up(s->floats * 4, LINE);
+	if (__builtin_mul_overflow(dgm_item_stride(s) * unit, rows, &bytes) || bytes > INT64_MAX / 4)
+		return -1;
+	return round_up(bytes, LINE);
+}
+
+/* The slot whose place in its part decides that of slot i: gradients lie where their parameters do.
+ */
+static bool is_flat(const struct dgm_slot *s)
+{
+	return s->space == DGM_PARAM || (s->space == DGM_GRAD && s->param >= 0);
+}
+
+struct dgm_store *dgm_store_new(const struct dgm_module *m, const int64_t *pop_capacity)
+{
+	struct dgm_store *s = calloc(1, sizeof *s);
+	int64_t *offset = calloc((size_t)m->nslot + 1, sizeof *offset);
+	int64_t param_bytes = 0, total;
+	char *block = NULL;
+
+	if (!s || !offset || !(s->slot = calloc((size_t)m->nslot + 1, sizeof *s->slot)))
+		goto fail;
+	s->mod = m;
+	for (int i = 0; i < m->npop && i < DGM_MAX_POP; i++)
+		s->pop_capacity[i] = pop_capacity ? pop_capacity[i] : 0;
+	for (int i = 0; i < m->nslot; i++)
+		if (m->slot[i].space == DGM_PARAM) {
+			offset[i] = param_bytes;
+			param_bytes += slot_bytes(&m->slot[i], s->pop_capacity);
+		}
+	total = 2 * param_bytes + 2 * LINE; /* the readable bytes behind each part */
+	for (int i = 0; i < m->nslot; i++) {
+		const struct dgm_slot *slot = &m->slot[i];
+		int64_t bytes = slot_bytes(slot, s->pop_capacity);
+
+		if (slot->space == DGM_GRAD && slot->param >= 0)
+			offset[i] = param_bytes + LINE + offset[slot->param];
+		else if (!is_flat(slot)) {
+			offset[i] = total;
+			if (bytes < 0 || __builtin_add_overflow(total, bytes + LINE, &total))
+				goto fail;
+		}
+	}
+	if (posix_memalign((void **)&block, LINE, (size_t)total))
+		goto fail;
+	memset(block, 0, (size_t)total);
+	for (int i = 0; i < m->nslot; i++)
+		s->slot[i] = block + offset[i];
+	s->block = block;
+	s->nparam = param_bytes / 4;
+	s->params = (float *)(void *)block;
+	s->grads = (float *)(void *)(block + param_bytes + LINE);
+	free(offset);
+	return s;
+fail:
+	free(offset);
+	dgm_store_free(s);
+	dgm_fail(DGM_ENOMEM, "not enough memory for the buffers of model %s", m->model);
+	return NULL;
+}
+
+void dgm_store_free(struct dgm_store *s)
+{
+	if (!s)
+		return;
+	free(s->block);
+	free(s->slot);
+	free(s);
+}
+
+struct dgm_call dgm_call_on(const struct dgm_store *s, uint64_t seed)
+{
+	struct dgm_call call = {.slot = s->slot, .seed = seed};
+
+	memcpy(call.pop, s->pop_capacity, sizeof call.pop);
+	return call;
+}
