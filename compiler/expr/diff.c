@@ -1,0 +1,128 @@
+/* The derivative of an expression with respect to one element of a symbol, by reverse accumulation:
+ * the adjoint starts as 1 at the root and is pushed to the operands; where it reaches an access s[map],
+ * sum over the reductions on the way of mask(map == k){adjoint} is one contribution.  The sums'
+ * normal form solves map == k. */
+#include "expr/internal.h"
+
+struct diff {
+	struct arena *a;
+	const struct sym *s;
+	const struct affine *k;
+	node_vec out;
+};
+struct scope { /* the sums between the root and here */
+	const struct scope *up;
+	const struct idx **bound;
+	int nbound;
+	struct guard *guard;
+	int nguard;
+};
+
+/* Helpers for the derivative columns of op.def. */
+#define K(c) ex_num(a, c)
+#define ADD(p, q) ex_add(a, p, q)
+#define SUB(p, q) ex_sub(a, p, q)
+#define MUL(p, q) ex_mul(a, p, q)
+#define DIV(p, q) ex_mul(a, p, ex_op2(a, OP_POW, q, ex_num(a, -1)))
+#define NEG(p) ex_neg(a, p)
+#define F1(o, p) ex_op1(a, OP_##o, p)
+#define F2(o, p, q) ex_op2(a, OP_##o, p, q)
+
+static struct node *op_derivative(struct arena *a, struct node *self, int operand)
+{
+	struct node *x = self->nkid > 0 ? self->kid[0] : NULL, *y = self->nkid > 1 ? self->kid[1] : NULL;
+	(void)x;
+	(void)y;
+	switch (self->op) {
+#define OP(id, name, arity, flags, eval, da, db, emit)                                             \
+	case OP_##id:                                                                                  \
+		return operand == 0 ? (da) : (db);
+#include "expr/op.def"
+#undef OP
+	case OP_COUNT:
+		break;
+	}
+	BUG("derivative of operator %d", (int)self->op);
+}
+
+static void contribute(struct diff *d, const struct node *access, struct node *adj, const struct scope *sc)
+{
+	struct guard g[MAX_RANK];
+	for (int i = 0; i < d->s->rank; i++)
+		g[i] = (struct guard){true, affine_add(d->a, access->map[i], d->k[i], -1)};
+	struct node *x = ex_mask(d->a, g, d->s->rank, adj);
+	for (; sc; sc = sc->up)
+		x = ex_reduce(d->a, RED_SUM, sc->bound, sc->nbound, sc->guard, sc->nguard, x);
+	vec_push(d->a, &d->out, x);
+}
+
+static void push(struct diff *d, struct node *x, struct node *adj, const struct scope *sc)
+{
+	struct arena *a = d->a;
+	if (!ex_mentions(x, d->s) || ex_is_num(adj, 0))
+		return;
+	if (x->span.src && adj->span.src == 0)
+		adj = ex_with_span(a, adj, x->span);
+	switch (x->kind) {
+	case N_CONST:
+	case N_INDEX:
+		return;
+	case N_ACCESS:
+		contribute(d, x, adj, sc);
+		return;
+	case N_MASK: {
+		push(d, x->kid[0], ex_mask(a, x->guard, x->nguard, adj), sc);
+		return;
+	}
+	case N_REDUCE: {
+		struct scope in = {sc, NEW_ARRAY(a, const struct idx *, x->nbound), x->nbound,
+		                   NEW_ARRAY(a, struct guard, x->nguard + 1), x->nguard};
+		struct node *body;
+		reduce_freshen(a, x, in.bound, in.guard, &body);
+		if (x->red == RED_LOGSUMEXP)
+			adj = ex_mul(a, adj, ex_op1(a, OP_EXP, ex_sub(a, body, x)));
+		else if (x->red == RED_PROD)
+			adj = ex_mul(a, adj, DIV(x, body));
+		else if (x->red == RED_MAX)
+			adj = ex_mul(a, adj, ex_sub(a, ex_num(a, 1), ex_op2(a, OP_LT, body, x)));
+		else if (x->red == RED_MIN)
+			adj = ex_mul(a, adj, ex_sub(a, ex_num(a, 1), ex_op2(a, OP_LT, x, body)));
+		push(d, body, adj, &in);
+		return;
+	}
+	case N_OP:
+		break;
+	}
+	if (x->op == OP_ADD) {
+		for (int i = 0; i < x->nkid; i++)
+			push(d, x->kid[i], adj, sc);
+		return;
+	}
+	if (x->op == OP_MUL) {
+		for (int i = 0; i < x->nkid; i++) {
+			if (!ex_mentions(x->kid[i], d->s))
+				continue;
+			node_vec rest = {0};
+			vec_push(a, &rest, adj);
+			for (int k = 0; k < x->nkid; k++)
+				if (k != i)
+					vec_push(a, &rest, x->kid[k]);
+			push(d, x->kid[i], ex_mul_n(a, rest.at, rest.n), sc);
+		}
+		return;
+	}
+	for (int i = 0; i < x->nkid; i++) {
+		if (!ex_mentions(x->kid[i], d->s))
+			continue;
+		struct node *dx = op_derivative(a, x, i);
+		if (dx)
+			push(d, x->kid[i], ex_mul(a, adj, dx), sc);
+	}
+}
+
+struct node *ex_diff(struct arena *a, struct node *x, const struct sym *s, const struct affine *k)
+{
+	struct diff d = {.a = a, .s = s, .k = k};
+	push(&d, x, ex_num(a, 1), NULL);
+	return ex_add_n(a, d.out.at, d.out.n);
+}
