@@ -13,12 +13,12 @@ enum dgm_data_domain { DGM_DATA_REAL, DGM_DATA_UNIT, DGM_DATA_COUNT, DGM_DATA_BI
  * that holds. */
 
 enum dgm_step_kind {
-	DGM_STEP_MUL, DGM_STEP_ADD,                                   /* value */
-	DGM_STEP_ROWS,                                                /* examples lo..hi (hi < 0: to the end) */
-	DGM_STEP_COLUMNS,                                             /* columns lo..hi of a rank-1 example */
+	DGM_STEP_MUL, DGM_STEP_ADD,                                   /* value; v / 255 is a product */
+	DGM_STEP_ROWS,                                                /* examples lo..hi-1 (hi < 0: to the end) */
+	DGM_STEP_COLUMNS,                                             /* columns lo..hi-1 of a rank-1 example */
 	DGM_STEP_SHUFFLE,                                             /* seed */
 	DGM_STEP_STANDARDIZE,                                         /* each unit: mean 0, variance 1 */
-	DGM_STEP_BINARIZE_FIXED, DGM_STEP_BINARIZE_RESAMPLED, DGM_STEP_BINARIZE_THRESHOLD /* seed / - / value */
+	DGM_STEP_BINARIZE_FIXED, DGM_STEP_BINARIZE_RESAMPLED, DGM_STEP_BINARIZE_THRESHOLD /* seed / - / value: v > value */
 };
 struct dgm_step {
 	enum dgm_step_kind kind;
@@ -45,7 +45,7 @@ struct dgm_data {
 	enum dgm_data_domain domain;   /* of what dgm_data_batch gives */
 	const char *key;               /* "fixed" (0/1 as in the file), "fixed(seed 1)", "resampled",
 	                                  "threshold(0.5)", "real", ... with further steps that change values */
-	const char *source;            /* file name and digest: "t10k-images-idx3-ubyte.gz sha:..." */
+	const char *source;            /* file name and digest: "t10k-images-idx3-ubyte.gz digest:..." */
 	uint64_t digest;               /* of the values before binarisation, shape and steps included */
 	bool resampled;                /* values are probabilities: batches are drawn from them */
 	uint8_t *u8;                   /* one of the two: n*items values, u8 with scale (value = u8*scale) */

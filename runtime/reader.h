@@ -5,7 +5,9 @@
 #include "data.h"
 #include <zlib.h>
 
-#define DGM_MAX_VALUES ((int64_t)1 << 40) /* more values than this in one file are refused unread */
+#define DGM_MAX_VALUES \
+	((int64_t)1 << 40) /* more values than this in one file are refused unread \
+	                    */
 
 struct dgm_stream {
 	gzFile gz;
@@ -17,7 +19,8 @@ int dgm_stream_open(struct dgm_stream *s, const char *path);
 /* Reads n bytes, fewer only at the end of the file; DGM_EFORMAT for damaged gzip data. */
 int dgm_stream_read(struct dgm_stream *s, void *to, int64_t n, int64_t *got);
 void dgm_stream_close(struct dgm_stream *s);
-/* ": it looks like ..., read it with ..." for the first bytes of a file of another format, or "". */
+/* ": it looks like ..., read it with ..." for the first bytes of a file of another format, or "".
+ */
 const char *dgm_stream_guess(const unsigned char *first, int64_t n);
 
 struct dgm_elem { /* one number in a binary file */
@@ -25,9 +28,9 @@ struct dgm_elem { /* one number in a binary file */
 	int size;     /* bytes */
 	bool big;     /* big-endian */
 };
-/* Reads the values promised by out->n, rank and dim to the very end of the stream: bytes into out->u8,
- * all else, rounded to float, into out->f32.  Memory is taken as the bytes arrive, so a header that
- * lies costs nothing.  On failure nothing is left in out. */
+/* Reads the values promised by out->n, rank and dim to the very end of the stream: bytes into
+ * out->u8, all else, rounded to float, into out->f32.  Memory is taken as the bytes arrive, so a
+ * header that lies costs nothing.  On failure nothing is left in out. */
 int dgm_read_values(struct dgm_stream *s, struct dgm_elem e, struct dgm_raw *out);
 
 /* Values in a raw set, or -1: a size of zero or below, or more than DGM_MAX_VALUES. */

@@ -1,6 +1,7 @@
-/* bars_and_stripes(n, m): every distinct n x m pattern whose rows are each all on or all off (stripes)
- * or whose columns are (bars): 2^n + 2^m - 2 patterns, the all-off and the all-on one being both.
- * MacKay, Information Theory, Inference and Learning Algorithms (2003), section 43.3. */
+/* bars_and_stripes(n, m): every distinct n x m pattern whose rows are each all on or all off
+ * (stripes) or whose columns are (bars): 2^n + 2^m - 2 patterns, the all-off and the all-on one
+ * being both. MacKay, Information Theory, Inference and Learning Algorithms (2003), section 43.3.
+ */
 #include "reader.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,8 +11,8 @@ static int read_bars(const char *path, const int64_t *arg, struct dgm_raw *out)
 	int64_t n = arg[0], m = arg[1];
 	(void)path;
 	if (n < 1 || m < 1)
-		return dgm_fail(DGM_EDOMAIN, "bars_and_stripes(%" PRId64 ", %" PRId64 "): sizes begin at 1", n,
-		                m);
+		return dgm_fail(DGM_EDOMAIN, "bars_and_stripes(%" PRId64 ", %" PRId64 "): sizes begin at 1",
+		                n, m);
 	if (n > 20 || m > 20)
 		return dgm_fail(DGM_ELIMIT,
 		                "bars_and_stripes(%" PRId64 ", %" PRId64 "): 2^%" PRId64

@@ -31,18 +31,20 @@ static int read_header(struct dgm_stream *s, struct dgm_elem *e, struct dgm_raw 
 	if (status)
 		return status;
 	if (got < 4)
-		return dgm_fail(DGM_EFORMAT, "%s: truncated: an IDX file has 4 bytes of magic, %d found", s->path,
-		                (int)got);
+		return dgm_fail(DGM_EFORMAT, "%s: truncated: an IDX file has 4 bytes of magic, %d found",
+		                s->path, (int)got);
 	if (b[0] || b[1])
-		return dgm_fail(DGM_EFORMAT,
-		                "%s: not an IDX file: begins with %02x %02x %02x %02x, expected 00 00, type, "
-		                "rank%s",
-		                s->path, b[0], b[1], b[2], b[3], dgm_stream_guess(b, got));
+		return dgm_fail(
+		    DGM_EFORMAT,
+		    "%s: not an IDX file: begins with %02x %02x %02x %02x, expected 00 00, type, "
+		    "rank%s",
+		    s->path, b[0], b[1], b[2], b[3], dgm_stream_guess(b, got));
 	if (!elem_of(b[2], e))
-		return dgm_fail(DGM_EFORMAT,
-		                "%s: IDX type %02x, expected 08 (u8), 09 (i8), 0b (i16), 0c (i32), 0d (f32) or "
-		                "0e (f64)",
-		                s->path, b[2]);
+		return dgm_fail(
+		    DGM_EFORMAT,
+		    "%s: IDX type %02x, expected 08 (u8), 09 (i8), 0b (i16), 0c (i32), 0d (f32) or "
+		    "0e (f64)",
+		    s->path, b[2]);
 	int rank = b[3];
 	if (rank < 1 || rank > DGM_MAX_RANK + 1)
 		return dgm_fail(DGM_EFORMAT, "%s: IDX rank %d, expected 1 to %d", s->path, rank,
@@ -51,8 +53,8 @@ static int read_header(struct dgm_stream *s, struct dgm_elem *e, struct dgm_raw 
 	if (status)
 		return status;
 	if (got < 4 * rank)
-		return dgm_fail(DGM_EFORMAT, "%s: truncated: rank %d needs %d bytes of sizes, %d found", s->path,
-		                rank, 4 * rank, (int)got);
+		return dgm_fail(DGM_EFORMAT, "%s: truncated: rank %d needs %d bytes of sizes, %d found",
+		                s->path, rank, 4 * rank, (int)got);
 	for (int i = 0; i < rank; i++) {
 		const unsigned char *p = b + 4 * i;
 		int64_t size = (int64_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];

@@ -1,7 +1,7 @@
 /* The byte stream under all file readers, and the reading of arrays of binary numbers.
  *
- * zlib's gzopen reads gzip and plain files alike (RFC 1952).  Integers wider than 24 bits and doubles
- * are rounded to float. */
+ * zlib's gzopen reads gzip and plain files alike (RFC 1952).  Integers wider than 24 bits and
+ * doubles are rounded to float. */
 #include "reader.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -186,7 +186,8 @@ static int read_floats(struct dgm_stream *s, struct dgm_elem e, int64_t n, float
 		if (status || k < want * e.size)
 			break;
 		if (!dgm_floats_reserve(&f, want)) {
-			status = dgm_fail(DGM_ENOMEM, "%s: not enough memory for %" PRId64 " values", s->path, n);
+			status =
+			    dgm_fail(DGM_ENOMEM, "%s: not enough memory for %" PRId64 " values", s->path, n);
 			break;
 		}
 		for (int64_t i = 0; i < want; i++)
@@ -210,10 +211,12 @@ static int expect_end(struct dgm_stream *s, const char *promise, int64_t bytes)
 	} while (k == (int64_t)sizeof rest && more < 1 << 28);
 	if (more)
 		return dgm_fail(DGM_EFORMAT,
-		                "%s: too long: header promises %s bytes (%" PRId64 "), %s%" PRId64 " more follow",
+		                "%s: too long: header promises %s bytes (%" PRId64 "), %s%" PRId64
+		                " more follow",
 		                s->path, promise, bytes, k ? "" : "at least ", more);
 	if (s->cut)
-		return dgm_fail(DGM_EFORMAT, "%s: truncated: the end of the gzip stream is missing", s->path);
+		return dgm_fail(DGM_EFORMAT, "%s: truncated: the end of the gzip stream is missing",
+		                s->path);
 	return DGM_OK;
 }
 
@@ -225,8 +228,8 @@ int dgm_read_values(struct dgm_stream *s, struct dgm_elem e, struct dgm_raw *out
 	if (n < 0) {
 		for (int i = -1; i < out->rank; i++)
 			if ((i < 0 ? out->n : out->dim[i]) <= 0)
-				return dgm_fail(DGM_EFORMAT, "%s: header promises %s values: it holds no data", s->path,
-				                promise);
+				return dgm_fail(DGM_EFORMAT, "%s: header promises %s values: it holds no data",
+				                s->path, promise);
 		return dgm_fail(DGM_ELIMIT, "%s: header promises %s values, at most 2^40 are read", s->path,
 		                promise);
 	}
@@ -238,9 +241,9 @@ int dgm_read_values(struct dgm_stream *s, struct dgm_elem e, struct dgm_raw *out
 	int status = e.kind == 'u' && e.size == 1 ? read_bytes(s, n, &out->u8, &got)
 	                                          : read_floats(s, e, n, &out->f32, &got);
 	if (!status && got < bytes)
-		status = dgm_fail(DGM_EFORMAT,
-		                  "%s: truncated: header promises %s bytes (%" PRId64 "), %" PRId64 " found",
-		                  s->path, promise, bytes, got);
+		status = dgm_fail(
+		    DGM_EFORMAT, "%s: truncated: header promises %s bytes (%" PRId64 "), %" PRId64 " found",
+		    s->path, promise, bytes, got);
 	if (!status)
 		status = expect_end(s, promise, bytes);
 	if (status) {

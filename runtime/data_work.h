@@ -1,0 +1,29 @@
+/* data_work: a data set while its steps run. */
+#ifndef DGM_DATA_WORK_H
+#define DGM_DATA_WORK_H
+#include "data.h"
+
+struct dgm_data_work {
+	struct dgm_data d; /* first: what dgm_data_load gives is a pointer to it */
+	double scale;      /* of d.u8, before it is rounded to float */
+	char name[256], source[512], key[2048];
+	/* The key is made of these: how the values became 0/1, or ""; what happened to them since then;
+	 * which of them were picked. */
+	char label[64], changes[1024], picked[512];
+};
+
+/* Streams of the random numbers of data sets; a stage of a training never gets that far. */
+#define DGM_STREAM_FIXED 0xFFFFF001u
+#define DGM_STREAM_RESAMPLED 0xFFFFF002u
+#define DGM_STREAM_PERMUTATION 0xFFFFF003u
+
+int dgm_data_step(struct dgm_data_work *w, const struct dgm_step *s);
+/* Finds the narrowest domain, brings 0/1 values to u8 with scale 1, and writes the key. */
+int dgm_data_finish(struct dgm_data_work *w);
+/* The domain of the values as they stand (probabilities: of the probabilities) and their range. */
+enum dgm_data_domain dgm_data_scan(const struct dgm_data_work *w, float *lo, float *hi);
+/* to[i] = 1 with probability p[i], for example e: p is u8*scale, or f32 where u8 is NULL; u is
+ * scratch of n floats rounded up to 64. */
+void dgm_data_draw(uint8_t *to, const uint8_t *u8, float scale, const float *f32, int64_t n,
+                   float *u, uint64_t seed, int64_t e, uint32_t step, uint32_t stream);
+#endif
