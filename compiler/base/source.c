@@ -60,7 +60,7 @@ struct source *source_read(const char *path)
 		len += got;
 		if (!got)
 			break;
-		if (len > INT32_MAX) { /* spans are 32 bits */
+		if (len > INT32_MAX / 2) { /* spans are 32 bits */
 			fclose(f);
 			errno = EFBIG;
 			return NULL;

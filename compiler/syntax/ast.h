@@ -38,7 +38,9 @@ struct ast {
 	struct ast **kid;
 	const char **key; /* AST_CALL: one per kid */
 	int nkid;
+	int depth; /* levels below this one; the parser keeps it under AST_DEPTH_MAX */
 };
+enum { AST_DEPTH_MAX = 1000 }; /* a walk may recurse */
 
 /* ---- declarations -------------------------------------------------------------------------------- */
 struct ast_type { /* binary[D, K]; real; */

@@ -1,0 +1,243 @@
+/* build: makes the nodes of the syntax tree.  Called by the grammar's actions alone.
+ * Invariant: no expression is deeper than AST_DEPTH_MAX; what would be is AST_BAD. */
+#include "syntax/parser.h"
+
+/* ---- lists ---------------------------------------------------------------------------------- */
+struct args *args_push(struct parser *p, struct args *to, const char *key, struct ast *e)
+{
+	if (!to)
+		to = NEW(p->a, struct args);
+	vec_push(p->a, &to->at, e);
+	vec_push(p->a, &to->key, key);
+	return to;
+}
+
+struct names *names_push(struct parser *p, struct names *to, const char *name, struct span span)
+{
+	if (!to)
+		to = NEW(p->a, struct names);
+	vec_push(p->a, &to->at, name);
+	vec_push(p->a, &to->span, span);
+	return to;
+}
+
+struct sizes *sizes_push(struct parser *p, struct sizes *to, struct ast_size size)
+{
+	if (!to)
+		to = NEW(p->a, struct sizes);
+	vec_push(p->a, &to->at, size);
+	return to;
+}
+
+struct decls *decls_push(struct parser *p, struct decls *to, struct ast_decl *d)
+{
+	if (!to)
+		to = NEW(p->a, struct decls);
+	vec_push(p->a, &to->at, *d);
+	return to;
+}
+
+struct settings *settings_push(struct parser *p, struct settings *to, struct ast_setting *s)
+{
+	if (!to)
+		to = NEW(p->a, struct settings);
+	vec_push(p->a, &to->at, *s);
+	return to;
+}
+
+/* ---- expressions ------------------------------------------------------------------------------
+ */
+static struct ast *node(struct parser *p, enum ast_kind kind, struct span at)
+{
+	struct ast *e = NEW(p->a, struct ast);
+	e->kind = kind;
+	e->span = at;
+	return e;
+}
+
+/* Gives e its kids: `first` (may be NULL), then the list. */
+static struct ast *with_kids(struct parser *p, struct ast *e, struct ast *first,
+                             const struct args *list)
+{
+	int lead = first ? 1 : 0;
+	e->nkid = lead + (list ? list->at.n : 0);
+	e->kid = NEW_ARRAY(p->a, struct ast *, e->nkid);
+	e->key = NEW_ARRAY(p->a, const char *, e->nkid);
+	for (int k = 0; k < e->nkid; k++) {
+		e->kid[k] = k < lead ? first : list->at.at[k - lead];
+		e->key[k] = k < lead ? NULL : list->key.at[k - lead];
+		if (e->kid[k]->depth >= e->depth)
+			e->depth = e->kid[k]->depth + 1;
+	}
+	if (e->depth < AST_DEPTH_MAX)
+		return e;
+	syntax_too_deep(p, e->span);
+	return node_bad(p, e->span);
+}
+
+struct ast *node_bad(struct parser *p, struct span at)
+{
+	return node(p, AST_BAD, at);
+}
+
+struct ast *node_num(struct parser *p, double num, struct span at)
+{
+	struct ast *e = node(p, AST_NUM, at);
+	e->num = num;
+	e->name_span = at;
+	return e;
+}
+
+struct ast *node_name(struct parser *p, enum ast_kind kind, const char *name, struct span at)
+{
+	struct ast *e = node(p, kind, at);
+	e->name = name;
+	e->name_span = at;
+	return e;
+}
+
+struct ast *node_pair(struct parser *p, enum ast_kind kind, char op, struct ast *a, struct ast *b,
+                      struct span at)
+{
+	struct args kids = {0};
+	args_push(p, &kids, NULL, a);
+	args_push(p, &kids, NULL, b);
+	struct ast *e = node(p, kind, at);
+	e->op = op;
+	return with_kids(p, e, NULL, &kids);
+}
+
+struct ast *node_neg(struct parser *p, struct ast *a, struct span at)
+{
+	return with_kids(p, node(p, AST_NEG, at), a, NULL);
+}
+
+struct ast *node_field(struct parser *p, struct ast *a, const char *name, struct span name_at,
+                       struct span at)
+{
+	struct ast *e = node(p, AST_FIELD, at);
+	e->name = name;
+	e->name_span = name_at;
+	return with_kids(p, e, a, NULL);
+}
+
+struct ast *node_index(struct parser *p, struct ast *a, struct args *subscripts, struct span at)
+{
+	return with_kids(p, node(p, AST_INDEX, at), a, subscripts);
+}
+
+struct ast *node_call(struct parser *p, const char *name, struct span name_at, struct args *args,
+                      struct span at)
+{
+	struct ast *e = node(p, AST_CALL, at);
+	e->name = name;
+	e->name_span = name_at;
+	return with_kids(p, e, NULL, args);
+}
+
+struct ast *node_reduce(struct parser *p, const char *name, struct span name_at,
+                        struct args *binders, struct ast *body, struct span at)
+{
+	for (int i = 0; binders && i < binders->at.n; i++) {
+		struct ast *b = binders->at.at[i];
+		bool compares = b->kind == AST_BIN && (b->op == '<' || b->op == '>' || b->op == 'l' ||
+		                                       b->op == 'g' || b->op == '=' || b->op == '!');
+		if (b->kind == AST_BAD)
+			continue;
+		if (binders->key.at[i] || (b->kind != AST_NAME && !compares)) {
+			diag(p->cx->diags, DIAG_SYNTAX_BINDER, b->span, name);
+			binders->at.at[i] = node_bad(p, b->span);
+		}
+	}
+	struct ast *e = node(p, AST_REDUCE, at);
+	e->name = name;
+	e->name_span = name_at;
+	return with_kids(p, e, body, binders);
+}
+
+struct ast *node_tuple(struct parser *p, struct args *args, struct span at)
+{
+	return with_kids(p, node(p, AST_TUPLE, at), NULL, args);
+}
+
+/* ---- declarations, settings, items --------------------------------------------------------------
+ */
+struct ast_type *node_type(struct parser *p, const char *name, struct args *dims, struct span at)
+{
+	struct ast_type *t = NEW(p->a, struct ast_type);
+	t->name = name;
+	t->span = at;
+	if (dims) {
+		t->dim = dims->at.at;
+		t->ndim = dims->at.n;
+	}
+	return t;
+}
+
+struct ast_decl *node_decl(struct parser *p, enum decl_kind kind, const char *name,
+                           struct span name_at, char rel, struct ast *value)
+{
+	struct ast_decl *d = NEW(p->a, struct ast_decl);
+	d->kind = kind;
+	d->name = name;
+	d->name_span = name_at;
+	d->rel = rel;
+	d->value = value;
+	return d;
+}
+
+struct ast_setting *node_setting(struct parser *p, const char *name, struct span name_at,
+                                 struct args *args, struct span at)
+{
+	struct ast_setting *s = NEW(p->a, struct ast_setting);
+	s->name = name;
+	s->name_span = name_at;
+	s->span = at;
+	if (args) {
+		s->arg = args->at.at;
+		s->key = args->key.at;
+		s->narg = args->at.n;
+	}
+	return s;
+}
+
+void item_model(struct parser *p, const char *name, struct span name_at, struct sizes *sizes,
+                struct decls *decls, struct span at)
+{
+	struct ast_model *m = NEW(p->a, struct ast_model);
+	m->name = name;
+	m->name_span = name_at;
+	m->span = at;
+	if (sizes) {
+		m->size = sizes->at.at;
+		m->nsize = sizes->at.n;
+	}
+	if (decls) {
+		m->decl = decls->at.at;
+		m->ndecl = decls->at.n;
+	}
+	vec_push(p->a, &p->item, ((struct ast_item){ITEM_MODEL, {.model = m}}));
+}
+
+void item_data(struct parser *p, enum item_kind kind, const char *name, struct span name_at,
+               struct ast *value, struct span at)
+{
+	struct ast_data *d = NEW(p->a, struct ast_data);
+	*d = (struct ast_data){name, at, name_at, value};
+	vec_push(p->a, &p->item, ((struct ast_item){kind, {.data = d}}));
+}
+
+void item_block(struct parser *p, enum block_kind kind, const char *model, struct span model_at,
+                struct settings *settings, struct span at)
+{
+	struct ast_block *b = NEW(p->a, struct ast_block);
+	b->kind = kind;
+	b->model = model;
+	b->model_span = model_at;
+	b->span = at;
+	if (settings) {
+		b->setting = settings->at.at;
+		b->nsetting = settings->at.n;
+	}
+	vec_push(p->a, &p->item, ((struct ast_item){ITEM_BLOCK, {.block = b}}));
+}

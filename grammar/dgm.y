@@ -1,0 +1,263 @@
+/* The grammar of .dgm files.
+ *
+ * Precedence, lowest first:  |>   ->   < > <= >= == !=   ..   + -   reduction body   * / @
+ * unary minus   ^   postfix [] and .
+ * A reduction's body reaches over products: sum(i) a[i]*b[i] + c is (sum(i) a[i]*b[i]) + c.
+ * sum(x) that no operand follows is a call; '-' behind it is a subtraction.
+ *
+ * After an error the grammar goes on behind the next ';' or '}'.  Where a line ends without its ';'
+ * the token filter (syntax/parse.c) supplies one. */
+%require "3.8"
+%define api.pure full
+%define api.prefix {dgm_yy}
+%define api.value.type union
+%define api.location.type {struct span}
+%define lr.type ielr
+%define lr.default-reduction accepting
+%define parse.error custom
+%define parse.lac full
+%param {struct parser *p}
+%expect 0
+
+%code requires {
+#include "syntax/parser.h"
+}
+%code provides {
+int dgm_yylex(DGM_YYSTYPE *value, struct span *at, struct parser *p);
+}
+%code {
+#define YYLLOC_DEFAULT(Current, Rhs, N)                                                            \
+	((Current) = (N) ? span_join(YYRHSLOC(Rhs, 1), YYRHSLOC(Rhs, N))                               \
+					 : (struct span){YYRHSLOC(Rhs, 0).src, YYRHSLOC(Rhs, 0).end,                   \
+									 YYRHSLOC(Rhs, 0).end})
+#define YYMAXDEPTH 6000
+static void yyerror(struct span *at, struct parser *p, const char *what);
+}
+
+%token END 0 "end of file"
+%token START_FILE START_EXPR
+%token <const char *> NAME "a name" REDUCE_WORD "'sum(...)'"
+%token <struct ast *> NUMBER "a number" STRING "a string"
+%token <const char *> MODEL "'model'" DATA "'data'" CONST "'const'"
+%token <const char *> TRAIN "'train'" EVALUATE "'evaluate'" SAMPLE "'sample'"
+%token <const char *> VISIBLE "'visible'" HIDDEN "'hidden'" GIVEN "'given'" PARAM "'param'"
+%token <const char *> LET "'let'" ENERGY "'energy'" EVERY "'every'"
+%token PIPE "'|>'" ARROW "'->'" DOTDOT "'..'" LE "'<='" GE "'>='" EQ "'=='" NE "'!='"
+
+%precedence PIPE
+%nonassoc ARROW
+%nonassoc '<' '>' LE GE EQ NE
+%nonassoc DOTDOT
+%left '+' '-'
+%precedence BODY
+%left '*' '/' '@'
+%precedence UNARY_MINUS
+%right '^'
+%precedence '[' '.'
+
+%type <struct ast *> expr target
+%type <struct args *> args args1 exprs
+%type <struct names *> names
+%type <struct sizes *> sizes sizes1
+%type <struct decls *> body decls
+%type <struct settings *> clauses settings
+%type <struct ast_decl *> decl variable
+%type <struct ast_type *> type
+%type <struct ast_setting *> setting
+%type <const char *> word
+%type <enum decl_kind> role
+%type <enum block_kind> doing
+
+%%
+start: START_FILE items
+	| START_EXPR expr                  { p->expr = $2; }
+	;
+
+/* ---- the file ---------------------------------------------------------------------------------- */
+items: %empty
+	| items item
+	;
+
+item: MODEL NAME sizes body            { item_model(p, $2, @2, $3, $4, @$); }
+	| MODEL error body
+	| MODEL error ';'                  { yyerrok; }
+	| DATA NAME '=' expr ';'           { item_data(p, ITEM_DATA, $2, @2, $4, @$); }
+	| CONST NAME '=' expr ';'          { item_data(p, ITEM_CONST, $2, @2, $4, @$); }
+	| doing NAME clauses               { item_block(p, $1, $2, @2, $3, @$); }
+	| doing error clauses
+	| doing error ';'                  { yyerrok; }
+	| error ';'                        { yyerrok; }
+	| error '}'                        { yyerrok; }
+	| error '{' error '}'              { yyerrok; }
+	;
+
+doing: TRAIN                           { $$ = BLOCK_TRAIN; }
+	| EVALUATE                         { $$ = BLOCK_EVALUATE; }
+	| SAMPLE                           { $$ = BLOCK_SAMPLE; }
+	;
+
+/* ---- models ------------------------------------------------------------------------------------ */
+sizes: %empty                          { $$ = NULL; }
+	| '(' ')'                          { $$ = NULL; }
+	| '(' sizes1 ')'                   { $$ = $2; }
+	;
+
+sizes1: NAME '=' expr                  { $$ = sizes_push(p, NULL, (struct ast_size){$1, $3, @1}); }
+	| sizes1 ',' NAME '=' expr         { $$ = sizes_push(p, $1, (struct ast_size){$3, $5, @3}); }
+	;
+
+body: '{' decls '}'                    { $$ = $2; }
+	| '{' decls error '}'              { $$ = $2; yyerrok; }
+	;
+
+decls: %empty                          { $$ = NULL; }
+	| decls decl                       { $2->span = @2; $$ = decls_push(p, $1, $2); }
+	| decls error ';'                  { $$ = $1; yyerrok; }
+	;
+
+decl: role variable ';'                { $$ = $2; $$->kind = $1; }
+	| CONST NAME '=' expr ';'          { $$ = node_decl(p, DECL_CONST, $2, @2, '=', $4); }
+	| CONST NAME ':' type '=' expr ';' {
+		$$ = node_decl(p, DECL_CONST, $2, @2, '=', $6);
+		$$->has_type = true;
+		$$->type = *$4;
+	}
+	| LET NAME '=' expr ';'            { $$ = node_decl(p, DECL_LET, $2, @2, '=', $4); }
+	| LET NAME '[' names ']' '=' expr ';' {
+		$$ = node_decl(p, DECL_LET, $2, @2, '=', $7);
+		$$->index = $4->at.at;
+		$$->index_span = $4->span.at;
+		$$->nindex = $4->at.n;
+	}
+	| ENERGY '=' expr ';'              { $$ = node_decl(p, DECL_ENERGY, NULL, @1, '=', $3); }
+	;
+
+role: VISIBLE                          { $$ = DECL_VISIBLE; }
+	| HIDDEN                           { $$ = DECL_HIDDEN; }
+	| GIVEN                            { $$ = DECL_GIVEN; }
+	| PARAM                            { $$ = DECL_PARAM; }
+	;
+
+variable: NAME ':' type {
+		$$ = node_decl(p, DECL_VISIBLE, $1, @1, 0, NULL);
+		$$->has_type = true;
+		$$->type = *$3;
+	}
+	| NAME ':' type '~' expr {
+		$$ = node_decl(p, DECL_VISIBLE, $1, @1, '~', $5);
+		$$->has_type = true;
+		$$->type = *$3;
+	}
+	| NAME ':' type '=' expr {
+		$$ = node_decl(p, DECL_VISIBLE, $1, @1, '=', $5);
+		$$->has_type = true;
+		$$->type = *$3;
+	}
+	;
+
+type: NAME                             { $$ = node_type(p, $1, NULL, @$); }
+	| NAME '[' exprs ']'               { $$ = node_type(p, $1, $3, @$); }
+	;
+
+names: NAME                            { $$ = names_push(p, NULL, $1, @1); }
+	| names ',' NAME                   { $$ = names_push(p, $1, $3, @3); }
+	;
+
+/* ---- train, evaluate, sample ------------------------------------------------------------------- */
+clauses: '{' settings '}'              { $$ = $2; }
+	| '{' settings error '}'           { $$ = $2; yyerrok; }
+	;
+
+settings: %empty                       { $$ = NULL; }
+	| settings setting                 { $$ = settings_push(p, $1, $2); }
+	| settings error ';'               { $$ = $1; yyerrok; }
+	;
+
+setting: word '=' expr ';' {
+		$$ = node_setting(p, $1, @1, args_push(p, NULL, NULL, $3), @$);
+		$$->binds = true;
+	}
+	| word ';'                         { $$ = node_setting(p, $1, @1, NULL, @$); }
+	| word args1 ';'                   { $$ = node_setting(p, $1, @1, $2, @$); }
+	| word EVERY expr ':' args1 ';' {
+		$$ = node_setting(p, $1, @1, $5, @$);
+		$$->every = $3;
+	}
+	;
+
+word: NAME
+	| MODEL
+	| DATA
+	| TRAIN
+	| EVALUATE
+	| SAMPLE
+	| ENERGY
+	;
+
+/* ---- expressions ------------------------------------------------------------------------------- */
+args: %empty                           { $$ = NULL; }
+	| args1
+	;
+
+args1: expr                            { $$ = args_push(p, NULL, NULL, $1); }
+	| NAME '=' expr                    { $$ = args_push(p, NULL, $1, $3); }
+	| args1 ',' expr                   { $$ = args_push(p, $1, NULL, $3); }
+	| args1 ',' NAME '=' expr          { $$ = args_push(p, $1, $3, $5); }
+	;
+
+exprs: expr                            { $$ = args_push(p, NULL, NULL, $1); }
+	| exprs ',' expr                   { $$ = args_push(p, $1, NULL, $3); }
+	;
+
+expr: NUMBER
+	| STRING
+	| NAME                             { $$ = node_name(p, AST_NAME, $1, @1); }
+	| NAME '(' args ')'                { $$ = node_call(p, $1, @1, $3, @$); }
+	| REDUCE_WORD '(' args ')' %prec '*' { $$ = node_call(p, $1, @1, $3, @$); }
+	| REDUCE_WORD '(' args ')' expr %prec BODY { $$ = node_reduce(p, $1, @1, $3, $5, @$); }
+	| '(' expr ')'                     { $$ = $2; $$->span = @$; }
+	| '(' exprs ',' expr ')'           { $$ = node_tuple(p, args_push(p, $2, NULL, $4), @$); }
+	| expr '[' exprs ']'               { $$ = node_index(p, $1, $3, @$); }
+	| expr '.' NAME                    { $$ = node_field(p, $1, $3, @3, @$); }
+	| '-' expr %prec UNARY_MINUS       { $$ = node_neg(p, $2, @$); }
+	| expr '^' expr                    { $$ = node_pair(p, AST_BIN, '^', $1, $3, @$); }
+	| expr '*' expr                    { $$ = node_pair(p, AST_BIN, '*', $1, $3, @$); }
+	| expr '/' expr                    { $$ = node_pair(p, AST_BIN, '/', $1, $3, @$); }
+	| expr '@' expr                    { $$ = node_pair(p, AST_BIN, '@', $1, $3, @$); }
+	| expr '+' expr                    { $$ = node_pair(p, AST_BIN, '+', $1, $3, @$); }
+	| expr '-' expr                    { $$ = node_pair(p, AST_BIN, '-', $1, $3, @$); }
+	| expr '<' expr                    { $$ = node_pair(p, AST_BIN, '<', $1, $3, @$); }
+	| expr '>' expr                    { $$ = node_pair(p, AST_BIN, '>', $1, $3, @$); }
+	| expr LE expr                     { $$ = node_pair(p, AST_BIN, 'l', $1, $3, @$); }
+	| expr GE expr                     { $$ = node_pair(p, AST_BIN, 'g', $1, $3, @$); }
+	| expr EQ expr                     { $$ = node_pair(p, AST_BIN, '=', $1, $3, @$); }
+	| expr NE expr                     { $$ = node_pair(p, AST_BIN, '!', $1, $3, @$); }
+	| expr DOTDOT expr                 { $$ = node_pair(p, AST_RANGE, 0, $1, $3, @$); }
+	| expr ARROW expr                  { $$ = node_pair(p, AST_RAMP, 0, $1, $3, @$); }
+	| expr PIPE target                 { $$ = node_pair(p, AST_PIPE, 0, $1, $3, @$); }
+	;
+
+target: NAME                           { $$ = node_name(p, AST_NAME, $1, @1); }
+	| NAME '(' args ')'                { $$ = node_call(p, $1, @1, $3, @$); }
+	| REDUCE_WORD '(' args ')'         { $$ = node_call(p, $1, @1, $3, @$); }
+	;
+%%
+
+static int yyreport_syntax_error(const yypcontext_t *at, struct parser *p)
+{
+	yysymbol_kind_t kind[YYNTOKENS];
+	const char *expected[YYNTOKENS];
+	int n = yypcontext_expected_tokens(at, kind, YYNTOKENS);
+	for (int i = 0; i < n; i++)
+		expected[i] = yysymbol_name(kind[i]);
+	if (n >= 0)
+		syntax_unexpected(p, expected, n);
+	return n < 0 ? n : 0;
+}
+
+/* Only called when the parser's stack is full. */
+static void yyerror(struct span *at, struct parser *p, const char *what)
+{
+	(void)what;
+	syntax_too_deep(p, *at);
+}
