@@ -135,8 +135,8 @@ const char *dgm_blas_name(void);
  * Philox4x32-10 (Salmon et al. 2011, Random123).  Unit u of chain c at step s of stream t:
  *     counter = { (u/64)*16 + u%16, c, s, t }, key = { seed low, seed high }, word (u%64)/16.
  * t = stage*4096 + the draw's number in the program.
- * Uniform: ((word >> 8) + 0.5) * 2^-24, in (0, 1).  Normal: Box-Muller on units 2k, 2k+1's words
- * (see rng.c).  dst needs room for n rounded up to 64. */
+ * Uniform: ((word >> 9) + 0.5) * 2^-23, in (0, 1): 24 bits and the half would round to 1.0f.
+ * Normal: Box-Muller on the words of units 2k, 2k+1 (see rng.c).  Exactly dst[0..n) is written. */
 
 /* What generated code may call, with its prototypes: rt.def. */
 #define RT(ret, name, params) ret name params;

@@ -1,0 +1,53 @@
+/* The inside of the bit matrix products: shared by bits.c and the kernels. */
+#ifndef DGM_BITS_H
+#define DGM_BITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	PANEL = 32,       /* columns of C that are summed together */
+	TABLE_BLOCK = 32, /* rows of B whose tables are in use at a time: 8 tables, 16 KiB */
+	LIST_BLOCK = 192, /* rows of a panel of B that are summed over at a time: 24 KiB */
+	ROWS = 256,       /* rows of C that share the tables */
+	LIST = 65536,     /* indices of set bits that are listed at a time */
+	MAX_K = 4096      /* a larger k is cut by the caller */
+};
+
+/* C[m,n] = alpha * A[m,k] B[k,n] + beta * C.  Panel p of B starts at b + p*panel_stride, and its
+ * rows lie row_stride apart; `padded`: the panels are PANEL wide and have k rounded up to
+ * TABLE_BLOCK rows, else the last one has n%PANEL columns and no rows behind the k-th. */
+struct bits_product {
+	int64_t m, n, k;
+	float alpha, beta;
+	const uint64_t *a;
+	int64_t lda;
+	const float *b;
+	int64_t row_stride, panel_stride;
+	bool padded;
+	float *c;
+	int64_t ldc;
+};
+typedef void bits_product_fn(const struct bits_product *p);
+
+/* C[i, j] = alpha * (number of common ones of A's item i and B's item j) + beta * C[i, j]:
+ * item i of A is words 32-bit words at a + i*words, word w of item j of B at b[w*bstride + j];
+ * m items of A, n of B; bstride a multiple of 16, bits behind the last item zero. */
+struct bits_count {
+	int64_t m, n, words;
+	float alpha, beta;
+	const uint32_t *a, *b;
+	int64_t bstride;
+	float *c;
+	int64_t ldc;
+};
+typedef void bits_count_fn(const struct bits_count *p);
+/* B[j, 0..k) -> panel[0..k)[j] for the PANEL columns from b, `width` of them there, zeros for the
+ * rest. */
+typedef void bits_transpose_fn(const float *b, int64_t ldb, int64_t width, int64_t k, float *panel);
+
+bits_product_fn *dgm_bits_product_kernel(void);
+bits_count_fn *dgm_bits_count_kernel(void);
+bits_transpose_fn *dgm_bits_transpose_kernel(void);
+
+#endif
