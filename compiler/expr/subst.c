@@ -15,6 +15,9 @@ struct node *rebuild(struct arena *a, const struct node *x, struct node *const *
 	case N_REDUCE:
 		y = ex_reduce(a, x->red, x->bound, x->nbound, x->guard, x->nguard, kid[0]);
 		break;
+	case N_CONST:
+	case N_INDEX:
+	case N_ACCESS:
 	default:
 		BUG("rebuild of a leaf");
 	}
