@@ -1,0 +1,115 @@
+/* train: the drivers.  They call the functions of a compiled module and know no model: what a function
+ * computes was decided by the compiler's objective layer.  A NULL function is skipped. */
+#ifndef DGM_TRAIN_H
+#define DGM_TRAIN_H
+#include "data.h"
+#include "dgm_rt.h"
+#include "files.h"
+#include "optim.h"
+
+struct dgm_ramp { /* linear from the first epoch to the last; ramp false: constant */
+	double from, to;
+	bool ramp;
+};
+double dgm_ramp_at(const struct dgm_ramp *r, int64_t epoch, int64_t epochs);
+
+struct dgm_input { /* a state slot filled from a data set, row by row of a population */
+	int slot;
+	const struct dgm_data *data;
+};
+
+/* A batched figure averaged over data: mean of slot `out` (one number a row) over all examples of the inputs. */
+struct dgm_figure {
+	const struct dgm_function *fn;
+	int out;
+	int pop;                /* population of inputs and out */
+	struct dgm_input input[DGM_MAX_POP];
+	int ninput;
+	int64_t limit;          /* at most this many examples, the first; 0: all */
+};
+struct dgm_mean {
+	double mean, stderr_;   /* standard error over examples */
+	int64_t n;
+};
+/* Runs in blocks of the population's capacity; sums in double in example order. */
+int dgm_figure_mean(struct dgm_store *s, const struct dgm_figure *f, uint64_t seed, struct dgm_mean *out);
+
+struct dgm_monitor { /* value = mean(a) - mean(b); b.fn NULL: mean(a); divided by `per` */
+	const char *name;       /* "reconstruction(test)" */
+	int64_t every;          /* epochs */
+	struct dgm_figure a, b;
+	double per;
+};
+
+/* Exact sums over all states of some slots of a population. */
+struct dgm_enumeration {
+	int pop;
+	int slot[DGM_MAX_POP];       /* slots that hold the state, unit after unit */
+	float lo[DGM_MAX_POP], hi[DGM_MAX_POP]; /* the two values (bits slots: 0, 1) */
+	int nslot;
+	const struct dgm_function *energy; /* fills slot `out`: free energy of each state */
+	int out;
+	int weight;                        /* slot (one number a row) to receive p(state), -1: none */
+	const struct dgm_function *grad;   /* adds the states' statistics to the gradients, after weight is set */
+};
+/* log sum over states of exp(-energy), in double.  With e->grad and `weights`: a second pass sets weight to
+ * exp(-energy - log Z) and calls grad block after block.  DGM_ELIMIT beyond 2^26 states. */
+int dgm_enumerate(struct dgm_store *s, const struct dgm_enumeration *e, uint64_t seed, bool weights, double *log_z);
+
+struct dgm_train {
+	struct dgm_store *store;
+	const char *model;
+	struct dgm_input input[DGM_MAX_POP];
+	int ninput;
+	int data_pop, chain_pop;             /* chain_pop -1: no chains of their own */
+	int64_t batch, chains, epochs;
+	/* once: init (parameters), prepare, begin (chains).
+	 * each update: load a batch; first; sweep k-1 times; final (gradients); [enumeration]; the optimiser; prepare */
+	const struct dgm_function *init, *prepare, *begin, *first, *sweep, *final;
+	struct dgm_ramp k;
+	int scalar_inv_n, scalar_inv_m;      /* scalars set to 1/batch rows and 1/chains; -1: none */
+	struct dgm_enumeration *exact;       /* NULL: none.  Gradients of final are completed by it */
+	const struct dgm_optimizer *optimizer;
+	struct dgm_ramp hyper[8];            /* in the optimiser's order */
+	double decay;                        /* of parameters with 2 or more axes (weights, not biases) */
+	const struct { int mean_slot; const struct dgm_data *data; bool smoothed; float lo, hi; } *mean; /* slots of data means, set before init: lo + (hi-lo)*mean */
+	int nmean;
+	const struct dgm_monitor *monitor;
+	int nmonitor;
+	const char *out_dir;                 /* metrics.jsonl, checkpoint.safetensors, curve.svg, MODEL.safetensors */
+	uint64_t seed;
+	uint32_t stage;
+	bool resume, quiet, json, time;
+	const char *config;                  /* text whose digest a checkpoint must agree with */
+	double time0;                        /* dgm_now() at program start, for --time */
+};
+/* Trains; the parameters are in the store and in out_dir/MODEL.safetensors.  On a non-finite parameter or
+ * gradient: DGM_ENONFINITE naming the parameter and the update, the last good checkpoint kept and named. */
+int dgm_train_run(const struct dgm_train *t);
+
+struct dgm_ais { /* annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008) */
+	struct dgm_store *store;
+	int pop;                             /* chains: its capacity is their number */
+	const struct dgm_function *prepare;
+	const struct dgm_function *base;     /* fills the base model's parameters from the data means */
+	const struct dgm_function *start;    /* states ~ base model */
+	const struct dgm_function *step;     /* out = log p*_b1(state) - log p*_b0(state); then one transition at b1 */
+	int out;                             /* slot of that, one number a chain */
+	int base_logz;                       /* slot of log Z of the base model (rank 0), filled by `base` */
+	int scalar_b0, scalar_b1;
+	int64_t betas;
+	uint64_t seed;
+	bool quiet;
+};
+struct dgm_ais_result {
+	double log_z, stderr_; /* of log Z: standard error by the delta method */
+	double ess;            /* effective sample size of the weights */
+	double log_z_base;
+	double *log_w;         /* one a chain; free() */
+	int64_t chains;
+};
+/* Temperatures as in Salakhutdinov & Murray: of n, the first 500/14500 uniform in [0, .5], 4000/14500 in
+ * [.5, .9], the rest in [.9, 1].  Log-weights are summed in double. */
+int dgm_ais_run(const struct dgm_ais *a, struct dgm_ais_result *out);
+
+#endif
