@@ -13,7 +13,7 @@
 %define api.value.type union
 %define api.location.type {struct span}
 %define lr.type ielr
-%define lr.default-reduction accepting
+%define lr.default-reduction consistent
 %define parse.error custom
 %define parse.lac full
 %param {struct parser *p}

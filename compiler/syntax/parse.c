@@ -3,7 +3,8 @@
  *   - a word that begins an item (train NAME {, ...) while a '{' is open: the '}' is missing; says
  * so and supplies it;
  *   - after an error, a word that begins a statement at the start of a line: supplies the ';' at
- *     which the grammar goes on, so that this statement is not skipped as well. */
+ *     which the grammar goes on, so that this statement is not skipped as well;
+ *   - a header that ends its line without '{': supplies it after the message. */
 #include "syntax/lexer.h"
 
 #include <string.h>
@@ -13,7 +14,7 @@ struct token {
 	DGM_YYSTYPE value;
 	struct span at;
 	bool supplied; /* not in the source */
-	bool again;    /* comes a second time, behind a supplied token */
+	bool again;    /* a token has been supplied before it */
 };
 
 struct filter {
@@ -26,6 +27,7 @@ struct filter {
 	struct token last, cur; /* handed to the grammar, cur after last */
 	struct token held;
 	bool has_held;
+	bool brace_first; /* before the held token comes a supplied '{' */
 };
 
 static bool first_on_line(const struct source *src, uint32_t at)
@@ -85,10 +87,10 @@ static bool begins_statement(const struct parser *p, const struct token *t)
 	       t->kind == CONST || t->kind == LET || t->kind == ENERGY;
 }
 
-static void hold(struct filter *f, const struct token *t)
+static void hold(struct filter *f, const struct token *t, bool again)
 {
 	f->held = *t;
-	f->held.again = true;
+	f->held.again = again;
 	f->has_held = true;
 }
 
@@ -103,6 +105,10 @@ static struct token next_token(struct parser *p)
 {
 	struct filter *f = p->filter;
 	struct token t = {0};
+	if (f->brace_first) {
+		f->brace_first = false;
+		return supply(p, '{');
+	}
 	if (f->has_held) {
 		f->has_held = false;
 		t = f->held;
@@ -116,11 +122,11 @@ static struct token next_token(struct parser *p)
 		                   : arena_printf(p->cx->tmp, "'%s'", token_text(p, t.at)));
 		diag(p->cx->diags, DIAG_NOTE, f->open, "this '{' is not closed");
 		f->depth = 1;
-		hold(f, &t);
+		hold(f, &t, true);
 		return brace;
 	}
 	if (f->recovering && !t.again && begins_statement(p, &t)) {
-		hold(f, &t);
+		hold(f, &t, true);
 		return supply(p, ';');
 	}
 	return t;
@@ -199,12 +205,20 @@ void syntax_unexpected(struct parser *p, const char *const *expected, int n)
 		word = expected_near(p->cx->tmp, t.value.NAME, expected, n);
 	if (word)
 		diag(p->cx->diags, DIAG_NOTE, t.at, arena_printf(p->cx->tmp, "did you mean %s?", word));
-	else if (t.kind >= MODEL && t.kind <= EVERY && !ended && expected_has(expected, n, "a name"))
+	else if (t.kind >= MODEL && t.kind <= EVERY && !first_on_line(p->src, t.at.beg) &&
+	         expected_has(expected, n, "a name"))
 		diag(p->cx->diags, DIAG_NOTE, t.at,
 		     arena_printf(p->cx->tmp, "'%s' is a word of the language and cannot be a name here",
 		                  token_text(p, t.at)));
-	if (!was_recovering && !t.again && begins_statement(p, &t))
-		hold(f, &t);
+	if (was_recovering || t.again)
+		return;
+	if (begins_statement(p, &t)) {
+		hold(f, &t, false);
+	} else if ((t.kind == NAME || (t.kind >= VISIBLE && t.kind <= ENERGY)) &&
+	           expected_has(expected, n, "'{'") && first_on_line(p->src, t.at.beg)) {
+		hold(f, &t, true);
+		f->brace_first = true;
+	}
 }
 
 /* ---- entry points -------------------------------------------------------------------------------
