@@ -1,14 +1,5 @@
 /* The kernels of bits_kernels.c, for one level of CPU: see clones.h. */
-
-static inline KERNEL f32x16 CLONE(load)(const float *p)
-{
-	return *(const f32x16 *)p;
-}
-
-static inline KERNEL void CLONE(store)(float *p, f32x16 v)
-{
-	*(f32x16 *)p = v;
-}
+#include "vector_body.h"
 
 /* Rows k0..k0+rows of panel j of B, PANEL floats apart: in place, or copied with zeros behind the
  * last row and column. */

@@ -1,4 +1,5 @@
 /* The kernels of rng.c, for one level of CPU: see clones.h. */
+#include "vector_body.h"
 
 /* Low halves of the 64-bit lanes times m. */
 static inline KERNEL u64x8 CLONE(mul)(u64x8 a, uint32_t m)
@@ -23,33 +24,6 @@ static inline KERNEL u64x8 CLONE(mul)(u64x8 a, uint32_t m)
 	return x.v;
 #else
 	return (a & 0xffffffff) * (uint64_t)m;
-#endif
-}
-
-static inline KERNEL f32x16 CLONE(root)(f32x16 a)
-{
-#if LEVEL == 2
-	return (f32x16)_mm512_sqrt_ps((__m512)a);
-#elif LEVEL == 1
-	union {
-		f32x16 v;
-		__m256 part[2];
-	} x = {a};
-	for (int i = 0; i < 2; i++)
-		x.part[i] = _mm256_sqrt_ps(x.part[i]);
-	return x.v;
-#elif defined(__x86_64__)
-	union {
-		f32x16 v;
-		__m128 part[4];
-	} x = {a};
-	for (int i = 0; i < 4; i++)
-		x.part[i] = _mm_sqrt_ps(x.part[i]);
-	return x.v;
-#else
-	for (int i = 0; i < 16; i++)
-		a[i] = __builtin_sqrtf(a[i]);
-	return a;
 #endif
 }
 

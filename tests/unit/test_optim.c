@@ -1,0 +1,136 @@
+/* Optimisers against their formulas in double, that a split of the segment changes no bit, and that
+ * they minimise a quadratic. */
+#include "optim.h"
+#include "cpu.h"
+
+#include <CUnit/Basic.h>
+#include <CUnit/CUnit.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N = 75, STEPS = 30 };
+
+/* One element in double: the formulas at the head of optim_sgd.c and optim_adam.c. */
+static void reference(const char *name, double *x, double g, double m[2], const float *h,
+                      double decay, int t)
+{
+	double d = g + decay * *x;
+
+	if (!strcmp(name, "sgd")) {
+		m[0] = (double)h[1] * m[0] - (double)h[0] * d;
+		*x += h[2] != 0 ? (double)h[1] * m[0] - (double)h[0] * d : m[0];
+	} else {
+		double b1 = (double)h[1], b2 = (double)h[2];
+
+		m[0] = b1 * m[0] + (1 - b1) * d;
+		m[1] = b2 * m[1] + (1 - b2) * d * d;
+		*x -= (double)h[0] * (m[0] / (1 - pow(b1, t))) /
+		      (sqrt(m[1] / (1 - pow(b2, t))) + (double)h[3]);
+	}
+}
+
+static float draw(void)
+{
+	return (float)rand() / (float)RAND_MAX - .5f;
+}
+
+static void check(const struct dgm_optimizer *o, const float *hyper, float decay)
+{
+	static float x[N], y[N], g[N], mx[2][N], my[2][N];
+	static double z[N], mz[N][2];
+
+	memset(mx, 0, sizeof mx);
+	memset(my, 0, sizeof my);
+	memset(mz, 0, sizeof mz);
+	for (int i = 0; i < N; i++)
+		z[i] = (double)(x[i] = y[i] = draw());
+	for (int t = 1; t <= STEPS; t++) {
+		for (int i = 0; i < N; i++)
+			g[i] = draw();
+		o->step(x, g, (float *const[]){mx[0], mx[1]}, N, hyper, decay, t);
+		for (int i = 0, n; i < N; i += n) {
+			n = i % 3 * 16 + 5 < N - i ? i % 3 * 16 + 5 : N - i;
+			o->step(y + i, g + i, (float *const[]){my[0] + i, my[1] + i}, n, hyper, decay, t);
+		}
+		for (int i = 0; i < N; i++) {
+			reference(o->name, &z[i], (double)g[i], mz[i], hyper, (double)decay, t);
+			CU_ASSERT_DOUBLE_EQUAL(x[i], z[i], 2e-5);
+		}
+		CU_ASSERT_EQUAL(memcmp(x, y, sizeof x), 0);
+		CU_ASSERT_EQUAL(memcmp(mx, my, sizeof mx), 0);
+	}
+}
+
+static void test_formulas(void)
+{
+	static const float sgd[][3] = {{.1f, 0, 0}, {.1f, .9f, 0}, {.1f, .9f, 1}};
+	static const float adam[] = {.01f, .9f, .99f, 1e-8f};
+	enum dgm_cpu_level best = dgm_cpu_limit(DGM_CPU_LEVELS - 1);
+
+	for (int level = 0; level <= (int)best; level++) {
+		dgm_cpu_limit((enum dgm_cpu_level)level);
+		for (int i = 0; i < 3; i++) {
+			check(dgm_optimizer_find("sgd"), sgd[i], 0);
+			check(dgm_optimizer_find("sgd"), sgd[i], .01f);
+		}
+		check(dgm_optimizer_find("adam"), adam, 0);
+		check(dgm_optimizer_find("adam"), adam, .01f);
+	}
+	dgm_cpu_limit(best);
+	CU_ASSERT_PTR_NULL(dgm_optimizer_find("none"));
+}
+
+/* Zero gradients of zero parameters leave zeros: the padding between parameters stays zero. */
+static void test_padding(void)
+{
+	for (int k = 0; dgm_optimizers[k]; k++) {
+		const struct dgm_optimizer *o = dgm_optimizers[k];
+		float x[20] = {0}, g[20] = {0}, m[2][20] = {{0}}, h[DGM_MAX_HYPER];
+
+		for (int i = 0; i < DGM_MAX_HYPER; i++)
+			h[i] = o->hyper[i].initial;
+		for (int t = 1; t < 5; t++)
+			o->step(x, g, (float *const[]){m[0], m[1]}, 20, h, .1f, t);
+		for (int i = 0; i < 20; i++)
+			CU_ASSERT_EQUAL(x[i], 0);
+	}
+}
+
+/* Loss sum_i (i+1)/2 (x_i - i)^2 at the default settings, rate apart. */
+static void test_minimum(void)
+{
+	for (int k = 0; dgm_optimizers[k]; k++) {
+		const struct dgm_optimizer *o = dgm_optimizers[k];
+		float x[5] = {0}, g[5], m[2][5] = {{0}}, h[DGM_MAX_HYPER];
+
+		for (int i = 0; i < DGM_MAX_HYPER; i++)
+			h[i] = o->hyper[i].initial;
+		h[0] = .05f;
+		for (int t = 1; t <= 2000; t++) {
+			for (int i = 0; i < 5; i++)
+				g[i] = (float)(i + 1) * (x[i] - (float)i);
+			o->step(x, g, (float *const[]){m[0], m[1]}, 5, h, 0, t);
+		}
+		for (int i = 0; i < 5; i++)
+			CU_ASSERT_DOUBLE_EQUAL(x[i], i, 1e-3);
+	}
+}
+
+int main(void)
+{
+	CU_pSuite suite;
+	unsigned failed;
+
+	srand(1);
+	CU_initialize_registry();
+	suite = CU_add_suite("optim", NULL, NULL);
+	CU_add_test(suite, "the formulas, in one piece and in several", test_formulas);
+	CU_add_test(suite, "zeros stay zero", test_padding);
+	CU_add_test(suite, "a minimum is found", test_minimum);
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	failed = CU_get_number_of_failures();
+	CU_cleanup_registry();
+	return failed != 0;
+}
