@@ -47,7 +47,8 @@ struct dgm_series {
 int dgm_svg_curves(const char *path, const char *title, const char *xlabel, const struct dgm_series *s, int n);
 
 /* ---- metrics.jsonl: one JSON object a line, appended and flushed line by line; a resumed run first cuts
- * the file back to the lines before its checkpoint (lines with "update" > keep are dropped) ---- */
+ * the file back to the lines before its checkpoint (lines with "update" > keep are dropped; keep < 0: an
+ * empty file) ---- */
 struct dgm_metrics;
 int dgm_metrics_open(struct dgm_metrics **m, const char *path, int64_t keep);
 /* pairs: key, kind ('d' double, 'i' int64_t, 's' string), value ...; ends with NULL.  Non-finite doubles

@@ -1,0 +1,13 @@
+/* safetensors: what writing and reading share. */
+#ifndef DGM_SAFETENSORS_H
+#define DGM_SAFETENSORS_H
+#include "files.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "tensors are stored as they lie in memory");
+
+#define DGM_TENSOR_BYTES ((int64_t)1 << 52) /* JSON numbers are exact up to here */
+
+int dgm_tensor_type_size(const char *dtype);          /* bytes of a value; 0: unknown */
+int64_t dgm_tensor_bytes(const struct dgm_tensor *t); /* -1: too many */
+#endif
