@@ -1,0 +1,8 @@
+/* The table of families, private to the layer. */
+#ifndef DGM_MODEL_FAMILY_H
+#define DGM_MODEL_FAMILY_H
+#include "model/model.h"
+
+const struct family *family_find(const char *domain); /* NULL: none */
+const char *family_names(struct arena *a);            /* "binary and spin" */
+#endif

@@ -1,0 +1,128 @@
+/* A checked model becomes groups, weights and the terms of its energy; the model as text. */
+#include "model/model.h"
+#include "model/family.h"
+#include "sema/sema.h"
+
+static enum group_role role_of(enum role r)
+{
+	switch (r) {
+	case ROLE_VISIBLE:
+		return GROUP_VISIBLE;
+	case ROLE_HIDDEN:
+		return GROUP_HIDDEN;
+	case ROLE_GIVEN:
+		return GROUP_GIVEN;
+	}
+	BUG("role %d", (int)r);
+}
+
+struct model *model_build(struct cx *cx, const struct model_def *def)
+{
+	struct arena *a = cx->prog;
+	struct model *m = NEW(a, struct model);
+	m->a = a;
+	m->name = def->name;
+	m->batch = def->batch;
+	for (int i = 0; i < def->var.n; i++) {
+		const struct variable *v = def->var.at[i];
+		struct group *g = NEW(a, struct group);
+		g->name = v->name;
+		g->role = role_of(v->role);
+		g->domain = domain_name(v->domain);
+		g->family = family_find(g->domain);
+		g->sym = v->sym;
+		g->span = v->span;
+		for (int k = 0; k < def->mean.n; k++)
+			if (def->mean.at[k].of == v)
+				g->mean = def->mean.at[k].sym;
+		if (g->mean == NULL && g->role == GROUP_VISIBLE)
+			g->mean = sym_new(a, arena_printf(a, "mean.%s", g->name), SYM_INPUT, VALUES_REAL, false,
+			                  v->sym->rank, v->sym->dim, v->span);
+		vec_push(a, &m->group, g);
+	}
+	for (int i = 0; i < def->param.n; i++) {
+		const struct parameter *p = def->param.at[i];
+		struct weight *w = NEW(a, struct weight);
+		w->name = p->name;
+		w->sym = p->sym;
+		w->init = p->init;
+		w->span = p->span;
+		for (int k = 0; k < p->sym->rank; k++)
+			w->at[k] = p->at[k];
+		vec_push(a, &m->weight, w);
+	}
+	for (int i = 0; i < def->term.n; i++)
+		energy_push(a, &m->E, def->term.at[i].node, def->term.at[i].span);
+	return m;
+}
+
+void energy_push(struct arena *a, energy *E, struct node *x, struct span s)
+{
+	if (ex_is_num(x, 0))
+		return;
+	if (x->span.src == 0)
+		x = ex_with_span(a, x, s);
+	vec_push(a, E, ((struct term){x, s}));
+}
+
+struct node *energy_node(struct arena *a, const energy *E)
+{
+	struct node *sum = ex_num(a, 0);
+	for (int i = 0; i < E->n; i++)
+		sum = ex_add(a, sum, E->at[i].node);
+	return sum;
+}
+
+void fresh_axes(struct arena *a, const struct sym *s, const struct idx **at)
+{
+	static const char *const names[] = {"i", "j", "k", "l", "m", "n", "o", "p"};
+	for (int i = 0; i < s->rank; i++)
+		at[i] = idx_new(a, names[i], s->dim[i]);
+}
+
+static const char *dims_text(struct arena *a, const struct sym *s)
+{
+	struct buf b;
+	buf_init(&b, a);
+	buf_puts(&b, "");
+	for (int i = 0; i < s->rank; i++)
+		buf_printf(&b, "%s%lld", i ? "," : "[", (long long)s->dim[i]);
+	buf_puts(&b, s->rank ? "]" : "");
+	return b.s;
+}
+
+void model_print(struct cx *cx, const struct model *m, FILE *out)
+{
+	static const char *const roles[] = {"visible", "hidden", "given"};
+	struct arena *a = cx->tmp;
+	fprintf(out, "model %s\n", m->name);
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		fprintf(out, "  %s %s : %s%s\n", roles[g->role], g->name, g->domain, dims_text(a, g->sym));
+	}
+	for (int i = 0; i < m->weight.n; i++) {
+		const struct weight *w = m->weight.at[i];
+		fprintf(out, "  param %s : real%s = %s\n", w->name, dims_text(a, w->sym), ex_text(a, w->init));
+	}
+	for (int i = 0; i < m->E.n; i++)
+		fprintf(out, "  term %s\n", ex_text(a, m->E.at[i].node));
+	energy F;
+	block_vec blocks = {0};
+	if (!model_blocks(cx, m, &blocks))
+		return;
+	for (int b = 0; b < blocks.n; b++) {
+		fprintf(out, "  block");
+		for (int i = 0; i < blocks.at[b].group.n; i++)
+			fprintf(out, " %s", blocks.at[b].group.at[i]->name);
+		fprintf(out, "\n");
+		for (int i = 0; i < blocks.at[b].group.n; i++) {
+			struct conditional c;
+			if (!model_conditional(cx, m, &m->E, blocks.at[b].group.at[i], &c))
+				return;
+			fprintf(out, "    field of %s: %s\n", c.group->name, ex_text(a, c.field));
+		}
+	}
+	if (!model_free_energy(cx, m, &m->E, &F))
+		return;
+	fprintf(out, "  free energy %s\n", ex_text(a, energy_node(a, &F)));
+}
