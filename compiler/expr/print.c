@@ -11,7 +11,7 @@ struct printer {
 	struct buf *out;
 	bool latex;
 	const struct idx *ix[64]; /* bound indices in scope and their shown names */
-	char name[64][24];
+	char name[64][32];
 	int n;
 };
 

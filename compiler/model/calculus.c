@@ -23,14 +23,12 @@ static struct node *term_field(const struct model *m, struct node *t, const stru
 	return ex_neg(m->a, ex_delta(m->a, t, g->sym, k, hi, lo));
 }
 
-bool model_conditional(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
-                       struct conditional *out)
+/* The conditional of g; -1, or the term that couples units of g. */
+static int derive(const struct model *m, const energy *E, const struct group *g, struct conditional *out)
 {
 	struct arena *a = m->a;
 	struct affine k[MAX_RANK];
 	*out = (struct conditional){.group = g};
-	if (!has_family(cx, g))
-		return false;
 	fresh_axes(a, g->sym, out->at);
 	for (int i = 0; i < g->sym->rank; i++)
 		k[i] = affine_idx(a, out->at[i]);
@@ -39,32 +37,38 @@ bool model_conditional(struct cx *cx, const struct model *m, const energy *E, co
 	for (int i = 0; i < E->n; i++) {
 		if (!ex_mentions(E->at[i].node, g->sym))
 			continue;
-		struct node *f = term_field(m, E->at[i].node, g, k);
-		out->field = ex_add(a, out->field, f);
+		out->field = ex_add(a, out->field, term_field(m, E->at[i].node, g, k));
 		out->term[out->nterm++] = E->at[i].span;
 	}
-	if (ex_mentions(out->field, g->sym)) { /* which term? */
-		for (int i = 0; i < E->n; i++) {
-			struct node *f = term_field(m, E->at[i].node, g, k);
-			if (!ex_mentions(f, g->sym))
-				continue;
-			diag(cx->diags, DIAG_COUPLED, E->at[i].span, g->name);
-			diag(cx->diags, DIAG_COUPLED_NOTE, g->span, g->name, g->name);
-			return false;
-		}
-		BUG("the field of %s mentions it, but that of no term does", g->name);
-	}
 	out->mean = g->family->mean(a, out->field);
-	return true;
+	if (ex_mentions(out->field, g->sym))
+		for (int i = 0; i < E->n; i++)
+			if (ex_mentions(term_field(m, E->at[i].node, g, k), g->sym))
+				return i;
+	return -1;
 }
 
-bool model_marginal(struct cx *cx, const struct model *m, const energy *E, const struct group *g, energy *out)
+bool model_conditional(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
+                       struct conditional *out)
+{
+	if (!has_family(cx, g))
+		return false;
+	int culprit = derive(m, E, g, out);
+	if (culprit < 0)
+		return true;
+	diag(cx->diags, DIAG_COUPLED, E->at[culprit].span, g->name);
+	diag(cx->diags, DIAG_COUPLED_NOTE, g->span, g->name, g->name);
+	return false;
+}
+
+static int marginal(const struct model *m, const energy *E, const struct group *g, energy *out)
 {
 	struct arena *a = m->a;
 	struct conditional c;
 	*out = (energy){0};
-	if (!model_conditional(cx, m, E, g, &c))
-		return false;
+	int culprit = derive(m, E, g, &c);
+	if (culprit >= 0)
+		return culprit;
 	bool affine = true;
 	for (int i = 0; i < E->n; i++) {
 		int d = ex_degree(E->at[i].node, g->sym);
@@ -76,21 +80,57 @@ bool model_marginal(struct cx *cx, const struct model *m, const energy *E, const
 	struct node *p = g->family->log_partition(a, c.field, affine);
 	struct node *sum = ex_reduce(a, RED_SUM, c.at, g->sym->rank, NULL, 0, p);
 	energy_push(a, out, ex_neg(a, sum), c.nterm ? c.term[0] : g->span);
-	return true;
+	return -1;
 }
 
-bool model_free_energy(struct cx *cx, const struct model *m, const energy *E, energy *out)
+/* The term that joins g to another group of its role, NULL: none. */
+static const struct term *joins_same_role(const struct model *m, const struct group *g, const struct group **other)
+{
+	for (int i = 0; i < m->E.n; i++)
+		for (int k = 0; k < m->group.n; k++) {
+			*other = m->group.at[k];
+			if (*other != g && (*other)->role == g->role && ex_mentions(m->E.at[i].node, g->sym) &&
+			    ex_mentions(m->E.at[i].node, (*other)->sym))
+				return &m->E.at[i];
+		}
+	return NULL;
+}
+
+static bool quiet_sum_out(const struct model *m, const energy *E, enum group_role role, energy *out,
+                          const struct group **culprit)
 {
 	*out = *E;
 	for (int i = 0; i < m->group.n; i++) {
 		energy next;
-		if (m->group.at[i]->role != GROUP_HIDDEN)
+		*culprit = m->group.at[i];
+		if ((*culprit)->role != role)
 			continue;
-		if (!model_marginal(cx, m, out, m->group.at[i], &next))
+		if ((*culprit)->family == NULL || marginal(m, out, *culprit, &next) >= 0)
 			return false;
 		*out = next;
 	}
 	return true;
+}
+
+bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role, energy *out)
+{
+	const struct group *g, *other;
+	struct conditional c;
+	if (quiet_sum_out(m, E, role, out, &g))
+		return true;
+	if (cx == NULL || !has_family(cx, g))
+		return false;
+	const struct term *t = joins_same_role(m, g, &other);
+	if (t == NULL)
+		return model_conditional(cx, m, E, g, &c);
+	diag(cx->diags, DIAG_NO_FREE_ENERGY, t->span, g->name, other->name);
+	diag(cx->diags, DIAG_NO_FREE_ENERGY_NOTE, g->span, g->name);
+	return false;
+}
+
+bool model_free_energy(struct cx *cx, const struct model *m, const energy *E, energy *out)
+{
+	return model_sum_out(cx, m, E, GROUP_HIDDEN, out);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------------------- */
@@ -139,14 +179,14 @@ static struct node *diff_terms(const struct model *m, const energy *E, const str
 	return sum;
 }
 
-struct node *model_gradient(const struct model *m, const energy *E, const energy *F, const struct weight *w,
-                            const struct idx *const *at, bool *at_means)
+struct node *model_gradient(const struct model *m, const energy *E, const energy *F, enum group_role role,
+                            const struct weight *w, const struct idx *const *at, bool *at_means)
 {
 	struct node *g = diff_terms(m, E, w, at);
 	*at_means = true;
 	for (int i = 0; i < m->group.n; i++) {
 		int d = ex_degree(g, m->group.at[i]->sym);
-		if (m->group.at[i]->role == GROUP_HIDDEN && d != 0 && d != 1)
+		if (m->group.at[i]->role == role && d != 0 && d != 1)
 			*at_means = false;
 	}
 	return *at_means ? g : diff_terms(m, F, w, at);

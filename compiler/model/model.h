@@ -76,8 +76,9 @@ struct conditional {
 /* false: refused, with a diagnostic that names the term. */
 bool model_conditional(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                        struct conditional *out);
-/* E with the group summed out (an energy over the rest, a free energy); false: refused, likewise. */
-bool model_marginal(struct cx *cx, const struct model *m, const energy *E, const struct group *g, energy *out);
+/* E with every group of the role summed out, one after the other; false: refused, likewise (cx NULL:
+ * without a word). */
+bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role, energy *out);
 /* E with every hidden group summed out. */
 bool model_free_energy(struct cx *cx, const struct model *m, const energy *E, energy *out);
 struct node *energy_node(struct arena *a, const energy *E); /* the sum as one expression */
@@ -91,12 +92,11 @@ typedef VEC(struct block) block_vec;
  * of hidden groups first, blocks with visible groups last.  false: refused. */
 bool model_blocks(struct cx *cx, const struct model *m, block_vec *out);
 
-/* The expected derivative of E with respect to one element of a parameter, given the visible groups:
- * d F / d theta.  `at` are the element's indices.  Where the derivative of E is affine in every hidden
- * group it is that derivative with the groups left in it, to be read at their conditional means
- * (*at_means true), else the derivative of the free energy. */
-struct node *model_gradient(const struct model *m, const energy *E, const energy *F, const struct weight *w,
-                            const struct idx *const *at, bool *at_means);
+/* d F / d theta, F being E with the groups of `role` summed out: the conditional expectation of dE/dtheta.
+ * `at` are the parameter's indices.  Where dE/dtheta is affine in each of those groups it is dE/dtheta with
+ * the groups left in it, to be read at their conditional means (*at_means true), else the derivative of F. */
+struct node *model_gradient(const struct model *m, const energy *E, const energy *F, enum group_role role,
+                            const struct weight *w, const struct idx *const *at, bool *at_means);
 
 /* Fresh indices over the axes of a symbol. */
 void fresh_axes(struct arena *a, const struct sym *s, const struct idx **at);

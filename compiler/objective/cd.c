@@ -1,0 +1,148 @@
+/* Contrastive divergence and stochastic maximum likelihood.  The gradient of the mean negative
+ * log-likelihood is
+ *     d L / d theta = <dF/dtheta>_data - <dF/dtheta>_model,      F the free energy,
+ * whose second mean is estimated at chains: started at the batch and run for k sweeps (CD-k, Hinton
+ * 2002), or kept from update to update (SML, Younes 1999; PCD, Tieleman 2008).  dF/dtheta is dE/dtheta
+ * at the hidden groups' conditional means where E allows, so no free energy is evaluated; with
+ * `statistics = samples` the drawn states stand in for the means.
+ *
+ * The last half-sweep needs means only, so that CD-1 costs three products and two statistics:
+ *     first   h | v                     sweep (k-1 times)   v | h, h | v        final   v | h, means of h | v
+ * For persistent chains the state is h, drawn again at the end of final. */
+#include "objective/internal.h"
+
+static bool means_of(struct expansion *x, struct function *f, const struct walkers *w, const struct walkers *mean,
+                     enum group_role role)
+{
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		if (g->role == role && !mean_group(x, f, &x->m->E, g, w, mean->state[i]))
+			return false;
+	}
+	return true;
+}
+
+static void copy_hidden(struct expansion *x, struct function *f, const struct walkers *from, const struct walkers *to)
+{
+	struct arena *a = x->cx->prog;
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		const struct idx *at[MAX_RANK];
+		if (g->role != GROUP_HIDDEN)
+			continue;
+		fresh_axes(a, g->sym, at);
+		assign(x, f, to->state[i], to->batch, at, ex_at(a, from->state[i], from->batch, at));
+	}
+}
+
+static void gradients(struct expansion *x, struct function *f, const energy *F, const struct walkers *pos,
+                      const struct walkers *neg)
+{
+	struct arena *a = x->cx->prog;
+	struct node *inv_n = ex_access(a, scalar_sym(x, "inv_n"), NULL, NULL);
+	struct node *inv_m = neg ? ex_access(a, scalar_sym(x, "inv_m"), NULL, NULL) : NULL;
+	for (int i = 0; i < x->m->weight.n; i++) {
+		const struct weight *wt = x->m->weight.at[i];
+		const struct idx *at[MAX_RANK];
+		fresh_axes(a, wt->sym, at);
+		struct node *g = statistic(x, F, wt, at, pos, GROUP_HIDDEN, inv_n);
+		if (neg)
+			g = ex_sub(a, g, statistic(x, F, wt, at, neg, GROUP_HIDDEN, inv_m));
+		assign(x, f, x->grad[i], NULL, at, g);
+	}
+}
+
+static bool begin_chains(struct expansion *x, const struct walkers *chain)
+{
+	struct function *f = program_function(x->p, "chains.begin");
+	draw_independent(x, f, chain, GROUP_VISIBLE, true);
+	return sweep_role(x, f, &x->m->E, chain, GROUP_HIDDEN);
+}
+
+static bool refuse_given(struct expansion *x, const char *what)
+{
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i]->role == GROUP_GIVEN) {
+			diag(x->cx->diags, DIAG_GIVEN_CHAINS, x->m->group.at[i]->span, what, x->m->group.at[i]->name);
+			return false;
+		}
+	return true;
+}
+
+static bool expand_chains(struct expansion *x, const struct objective_args *args, bool persistent)
+{
+	const energy *E = &x->m->E;
+	energy F;
+	if (!model_free_energy(x->cx, x->m, E, &F) || (persistent && !refuse_given(x, "sml")))
+		return false;
+	struct walkers data = walkers_data(x);
+	struct walkers chain = walkers_new(x, "chain", persistent ? POP_CHAINS : POP_DATA);
+	struct walkers pos_mean = walkers_means(x, "mean", &data, GROUP_HIDDEN);
+	struct walkers neg_mean = walkers_means(x, "chain.mean", &chain, GROUP_HIDDEN);
+	struct walkers pos_draw = data;
+	if (args->samples)
+		for (int i = 0; i < x->m->group.n; i++)
+			if (x->m->group.at[i]->role == GROUP_HIDDEN)
+				program_tensor(x->p, data.state[i], SPACE_STATE, POP_DATA, NULL);
+	if (persistent && !begin_chains(x, &chain))
+		return false;
+
+	struct function *first = program_function(x->p, "train.first");
+	struct function *sweep = program_function(x->p, "train.sweep");
+	struct function *final = program_function(x->p, "train.final");
+	struct function *positive = persistent ? final : first;
+	if (args->samples) {
+		if (!sweep_role(x, positive, E, &pos_draw, GROUP_HIDDEN))
+			return false;
+		if (!persistent)
+			copy_hidden(x, positive, &pos_draw, &chain);
+	} else {
+		struct walkers start = chain; /* hidden chains drawn from the examples */
+		start.batch = data.batch;
+		if (!means_of(x, positive, &data, &pos_mean, GROUP_HIDDEN))
+			return false;
+		if (!persistent) {
+			const struct sym **state = NEW_ARRAY(x->cx->prog, const struct sym *, x->m->group.n);
+			for (int i = 0; i < x->m->group.n; i++)
+				state[i] = x->m->group.at[i]->role == GROUP_HIDDEN ? chain.state[i] : data.state[i];
+			start.state = state;
+			if (!sweep_role(x, positive, E, &start, GROUP_HIDDEN))
+				return false;
+		}
+	}
+	if (!sweep_role(x, sweep, E, &chain, GROUP_VISIBLE) || !sweep_role(x, sweep, E, &chain, GROUP_HIDDEN) ||
+	    !sweep_role(x, final, E, &chain, GROUP_VISIBLE))
+		return false;
+	if (!args->samples && !means_of(x, final, &chain, &neg_mean, GROUP_HIDDEN))
+		return false;
+	if ((args->samples || persistent) && !sweep_role(x, final, E, &chain, GROUP_HIDDEN))
+		return false;
+	gradients(x, final, &F, args->samples ? &pos_draw : &pos_mean, args->samples ? &chain : &neg_mean);
+	return true;
+}
+
+bool expand_cd(struct expansion *x, const struct objective_args *args)
+{
+	return expand_chains(x, args, false);
+}
+
+bool expand_sml(struct expansion *x, const struct objective_args *args)
+{
+	return expand_chains(x, args, true);
+}
+
+/* The exact likelihood: final gives the data's half of the gradient, enum.grad the model's. */
+bool expand_nll(struct expansion *x, const struct objective_args *args)
+{
+	(void)args;
+	energy F;
+	if (!refuse_given(x, "nll") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
+		return false;
+	struct walkers data = walkers_data(x);
+	struct walkers mean = walkers_means(x, "mean", &data, GROUP_HIDDEN);
+	struct function *final = program_function(x->p, "train.final");
+	if (!means_of(x, final, &data, &mean, GROUP_HIDDEN))
+		return false;
+	gradients(x, final, &F, &mean, NULL);
+	return objective_enumerate(x, true);
+}

@@ -1,0 +1,244 @@
+/* The common ground of all expansions: the program with parameters, gradients, examples and init;
+ * walkers (states of the groups in a population); statements that draw or average a group. */
+#include "objective/internal.h"
+
+#include <string.h>
+
+static const char *const pop_names[] = {"data", "chains", "states", "ais", "samples"};
+
+struct expansion *expansion_new(struct cx *cx, struct model *m)
+{
+	struct arena *a = cx->prog;
+	struct expansion *x = NEW(a, struct expansion);
+	x->cx = cx;
+	x->m = m;
+	x->p = program_new(a, m->name);
+	for (int i = 0; i < POP_COUNT; i++)
+		program_pop(x->p, pop_names[i]);
+	x->grad = NEW_ARRAY(a, const struct sym *, m->weight.n + 1);
+	for (int i = 0; i < m->weight.n; i++)
+		program_tensor(x->p, m->weight.at[i]->sym, SPACE_PARAM, -1, NULL);
+	for (int i = 0; i < m->weight.n; i++) {
+		const struct weight *w = m->weight.at[i];
+		x->grad[i] = sym_new(a, arena_printf(a, "grad.%s", w->name), SYM_TEMP, VALUES_REAL, false,
+		                     w->sym->rank, w->sym->dim, w->span);
+		program_tensor(x->p, x->grad[i], SPACE_GRAD, -1, w->sym);
+	}
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		if (g->role != GROUP_HIDDEN)
+			program_tensor(x->p, g->sym, SPACE_STATE, POP_DATA, NULL);
+		if (g->mean)
+			program_tensor(x->p, g->mean, SPACE_STATE, -1, NULL);
+	}
+	struct function *f = program_function(x->p, "init");
+	while (x->p->ndraw < m->weight.n) /* an initial distribution's stream is its parameter's number */
+		program_stream(x->p);
+	for (int i = 0; i < m->weight.n; i++) {
+		const struct weight *w = m->weight.at[i];
+		assign(x, f, w->sym, NULL, w->at, w->init);
+	}
+	return x;
+}
+
+void assign(struct expansion *x, struct function *f, const struct sym *dst, const struct idx *batch,
+            const struct idx *const *at, struct node *rhs)
+{
+	struct stmt s = {.dst = dst, .batch = batch, .rhs = rhs};
+	for (int i = 0; i < dst->rank; i++)
+		s.at[i] = at[i];
+	program_stmt(x->p, f, s);
+}
+
+/* ---- walkers ------------------------------------------------------------------------------------------- */
+static struct walkers walkers_empty(struct expansion *x, int pop)
+{
+	struct arena *a = x->cx->prog;
+	struct walkers w = {.pop = pop};
+	w.batch = pop == POP_DATA ? x->m->batch : idx_batch(a, pop_names[pop], pop);
+	w.state = NEW_ARRAY(a, const struct sym *, x->m->group.n);
+	return w;
+}
+
+static const struct sym *state_sym(struct expansion *x, const struct group *g, const char *suffix, int pop,
+                                   enum values values)
+{
+	struct arena *a = x->cx->prog;
+	const struct sym *s = sym_new(a, arena_printf(a, "%s.%s", g->name, suffix), SYM_VAR, values, true,
+	                              g->sym->rank, g->sym->dim, g->span);
+	program_tensor(x->p, s, SPACE_STATE, pop, NULL);
+	return s;
+}
+
+struct walkers walkers_new(struct expansion *x, const char *suffix, int pop)
+{
+	struct walkers w = walkers_empty(x, pop);
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		w.state[i] = g->role == GROUP_GIVEN && pop == POP_DATA
+		                 ? g->sym
+		                 : state_sym(x, g, suffix, pop, g->sym->values);
+	}
+	return w;
+}
+
+struct walkers walkers_data(struct expansion *x)
+{
+	struct walkers w = walkers_empty(x, POP_DATA);
+	for (int i = 0; i < x->m->group.n; i++)
+		w.state[i] = x->m->group.at[i]->sym;
+	return w;
+}
+
+struct walkers walkers_means(struct expansion *x, const char *suffix, const struct walkers *w, enum group_role role)
+{
+	struct walkers r = walkers_empty(x, w->pop);
+	r.batch = w->batch;
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		r.state[i] = g->role == role ? state_sym(x, g, suffix, w->pop, VALUES_REAL) : w->state[i];
+	}
+	return r;
+}
+
+struct node *at_walkers(struct expansion *x, struct node *e, const struct walkers *w)
+{
+	for (int i = 0; i < x->m->group.n; i++) {
+		struct subst s = {.from = x->m->group.at[i]->sym, .to = w->state[i], .batch = w->batch};
+		if (s.from != s.to)
+			e = ex_subst(x->cx->prog, e, &s);
+	}
+	return e;
+}
+
+/* ---- statements on walkers --------------------------------------------------------------------------------- */
+static int group_number(const struct expansion *x, const struct group *g)
+{
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i] == g)
+			return i;
+	BUG("group %s", g->name);
+}
+
+bool draw_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
+                const struct walkers *w)
+{
+	struct arena *a = x->cx->prog;
+	struct conditional c;
+	if (!model_conditional(x->cx, x->m, E, g, &c))
+		return false;
+	struct node *u = ex_draw(a, OP_UNIFORM, program_stream(x->p));
+	assign(x, f, w->state[group_number(x, g)], w->batch, c.at,
+	       g->family->draw(a, at_walkers(x, c.field, w), u));
+	return true;
+}
+
+bool mean_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
+                const struct walkers *w, const struct sym *dst)
+{
+	struct conditional c;
+	if (!model_conditional(x->cx, x->m, E, g, &c))
+		return false;
+	assign(x, f, dst, w->batch, c.at, at_walkers(x, c.mean, w));
+	return true;
+}
+
+bool sweep_role(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
+                enum group_role role)
+{
+	block_vec blocks = {0};
+	if (!model_blocks(x->cx, x->m, &blocks))
+		return false;
+	for (int b = 0; b < blocks.n; b++)
+		for (int i = 0; i < blocks.at[b].group.n; i++)
+			if (blocks.at[b].group.at[i]->role == role && !draw_group(x, f, E, blocks.at[b].group.at[i], w))
+				return false;
+	return true;
+}
+
+void draw_independent(struct expansion *x, struct function *f, const struct walkers *w, enum group_role role,
+                      bool at_mean)
+{
+	struct arena *a = x->cx->prog;
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		const struct idx *at[MAX_RANK];
+		if (g->role != role)
+			continue;
+		fresh_axes(a, g->sym, at);
+		struct node *field = ex_num(a, 0);
+		if (at_mean)
+			field = g->family->field_of_mean(a, ex_at(a, g->mean, NULL, at));
+		struct node *u = ex_draw(a, OP_UNIFORM, program_stream(x->p));
+		assign(x, f, w->state[i], w->batch, at, g->family->draw(a, field, u));
+	}
+}
+
+struct node *statistic(struct expansion *x, const energy *F, const struct weight *wt,
+                       const struct idx *const *at, const struct walkers *w, enum group_role role,
+                       struct node *scale)
+{
+	struct arena *a = x->cx->prog;
+	bool means;
+	struct node *d = model_gradient(x->m, &x->m->E, F, role, wt, at, &means);
+	d = at_walkers(x, d, w);
+	const struct idx *n = w->batch;
+	struct node *weighted = scale->kind == N_ACCESS && scale->batch ? ex_mul(a, scale, d) : d;
+	struct node *sum = ex_reduce(a, RED_SUM, &n, 1, NULL, 0, weighted);
+	return weighted == d ? ex_mul(a, scale, sum) : sum;
+}
+
+static const struct sym *find_tensor(const struct program *p, const char *name)
+{
+	for (int i = 0; i < p->tensor.n; i++)
+		if (strcmp(p->tensor.at[i].sym->name, name) == 0)
+			return p->tensor.at[i].sym;
+	return NULL;
+}
+
+const struct sym *scalar_sym(struct expansion *x, const char *name)
+{
+	const struct sym *s = find_tensor(x->p, name);
+	if (s == NULL) {
+		s = sym_new(x->cx->prog, name, SYM_SCALAR, VALUES_REAL, false, 0, NULL, (struct span){0});
+		program_tensor(x->p, s, SPACE_SCALAR, -1, NULL);
+	}
+	return s;
+}
+
+const struct sym *out_sym(struct expansion *x, const char *function, int pop)
+{
+	const char *name = arena_printf(x->cx->prog, "out.%s", function);
+	const struct sym *s = find_tensor(x->p, name);
+	if (s == NULL) {
+		s = sym_new(x->cx->prog, name, SYM_TEMP, VALUES_REAL, pop >= 0, 0, NULL, (struct span){0});
+		program_tensor(x->p, s, SPACE_STATE, pop, NULL);
+	}
+	return s;
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------ */
+static const struct objective objectives[] = {
+#define OBJECTIVE(name, signature, chains, exact, expand, what) {name, signature, chains, exact, expand, what},
+#include "objective/objective.def"
+#undef OBJECTIVE
+};
+
+const struct objective *objective_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof objectives / sizeof *objectives; i++)
+		if (strcmp(objectives[i].name, name) == 0)
+			return &objectives[i];
+	return NULL;
+}
+
+const char *const *objective_names(int *n)
+{
+	static const char *const names[] = {
+#define OBJECTIVE(name, signature, chains, exact, expand, what) name,
+#include "objective/objective.def"
+#undef OBJECTIVE
+	};
+	*n = (int)(sizeof names / sizeof *names);
+	return names;
+}

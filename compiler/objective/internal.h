@@ -1,0 +1,49 @@
+/* What the files of objective share: walkers, and statements over them. */
+#ifndef DGM_OBJECTIVE_INTERNAL_H
+#define DGM_OBJECTIVE_INTERNAL_H
+
+#include "objective/objective.h"
+
+/* States of the model's groups in one population. */
+struct walkers {
+	const struct idx *batch;
+	int pop;
+	const struct sym **state; /* one a group of the model */
+};
+/* New symbols "GROUP.suffix" in population pop, for all groups. */
+struct walkers walkers_new(struct expansion *x, const char *suffix, int pop);
+/* The examples: the groups' own symbols. */
+struct walkers walkers_data(struct expansion *x);
+/* e read at the walkers' states. */
+struct node *at_walkers(struct expansion *x, struct node *e, const struct walkers *w);
+
+/* dst[at] = rhs */
+void assign(struct expansion *x, struct function *f, const struct sym *dst, const struct idx *batch,
+            const struct idx *const *at, struct node *rhs);
+/* The group's states := draws from its conditional (or its means := the conditional means). */
+bool draw_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
+                const struct walkers *w);
+bool mean_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
+                const struct walkers *w, const struct sym *dst);
+/* Draws every block with groups of the role, in order. */
+bool sweep_role(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
+                enum group_role role);
+/* Groups of the role := independent draws at the data's mean (or, where at_mean is false, uniform). */
+void draw_independent(struct expansion *x, struct function *f, const struct walkers *w, enum group_role role,
+                      bool at_mean);
+/* A group's real-valued means: symbols "GROUP.suffix"; other roles keep w's states. */
+struct walkers walkers_means(struct expansion *x, const char *suffix, const struct walkers *w, enum group_role role);
+
+/* Sum over the walkers of scale * dE/dtheta, the groups of `role` (summed out in F) at their means in w. */
+struct node *statistic(struct expansion *x, const energy *F, const struct weight *wt,
+                       const struct idx *const *at, const struct walkers *w,
+                       enum group_role role, struct node *scale);
+const struct sym *scalar_sym(struct expansion *x, const char *name);
+const struct sym *out_sym(struct expansion *x, const char *function, int pop);
+
+#define OBJECTIVE(name, signature, chains, exact, expand, what)                                    \
+	bool expand(struct expansion *x, const struct objective_args *args);
+#include "objective/objective.def"
+#undef OBJECTIVE
+
+#endif

@@ -1,0 +1,63 @@
+/* objective: what training, evaluation and sampling ask of a model, expanded to functions of a program.
+ * An objective is one file and one line of objective.def.  The drivers of the runtime call the functions
+ * by these names:
+ *
+ * function           does
+ * init               parameters := their initial distributions
+ * chains.begin       chain states := independent units at the data's mean
+ * train.first        (data) conditional statistics, start of the chains
+ * train.sweep        one sweep of block Gibbs sampling on the chains
+ * train.final        the last sweep; gradients := their estimate for the mean negative log-likelihood
+ * enum.energy        (states) out := free energy of each state
+ * enum.grad          (states) gradients -= the states' statistics, weighted
+ * free_energy        (data) out := free energy
+ * reconstruction     (data) out := squared distance of v to its mean-field reconstruction
+ * pseudo_likelihood  (data) out := sum over units of log p(unit | all other visible units)
+ * ais.base, ais.start, ais.step        see runtime/train.h
+ * sample.begin, sample.sweep, sample.mean
+ * prepare            (plan) packed copies of the parameters
+ *
+ * Symbols: a group's own symbol holds the examples; "v.chain", "v.states", ... hold the states of
+ * walkers; "out.FUNCTION" is the result of a function, one number a row. */
+#ifndef DGM_OBJECTIVE_H
+#define DGM_OBJECTIVE_H
+
+#include "expr/program.h"
+#include "model/model.h"
+
+enum { POP_DATA, POP_CHAINS, POP_STATES, POP_AIS, POP_SAMPLES, POP_COUNT };
+
+struct expansion { /* of one block of a file */
+	struct cx *cx;
+	struct model *m;
+	struct program *p;
+	const struct sym **grad; /* one a weight */
+};
+/* A program with the model's parameters, their gradients, the visible groups' examples and data means, and init. */
+struct expansion *expansion_new(struct cx *cx, struct model *m);
+
+struct objective_args {
+	bool samples; /* statistics = samples: drawn states in the statistics instead of their means */
+};
+struct objective { /* a row of objective.def */
+	const char *name;
+	const char *signature; /* of its arguments, for call_bind */
+	bool chains;           /* persistent chains, in population POP_CHAINS */
+	bool exact;            /* completed by enumeration: enum.energy and enum.grad */
+	bool (*expand)(struct expansion *x, const struct objective_args *args); /* false: refused */
+	const char *what;      /* one line for explain */
+};
+const struct objective *objective_find(const char *name);         /* NULL: none */
+const char *const *objective_names(int *n);
+
+/* Each adds its functions; false: refused with a diagnostic. */
+bool objective_free_energy(struct expansion *x);
+bool objective_reconstruction(struct expansion *x);
+bool objective_pseudo_likelihood(struct expansion *x);
+bool objective_ais(struct expansion *x);
+bool objective_sampler(struct expansion *x);
+/* The groups whose states are enumerated, the visible or the hidden ones: the fewer of those that allow it. */
+bool objective_enumerate(struct expansion *x, bool gradient);
+bool objective_enumerated(struct cx *cx, const struct model *m, enum group_role *side, int64_t *units);
+
+#endif

@@ -1,0 +1,21 @@
+/* Samples by block Gibbs: chains start at uniform states; a sweep draws the hidden blocks, then the
+ * visible ones; sample.mean gives the visible groups' conditional means, which pictures show. */
+#include "objective/internal.h"
+
+bool objective_sampler(struct expansion *x)
+{
+	const energy *E = &x->m->E;
+	struct walkers w = walkers_new(x, "sample", POP_SAMPLES);
+	struct walkers mean = walkers_means(x, "sample.mean", &w, GROUP_VISIBLE);
+	draw_independent(x, program_function(x->p, "sample.begin"), &w, GROUP_VISIBLE, false);
+	struct function *f = program_function(x->p, "sample.sweep");
+	if (!sweep_role(x, f, E, &w, GROUP_HIDDEN) || !sweep_role(x, f, E, &w, GROUP_VISIBLE))
+		return false;
+	f = program_function(x->p, "sample.mean");
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		if (g->role == GROUP_VISIBLE && !mean_group(x, f, E, g, &w, mean.state[i]))
+			return false;
+	}
+	return true;
+}
