@@ -1,11 +1,12 @@
 /* Products with matrices of bits: A holds 0/1 values, 64 to a word, so that A B is a sum of rows of
  * B, and A^T B of two matrices of bits is a count of common ones.
  *
- * Packed B (dgm_bits_pack): panels of PANEL columns, each with k rounded up to TABLE_BLOCK rows of
- * PANEL floats, zeros behind the last row and column.
- * A^T is made from 64x64 blocks of bits by the six exchange steps of Warren, Hacker's Delight 7-3.
- * k is cut into slabs at fixed places, so that the buffers on the stack are small and a row of C is
- * summed in the same order whichever rows are asked for. */
+ * Packed B (dgm_bits_pack): panels of PANEL columns; a panel is its rows of PANEL floats, k rounded
+ * up to TABLE_BLOCK with zeros behind the last row and column, and one more row of zeros behind
+ * every LIST_BLOCK rows and behind the last. A^T is made from 64x64 blocks of bits by the six
+ * exchange steps of Warren, Hacker's Delight 7-3. k is cut into slabs at fixed places, so that the
+ * buffers on the stack are small and a row of C is summed in the same order whichever rows are
+ * asked for. */
 #include "dgm_rt.h"
 #include "bits.h"
 
@@ -28,29 +29,48 @@ static int64_t min(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* Floats in a panel. */
+static int64_t panel_size(int64_t k)
+{
+	return (round_up(k, TABLE_BLOCK) + (k + LIST_BLOCK - 1) / LIST_BLOCK) * PANEL;
+}
+
 int64_t dgm_bits_pack_size(int64_t k, int64_t n)
 {
-	return round_up(n, PANEL) * round_up(k, TABLE_BLOCK);
+	return (n + PANEL - 1) / PANEL * panel_size(k);
+}
+
+/* to[i] = row i of `width` floats, zeros behind, for k rows. */
+static void copy_rows(const float *b, int64_t ldb, int64_t width, int64_t k, float *to)
+{
+	for (int64_t i = 0; i < k; i++, to += PANEL, b += ldb)
+		if (width == PANEL)
+			memcpy(to, b, PANEL * sizeof *to);
+		else
+			for (int64_t j = 0; j < PANEL; j++)
+				to[j] = j < width ? b[j] : 0;
 }
 
 void dgm_bits_pack(int32_t tb, int64_t k, int64_t n, const float *b, int64_t ldb, float *packed,
                    int64_t chunk, int64_t nchunk)
 {
 	bits_transpose_fn *transpose = dgm_bits_transpose_kernel();
-	int64_t npanel = (n + PANEL - 1) / PANEL, rows = round_up(k, TABLE_BLOCK);
+	int64_t npanel = (n + PANEL - 1) / PANEL;
 
 	for (int64_t j = npanel * chunk / nchunk; j < npanel * (chunk + 1) / nchunk; j++) {
-		float *to = packed + j * rows * PANEL;
-		int64_t width = min(n - j * PANEL, PANEL);
+		float *to = packed + j * panel_size(k);
 
-		if (tb)
-			transpose(b + j * PANEL * ldb, ldb, width, k, to);
-		else
-			for (int64_t i = 0; i < k; i++) {
-				memcpy(to + i * PANEL, b + i * ldb + j * PANEL, (size_t)width * sizeof *to);
-				memset(to + i * PANEL + width, 0, (size_t)(PANEL - width) * sizeof *to);
-			}
-		memset(to + k * PANEL, 0, (size_t)(rows - k) * PANEL * sizeof *to);
+		for (int64_t k0 = 0; k0 < k; k0 += LIST_BLOCK) {
+			int64_t rows = min(k - k0, LIST_BLOCK), width = min(n - j * PANEL, PANEL);
+			int64_t padded = round_up(rows, TABLE_BLOCK) + 1;
+
+			if (tb)
+				transpose(b + j * PANEL * ldb + k0, ldb, width, rows, to);
+			else
+				copy_rows(b + k0 * ldb + j * PANEL, ldb, width, rows, to);
+			memset(to + rows * PANEL, 0, (size_t)((padded - rows) * PANEL) * sizeof *to);
+			to += padded * PANEL;
+		}
 	}
 }
 
@@ -76,9 +96,8 @@ void dgm_bits_mm(int64_t m, int64_t n, int64_t k, float alpha, const uint64_t *a
 		    .beta = k0 ? 1 : beta,
 		    .a = a + k0 / 64,
 		    .lda = lda,
-		    .b = packed + k0 * PANEL,
-		    .row_stride = PANEL,
-		    .panel_stride = PANEL * round_up(k, TABLE_BLOCK),
+		    .b = packed + (k0 + k0 / LIST_BLOCK) * PANEL,
+		    .panel_stride = panel_size(k),
 		    .padded = true,
 		    .c = c,
 		    .ldc = ldc,
@@ -146,8 +165,7 @@ void dgm_bits_tmm(int64_t m0, int64_t m1, int64_t n, int64_t k, float alpha, con
 			    .a = transpose_columns(a, lda, k, k0, words, c0, c1, rows),
 			    .lda = words,
 			    .b = b + k0 * ldb,
-			    .row_stride = ldb,
-			    .panel_stride = PANEL,
+			    .ldb = ldb,
 			    .c = c + (c0 - m0) * ldc,
 			    .ldc = ldc,
 			});

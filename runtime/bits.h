@@ -11,19 +11,18 @@ enum {
 	LIST_BLOCK = 192, /* rows of a panel of B that are summed over at a time: 24 KiB */
 	ROWS = 256,       /* rows of C that share the tables */
 	LIST = 65536,     /* indices of set bits that are listed at a time */
-	MAX_K = 4096      /* a larger k is cut by the caller */
+	MAX_K = 4032      /* a larger k is cut by the caller: whole words, whole LIST_BLOCKs */
 };
 
-/* C[m,n] = alpha * A[m,k] B[k,n] + beta * C.  Panel p of B starts at b + p*panel_stride, and its
- * rows lie row_stride apart; `padded`: the panels are PANEL wide and have k rounded up to
- * TABLE_BLOCK rows, else the last one has n%PANEL columns and no rows behind the k-th. */
+/* C[m,n] = alpha * A[m,k] B[k,n] + beta * C.  padded: B is panels as dgm_bits_pack leaves them,
+ * each panel_stride behind the one before; else it is dense with rows of ldb floats. */
 struct bits_product {
 	int64_t m, n, k;
 	float alpha, beta;
 	const uint64_t *a;
 	int64_t lda;
 	const float *b;
-	int64_t row_stride, panel_stride;
+	int64_t ldb, panel_stride;
 	bool padded;
 	float *c;
 	int64_t ldc;

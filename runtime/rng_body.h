@@ -40,7 +40,9 @@ static inline KERNEL void CLONE(philox)(uint32_t first, const struct stream *s, 
 		x[odd][2] = (u64x8){0} + s->step;
 		x[odd][3] = (u64x8){0} + s->stream;
 	}
+#pragma GCC unroll 10
 	for (int round = 0; round < 10; round++) {
+#pragma GCC unroll 2
 		for (int odd = 0; odd < 2; odd++) {
 			u64x8 *c = x[odd];
 			u64x8 p0 = CLONE(mul)(c[0], 0xD2511F53), p1 = CLONE(mul)(c[2], 0xCD9E8D57);
