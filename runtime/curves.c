@@ -1,6 +1,6 @@
 /* Curves as an SVG file that stands alone: axes with round ticks, a grid, a legend at the right.
  *
- * Ticks are multiples of 1, 2 or 5 times a power of ten, four to eight of them.  Points that are
+ * Ticks are multiples of 1, 2 or 5 times a power of ten, four to nine of them.  Points that are
  * not finite are gaps; a point between two gaps is a dot. */
 #include "files.h"
 #include <math.h>
@@ -29,8 +29,8 @@ static struct axis nice(double lo, double hi)
 		lo -= by;
 		hi += by;
 	}
-	double rough = hi / 6 - lo / 6, power = pow(10, floor(log10(rough))), f = rough / power;
-	struct axis a = {.step = (f < 1.5 ? 1 : f < 3.5 ? 2 : f < 7.5 ? 5 : 10) * power};
+	double rough = hi / 7 - lo / 7, power = pow(10, floor(log10(rough))), f = rough / power;
+	struct axis a = {.step = (f <= 1 ? 1 : f <= 2 ? 2 : f <= 5 ? 5 : 10) * power};
 	a.lo = floor(lo / a.step + 1e-9) * a.step;
 	a.hi = ceil(hi / a.step - 1e-9) * a.step;
 	return a;
