@@ -1,0 +1,222 @@
+/* access: names and subscripted names in an expression.  A name of rank r opens r axes, each of
+ * which a subscript closes: W is W[i,j] with i and j open, W[i] leaves the second axis open. */
+#include "sema/internal.h"
+
+#include <string.h>
+
+struct array { /* what can be subscripted: a symbol or a let */
+	const char *name;
+	int rank;
+	int64_t dim[MAX_RANK]; /* 0: not known (an index of a let that stands at no axis) */
+	struct span decl;
+	const char *decl_text;
+	const struct sym *sym;
+	const struct let *let;
+};
+
+static struct use use_of(const struct array *x, int k, struct span at)
+{
+	return (struct use){x->dim[k], x->name, k + 1, at, x->decl, x->decl_text};
+}
+
+static bool too_many_subscripts(struct term *t, const struct ast *e, int rank, const char *name)
+{
+	int n = e->nkid - 1;
+	if (n <= rank)
+		return false;
+	diag(t->s->cx->diags, DIAG_SEMA_SUBSCRIPTS, e->span, name, rank, rank == 1 ? "axis" : "axes", n);
+	t->bad = true;
+	return true;
+}
+
+/* e: the AST_INDEX whose subscripts close the first axes; NULL: all stay open. */
+static struct rt *access_array(struct term *t, const struct array *x, const struct ast *e,
+                               struct span at)
+{
+	if (e && too_many_subscripts(t, e, x->rank, x->name)) {
+		if (x->decl.src)
+			sema_note(t->s, x->decl, "%s is declared %s here", x->name, x->decl_text);
+		return NULL;
+	}
+	struct rt *r = sema_rt(t, x->let ? RT_AT : RT_ACCESS, NULL);
+	r->sym = x->sym;
+	r->map = NEW_ARRAY(t->a, struct aff, x->rank);
+	r->axis = NEW_ARRAY(t->a, struct ix *, x->rank);
+	bool ok = true;
+	for (int k = 0; k < x->rank; k++) {
+		if (e && k + 1 < e->nkid) {
+			if (sema_affine(t, e->kid[k + 1], &r->map[k]))
+				sema_subscript(t, r->map[k], use_of(x, k, at));
+			else
+				ok = false;
+			continue;
+		}
+		if (!x->dim[k]) {
+			diag(t->s->cx->diags, DIAG_SEMA_INDEX_OPEN, at, x->let->axis[k]->name);
+			sema_note(t->s, at, "write the indices of %s", x->name);
+			t->bad = true;
+			return NULL;
+		}
+		struct ix *i = sema_ix_new(t, NULL, at);
+		i->size = x->dim[k];
+		i->of = x->name;
+		i->axis = k + 1;
+		r->map[k] = sema_aff_ix(t->a, i);
+		r->axis[r->naxis++] = i;
+	}
+	if (!ok)
+		return sema_poison(t);
+	if (x->let) {
+		r->kid = NEW_ARRAY(t->a, struct rt *, 1);
+		r->kid[r->nkid++] = x->let->body;
+		r->bound = x->let->axis;
+		r->nbound = x->rank;
+	}
+	return r;
+}
+
+static bool allowed(struct term *t, const struct entry *n, struct span at)
+{
+	bool touches = n->kind != ENTRY_LET || n->let->touches;
+	if (t->mode == TERM_INIT && touches) {
+		diag(t->s->cx->diags, DIAG_SEMA_INIT_NAME, at, sema_kind_word(n), n->name);
+		if (n->kind == ENTRY_VARIABLE)
+			sema_note(t->s, at, "mean(%s) is its mean over the training data", n->name);
+		t->bad = true;
+		return false;
+	}
+	t->touches |= touches;
+	return true;
+}
+
+static struct rt *access_entry(struct term *t, struct entry *n, const struct ast *e, struct span at)
+{
+	if (n->bad || !allowed(t, n, at))
+		return sema_poison(t);
+	struct array x = {.name = n->name, .decl = n->span, .decl_text = n->type};
+	if (n->kind == ENTRY_LET) {
+		struct buf text;
+		buf_init(&text, t->a);
+		buf_puts(&text, "with the axes ");
+		x.let = n->let;
+		x.rank = n->let->naxis;
+		for (int k = 0; k < x.rank; k++)
+			x.dim[k] = sema_ix(n->let->axis[k])->size;
+		buf_puts(&text, x.rank ? sema_shape(t->a, x.dim, x.rank) : "none");
+		x.decl_text = text.s;
+	} else {
+		n->used |= t->mode != TERM_INIT;
+		x.sym = n->sym;
+		x.rank = n->sym->rank;
+		memcpy(x.dim, n->sym->dim, sizeof x.dim);
+	}
+	return access_array(t, &x, e, at);
+}
+
+/* e: the name, or the subscripted name. */
+static struct rt *named(struct term *t, const struct ast *name, const struct ast *e)
+{
+	struct entry *n = sema_lookup(t->scope, name->name);
+	struct rt *r;
+	if (!n) {
+		diag(t->s->cx->diags, DIAG_SEMA_UNKNOWN_NAME, name->span, name->name);
+		sema_suggest(t->s, t->scope,
+		             1u << ENTRY_CONST | 1u << ENTRY_SIZE | 1u << ENTRY_VARIABLE |
+		                 1u << ENTRY_PARAM | 1u << ENTRY_LET,
+		             name->name, name->span);
+		return sema_poison(t);
+	}
+	switch (n->kind) {
+	case ENTRY_VARIABLE:
+	case ENTRY_PARAM:
+	case ENTRY_LET:
+		return access_entry(t, n, e, e ? e->span : name->span);
+	case ENTRY_CONST:
+	case ENTRY_SIZE:
+		if (n->bad || (e && too_many_subscripts(t, e, 0, n->name)))
+			return sema_poison(t);
+		r = sema_rt(t, RT_NUM, NULL);
+		r->num = n->num;
+		return r;
+	case ENTRY_DATA:
+	case ENTRY_MODEL:
+		break;
+	}
+	diag(t->s->cx->diags, DIAG_SEMA_NOT_A_NUMBER, name->span, sema_kind_word(n));
+	return sema_poison(t);
+}
+
+struct rt *sema_resolve_name(struct term *t, const struct ast *e)
+{
+	struct ix *i = sema_active(t, e->name);
+	if (!i)
+		return named(t, e, NULL);
+	struct rt *r = sema_rt(t, RT_INDEX, NULL);
+	r->map = NEW_ARRAY(t->a, struct aff, 1);
+	r->map[0] = sema_aff_ix(t->a, i);
+	return r;
+}
+
+struct rt *sema_resolve_index(struct term *t, const struct ast *e)
+{
+	if (e->kid[0]->kind == AST_NAME)
+		return named(t, e->kid[0], e);
+	struct rt *body = sema_resolve(t, e->kid[0]);
+	int nsub = e->nkid - 1;
+	struct aff *map = NEW_ARRAY(t->a, struct aff, nsub);
+	bool ok = body && !too_many_subscripts(t, e, body->naxis, "the array");
+	for (int k = 0; k < nsub; k++) {
+		if (!sema_affine(t, e->kid[k + 1], &map[k])) {
+			ok = false;
+			continue;
+		}
+		if (!ok)
+			continue;
+		struct ix *axis = sema_ix(body->axis[k]);
+		axis->closed = true;
+		sema_subscript(t, map[k],
+		               (struct use){.size = axis->size, .of = axis->of, .axis = axis->axis, .span = e->span});
+	}
+	if (!ok)
+		return sema_poison(t);
+	struct rt *r = sema_rt(t, RT_AT, body);
+	r->kid = NEW_ARRAY(t->a, struct rt *, 1);
+	r->kid[r->nkid++] = body;
+	r->bound = body->axis;
+	r->nbound = nsub;
+	r->map = map;
+	r->axis = body->axis + nsub;
+	r->naxis = body->naxis - nsub;
+	return r;
+}
+
+struct rt *sema_resolve_data_mean(struct term *t, const struct ast *e)
+{
+	const struct ast *of = e->kid[0];
+	const struct entry *n = sema_lookup(t->scope, of->name);
+	if (n->bad)
+		return sema_poison(t);
+	struct variable *v = n->var;
+	if (v->role == ROLE_HIDDEN) {
+		diag(t->s->cx->diags, DIAG_SEMA_MEAN_HIDDEN, e->span, v->name);
+		sema_note(t->s, v->name_span, "'%s' is declared hidden here", v->name);
+		return sema_poison(t);
+	}
+	struct array x = {.name = v->name,
+	                  .rank = v->sym->rank,
+	                  .decl = v->name_span,
+	                  .decl_text = n->type};
+	memcpy(x.dim, v->sym->dim, sizeof x.dim);
+	for (int k = 0; k < t->model->mean.n; k++)
+		if (t->model->mean.at[k].of == v)
+			x.sym = t->model->mean.at[k].sym;
+	if (!x.sym) {
+		const char *name = intern(arena_printf(t->a, "mean.%s", v->name));
+		struct data_mean m = {.of = v};
+		m.sym = sym_new(t->a, name, SYM_INPUT, VALUES_REAL, false, x.rank, x.dim, v->name_span);
+		m.sym->info = v;
+		vec_push(t->a, &t->model->mean, m);
+		x.sym = m.sym;
+	}
+	return access_array(t, &x, NULL, e->span);
+}

@@ -1,0 +1,223 @@
+/* bind: arguments against a signature such as
+ *     "k:ramp=1 chains:int=100 statistics:word=means"      "what:call... +"
+ * A parameter is name:kind, name:kind=default, or, last, name:kind... for all further arguments.
+ * Words without a colon are flags for the one who reads the signature, not parameters. */
+#include "sema/internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct formal {
+	const char *name, *kind, *standard; /* standard: NULL, required */
+	bool rest;
+};
+struct formals {
+	struct formal *at;
+	int n, cap;
+};
+
+static void read_signature(struct arena *a, const char *signature, struct formals *out)
+{
+	for (const char *p = signature; *p;) {
+		size_t n = strcspn(p, " ");
+		const char *colon = memchr(p, ':', n);
+		if (colon) {
+			struct formal f = {.name = intern_n(p, (size_t)(colon - p))};
+			const char *kind = colon + 1, *end = p + n;
+			const char *equals = memchr(kind, '=', (size_t)(end - kind));
+			size_t nkind = (size_t)((equals ? equals : end) - kind);
+			f.rest = nkind > 3 && !strncmp(kind + nkind - 3, "...", 3);
+			f.kind = intern_n(kind, nkind - (f.rest ? 3 : 0));
+			if (equals)
+				f.standard = intern_n(equals + 1, (size_t)(end - equals - 1));
+			vec_push(a, out, f);
+		}
+		p += n;
+		p += strspn(p, " ");
+	}
+}
+
+bool sema_signature_has(const char *signature, const char *word)
+{
+	size_t len = strlen(word);
+	for (const char *p = signature; *p;) {
+		size_t n = strcspn(p, " ");
+		if (n == len && !strncmp(p, word, n))
+			return true;
+		p += n;
+		p += strspn(p, " ");
+	}
+	return false;
+}
+
+static const char *kind_text(const char *kind)
+{
+	static const char *const text[][2] = {
+		{"num", "a number"},
+		{"int", "a whole number of at least 1"},
+		{"ramp", "a number or a ramp a -> b"},
+		{"name", "a name"},
+		{"data", "the name of a data set"},
+		{"word", "a word"},
+		{"str", "a string in double quotes"},
+		{"call", "a call such as f(x)"},
+		{"any", "a value"},
+	};
+	for (size_t k = 0; k < sizeof text / sizeof *text; k++)
+		if (!strcmp(text[k][0], kind))
+			return text[k][1];
+	BUG("kind '%s' in a signature", kind);
+}
+
+static struct call *word_call(struct arena *a, const char *name, struct span at)
+{
+	struct call *c = NEW(a, struct call);
+	c->name = name;
+	c->span = c->name_span = at;
+	return c;
+}
+
+static bool fits(struct arena *a, const char *kind, struct value *v)
+{
+	if (!strcmp(kind, "num"))
+		return v->kind == VAL_NUM;
+	if (!strcmp(kind, "int"))
+		return v->kind == VAL_NUM && v->num >= 1 && v->num <= 9e15 && v->num == floor(v->num);
+	if (!strcmp(kind, "ramp"))
+		return v->kind == VAL_NUM || v->kind == VAL_RAMP;
+	if (!strcmp(kind, "name") || !strcmp(kind, "data") || !strcmp(kind, "word"))
+		return v->kind == VAL_NAME;
+	if (!strcmp(kind, "str"))
+		return v->kind == VAL_STR;
+	if (!strcmp(kind, "call")) {
+		if (v->kind == VAL_NAME) {
+			v->kind = VAL_CALL;
+			v->call = word_call(a, v->name, v->span);
+		}
+		return v->kind == VAL_CALL;
+	}
+	if (!strcmp(kind, "any"))
+		return true;
+	BUG("kind '%s' in a signature", kind);
+}
+
+static struct value standard_value(struct arena *a, const struct formal *f, struct span at)
+{
+	struct value v = {.span = at};
+	char *end;
+	double x = strtod(f->standard, &end);
+	if (!strcmp(f->kind, "str") || !strcmp(f->kind, "word") || !strcmp(f->kind, "name") ||
+	    !strcmp(f->kind, "data") || end == f->standard) {
+		v.kind = strcmp(f->kind, "str") ? VAL_NAME : VAL_STR;
+		v.name = f->standard;
+	} else {
+		v.kind = VAL_NUM;
+		v.num = x;
+		if (end[0] == '-' && end[1] == '>') {
+			v.kind = VAL_RAMP;
+			v.to = strtod(end + 2, NULL);
+		}
+	}
+	if (!strcmp(f->kind, "call"))
+		fits(a, f->kind, &v);
+	return v;
+}
+
+static void note(struct cx *cx, struct span at, const char *text)
+{
+	diag(cx->diags, DIAG_NOTE, at, text);
+}
+
+static void note_signature(struct cx *cx, const char *what, const struct formals *f, const char *key,
+                           struct span at)
+{
+	const char **words = NEW_ARRAY(cx->tmp, const char *, f->n);
+	struct buf list;
+	buf_init(&list, cx->tmp);
+	for (int k = 0; k < f->n; k++) {
+		words[k] = f->at[k].name;
+		buf_printf(&list, "%s%s", k ? ", " : "", words[k]);
+	}
+	const char *near = key ? nearest_word(key, words, f->n) : NULL;
+	if (near)
+		note(cx, at, arena_printf(cx->tmp, "did you mean '%s'?", near));
+	else if (f->n)
+		note(cx, at, arena_printf(cx->tmp, "the arguments of '%s' are %s", what, list.s));
+}
+
+/* The formal that the k-th argument binds to; -1: an error was given. */
+static int formal_of(struct cx *cx, const char *what, const struct formals *f, const struct value *arg,
+                     const char *key, const bool *filled)
+{
+	int at = 0;
+	if (!key) {
+		while (at < f->n && filled[at] && !f->at[at].rest)
+			at++;
+		if (at < f->n)
+			return at;
+		diag(cx->diags, DIAG_SEMA_ARG_MANY, arg->span, what, f->n, f->n == 1 ? "" : "s");
+		note_signature(cx, what, f, NULL, arg->span);
+		return -1;
+	}
+	while (at < f->n && strcmp(f->at[at].name, key))
+		at++;
+	if (at == f->n) {
+		diag(cx->diags, DIAG_SEMA_KEY, arg->span, what, key);
+		note_signature(cx, what, f, key, arg->span);
+		return -1;
+	}
+	if (filled[at] && !f->at[at].rest) {
+		diag(cx->diags, DIAG_SEMA_ARG_TWICE, arg->span, what, key);
+		return -1;
+	}
+	return at;
+}
+
+bool sema_bind(struct cx *cx, const char *what, struct span at, struct value *arg,
+               const char *const *key, int narg, const char *signature, struct value *out,
+               int *nrest)
+{
+	struct formals f = {0};
+	bool ok = true;
+	int rest = 0;
+	read_signature(cx->prog, signature, &f);
+	bool *filled = NEW_ARRAY(cx->tmp, bool, f.n);
+	for (int k = 0; k < narg; k++) {
+		int to = formal_of(cx, what, &f, &arg[k], key ? key[k] : NULL, filled);
+		if (to < 0) {
+			ok = false;
+			continue;
+		}
+		filled[to] = true;
+		if (!fits(cx->prog, f.at[to].kind, &arg[k])) {
+			diag(cx->diags, DIAG_SEMA_ARG_KIND, arg[k].span, f.at[to].name, what,
+			     kind_text(f.at[to].kind));
+			ok = false;
+			continue;
+		}
+		if (out)
+			out[f.at[to].rest ? to + rest : to] = arg[k];
+		rest += f.at[to].rest;
+	}
+	for (int k = 0; k < f.n; k++) {
+		if (filled[k] || f.at[k].rest)
+			continue;
+		if (f.at[k].standard && out)
+			out[k] = standard_value(cx->prog, &f.at[k], at);
+		if (f.at[k].standard)
+			continue;
+		diag(cx->diags, DIAG_SEMA_ARG_MISSING, at, what, f.at[k].name, kind_text(f.at[k].kind));
+		ok = false;
+	}
+	if (nrest)
+		*nrest = rest;
+	return ok;
+}
+
+bool call_bind(struct cx *cx, const struct call *c, const char *signature, struct value *out,
+               int *nrest)
+{
+	struct value *arg = arena_copy(cx->prog, c->arg, sizeof *c->arg * (size_t)c->narg);
+	return sema_bind(cx, c->name, c->span, arg, c->key, c->narg, signature, out, nrest);
+}

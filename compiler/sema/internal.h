@@ -1,0 +1,239 @@
+/* sema's own tables: names in scope, the resolved form between the tree and the index expression,
+ * and what each file offers the others. */
+#ifndef DGM_SEMA_INTERNAL_H
+#define DGM_SEMA_INTERNAL_H
+
+#include "sema/sema.h"
+
+/* ---- names ------------------------------------------------------------------------------------ */
+enum entry_kind {
+	ENTRY_CONST,
+	ENTRY_SIZE,
+	ENTRY_VARIABLE,
+	ENTRY_PARAM,
+	ENTRY_LET,
+	ENTRY_DATA,
+	ENTRY_MODEL
+};
+struct rt;
+struct ix;
+struct let { /* a macro: its value over its axes */
+	struct rt *body;
+	struct ix **axis; /* the indices on its left, then the axes its value leaves open */
+	int naxis;
+	bool touches; /* mentions a variable or a parameter */
+};
+struct entry {
+	enum entry_kind kind;
+	const char *name;
+	struct span span;
+	bool bad;    /* an error has been given: whatever uses it is poisoned silently */
+	double num;  /* CONST, SIZE */
+	bool used;   /* VARIABLE, PARAM: stands in a term of the energy */
+	const struct sym *sym;
+	const char *type; /* VARIABLE, PARAM: binary[784], for messages */
+	struct variable *var;
+	struct let *let;
+	struct data_def *data;
+	struct model_def *model;
+};
+struct scope {
+	const struct scope *up;
+	VEC(struct entry *) entry;
+};
+
+struct sema {
+	struct cx *cx;
+	struct arena *a;
+	const struct ast_file *file;
+	struct checked *out;
+	struct scope top;
+	const struct override *set;
+	bool *set_bad; /* one an override: its key names nothing */
+	int nset;
+};
+
+struct entry *sema_lookup(const struct scope *sc, const char *name);
+/* Adds a name; a name the scope itself already has is an error, and NULL. */
+struct entry *sema_declare(struct sema *s, struct scope *sc, enum entry_kind kind, const char *name,
+                           struct span at);
+const char *sema_kind_word(const struct entry *e);
+/* The mend of a name that is not there: the nearest of the kinds in the mask (1 << ENTRY_...). */
+void sema_suggest(struct sema *s, const struct scope *sc, unsigned kinds, const char *name,
+                  struct span at);
+void sema_suggest_word(struct sema *s, const char *name, const char *const *words, int n,
+                       struct span at);
+void sema_note(struct sema *s, struct span at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+const char *sema_shape(struct arena *a, const int64_t *dim, int rank); /* [784,500] */
+
+/* ---- constants ---------------------------------------------------------------------------------- */
+/* Folds a constant expression over the constants and sizes of a scope; false: an error was given. */
+bool sema_const(struct sema *s, const struct scope *sc, const struct ast *e, double *out);
+/* A whole number of at least 1; `what` begins the message: "size 'D'". */
+bool sema_size(struct sema *s, const struct scope *sc, const struct ast *e, const char *what,
+               int64_t *out);
+bool sema_op_by_name(const char *name, int arity, enum op *op); /* arity < 0: any */
+
+/* ---- indices ---------------------------------------------------------------------------------------
+ * An ix is an index while its range is being found out: each axis it stands at alone is a use, and
+ * all uses must agree.  Two that must be the same index are joined by `same`. */
+struct aff { /* c + sum coef[k]*ix[k] */
+	int64_t c;
+	int n;
+	struct ix **ix;
+	int64_t *coef;
+};
+struct cond { /* e >= 0, e == 0 or e != 0 */
+	enum { COND_GE, COND_EQ, COND_NE } rel;
+	struct aff e;
+};
+struct use {
+	int64_t size;
+	const char *of; /* the array and its axis, from 1 */
+	int axis;
+	struct span span;
+	struct span decl;      /* no place: not declared by name */
+	const char *decl_text; /* real[784,500] */
+};
+struct ix {
+	const char *name; /* NULL: an open axis, named at the end of the term */
+	struct span span;
+	int64_t size; /* 0: not known yet */
+	struct ix *same;
+	VEC(struct use) use;
+	const char *of; /* an open axis: of which array, which axis */
+	int axis;
+	bool closed; /* a subscript has taken its place: it needs no name */
+	bool poison; /* an error about it was given */
+	bool left;   /* named on the left of a let: its range may stay open */
+	struct affine now; /* while nodes are built: what it stands for */
+};
+struct ix *sema_ix(struct ix *i); /* the index that i has become */
+
+/* ---- the resolved form ---------------------------------------------------------------------------- */
+enum rt_kind {
+	RT_NUM,
+	RT_INDEX,  /* the value of an affine form */
+	RT_ACCESS, /* sym[map] */
+	RT_OP,     /* an operator (sign) or a function (op) of kid[] */
+	RT_REDUCE, /* over bound[], where cond[] hold, of kid[0] */
+	RT_AT,     /* kid[0] with its axes at[] replaced by map[] */
+	RT_WHERE,  /* 1 where cond[0] holds, else 0 */
+	RT_DRAW    /* op, number num */
+};
+struct rt {
+	enum rt_kind kind;
+	struct ix **axis; /* the axes it leaves open */
+	int naxis;
+	double num;
+	char sign; /* RT_OP: + - * / ^ < and n for negation; 0: op */
+	enum op op;
+	enum reduce red;
+	bool mean; /* RT_REDUCE: the sum over the number of elements */
+	const struct sym *sym;
+	struct aff *map;
+	struct rt **kid;
+	int nkid;
+	struct ix **bound; /* RT_REDUCE; RT_AT: the axes replaced */
+	int nbound;
+	struct cond *cond;
+	int ncond;
+};
+
+/* One expression on its way from the tree to nodes. */
+enum term_mode { TERM_ENERGY, TERM_LET, TERM_INIT };
+struct subscript_check { /* an affine subscript, checked when all ranges are known */
+	struct aff e;
+	int64_t size;
+	struct use use;
+	struct cond *cond; /* those in force there */
+	int ncond;
+};
+struct term {
+	struct sema *s;
+	struct arena *a;
+	const struct scope *scope;
+	struct model_def *model;
+	enum term_mode mode;
+	bool bad;     /* an error was given: no nodes */
+	bool touches; /* mentions a variable or a parameter */
+	VEC(struct ix *) all;
+	VEC(struct ix *) active; /* named indices in force, innermost last */
+	VEC(struct cond) cond;   /* conditions in force */
+	VEC(struct subscript_check) check;
+	VEC(const char *) name; /* names of indices in this term, so that none is given twice */
+};
+void sema_term_init(struct term *t, struct sema *s, const struct scope *sc, struct model_def *m,
+                    enum term_mode mode);
+/* Resolves one expression; NULL: poisoned, t->bad is set. */
+struct rt *sema_resolve(struct term *t, const struct ast *e);
+/* Settles the ranges, checks the affine subscripts and names the open axes. */
+void sema_term_finish(struct term *t);
+/* The nodes of a resolved expression whose open axes stand for what their `now` says. */
+struct node *sema_build(struct term *t, const struct rt *r);
+
+/* index.c */
+struct ix *sema_ix_new(struct term *t, const char *name, struct span at);
+struct ix *sema_active(const struct term *t, const char *name);
+void sema_use(struct term *t, struct ix *i, struct use u);
+struct aff sema_aff_const(int64_t c);
+struct aff sema_aff_ix(struct arena *a, struct ix *i);
+struct aff sema_aff_add(struct arena *a, struct aff x, struct aff y, int64_t scale);
+bool sema_affine(struct term *t, const struct ast *e, struct aff *out);
+/* The subscript e at an axis: a range for a single index, a check for the rest. */
+void sema_subscript(struct term *t, struct aff e, struct use u);
+/* sum(i < 10) gives i a range where no axis does. */
+void sema_bounded(struct ix *i, const struct cond *c, int n);
+/* A name for an index that no declared name and no index of the term has. */
+const char *sema_fresh_name(struct term *t);
+/* resolve_reduce.c */
+struct rt *sema_resolve_reduce(struct term *t, const struct ast *e);
+struct rt *sema_resolve_over_axes(struct term *t, const struct ast *e, struct rt *body);
+bool sema_is_reduction(const char *name, enum reduce *red, bool *mean);
+bool sema_condition(struct term *t, const struct ast *e, struct cond *out);
+/* resolve.c */
+struct rt *sema_rt(struct term *t, enum rt_kind kind, const struct rt *axes_of);
+struct rt *sema_poison(struct term *t);
+/* access.c: names and subscripted names, mean(v) in an initialiser */
+struct rt *sema_resolve_name(struct term *t, const struct ast *e);
+struct rt *sema_resolve_index(struct term *t, const struct ast *e);
+struct rt *sema_resolve_data_mean(struct term *t, const struct ast *e);
+
+/* ---- declarations, data, blocks ---------------------------------------------------------------------- */
+void sema_model(struct sema *s, const struct ast_model *m, struct model_def *def);
+void sema_param_init(struct sema *s, const struct scope *sc, struct model_def *m,
+                     struct parameter *p, const struct ast_decl *d);
+void sema_data(struct sema *s, const struct ast_data *d);
+void sema_block(struct sema *s, const struct ast_block *b);
+
+/* A value or a call of a block or a data set, constants of the scope folded; false: an error. */
+bool sema_value(struct sema *s, const struct scope *sc, const struct ast *e, struct value *out);
+struct call *sema_call(struct sema *s, const struct scope *sc, const struct ast *e);
+
+/* Checks arguments against a signature (see call_bind); a bare word where a call is wanted becomes
+ * one, in arg too.  `what` is the call's or the clause's name. */
+bool sema_bind(struct cx *cx, const char *what, struct span at, struct value *arg,
+               const char *const *key, int narg, const char *signature, struct value *out,
+               int *nrest);
+/* Does the signature's word stand alone, as "+" in "what:call... +"? */
+bool sema_signature_has(const char *signature, const char *word);
+
+struct clause_row {
+	const char *name, *blocks, *arguments;
+};
+extern const struct clause_row sema_clauses[];
+extern const int sema_nclauses;
+const struct clause_row *sema_clause_row(const char *name);
+const char *sema_block_word(enum block_kind k); /* train, evaluate, sample */
+
+/* ---- --set -------------------------------------------------------------------------------------------------- */
+/* Marks the overrides whose key names nothing, with an error each. */
+void sema_override_check(struct sema *s);
+/* What stands instead of a constant or data set, of a size, of a clause (or binding); NULL: nothing. */
+const struct ast *sema_override_top(const struct sema *s, const char *name);
+const struct ast *sema_override_size(const struct sema *s, const char *model, const char *name);
+const struct ast *sema_override_clause(const struct sema *s, const struct ast_block *b,
+                                       const char *name);
+
+#endif

@@ -1,0 +1,121 @@
+/* print: the checked program as text, one line a declaration, for --stage=sema. */
+#include "sema/internal.h"
+
+static void print_call(const struct call *c, struct buf *out);
+
+static void print_value(const struct value *v, struct buf *out)
+{
+	switch (v->kind) {
+	case VAL_NUM:
+		buf_printf(out, "%.15g", v->num);
+		return;
+	case VAL_RAMP:
+		buf_printf(out, "%.15g -> %.15g", v->num, v->to);
+		return;
+	case VAL_NAME:
+		buf_puts(out, v->name);
+		return;
+	case VAL_STR:
+		buf_printf(out, "\"%s\"", v->name);
+		return;
+	case VAL_CALL:
+		print_call(v->call, out);
+		return;
+	}
+}
+
+static void print_values(const struct value *v, const char *const *key, int n, struct buf *out)
+{
+	for (int k = 0; k < n; k++) {
+		buf_puts(out, k ? ", " : "");
+		if (key && key[k])
+			buf_printf(out, "%s = ", key[k]);
+		print_value(&v[k], out);
+	}
+}
+
+static void print_call(const struct call *c, struct buf *out)
+{
+	buf_printf(out, "%s(", c->name);
+	print_values(c->arg, c->key, c->narg, out);
+	buf_putc(out, ')');
+}
+
+static void print_model(const struct model_def *m, struct buf *out)
+{
+	static const char *const role[] = {
+		[ROLE_VISIBLE] = "visible", [ROLE_HIDDEN] = "hidden", [ROLE_GIVEN] = "given"};
+	buf_printf(out, "model %s\n", m->name);
+	for (int k = 0; k < m->nsize; k++)
+		buf_printf(out, "  size %s = %lld\n", m->size[k].name, (long long)m->size[k].value);
+	for (int k = 0; k < m->var.n; k++) {
+		const struct variable *v = m->var.at[k];
+		buf_printf(out, "  %s %s : %s%s\n", role[v->role], v->name, domain_name(v->domain),
+		           sema_shape(out->a, v->sym->dim, v->sym->rank));
+	}
+	for (int k = 0; k < m->param.n; k++) {
+		const struct parameter *p = m->param.at[k];
+		buf_printf(out, "  param %s : real%s\n    %s", p->name,
+		           sema_shape(out->a, p->sym->dim, p->sym->rank), p->name);
+		for (int l = 0; l < p->sym->rank; l++)
+			buf_printf(out, "%s%s", l ? "," : "[", p->at[l]->name);
+		buf_printf(out, "%s = ", p->sym->rank ? "]" : "");
+		if (p->init)
+			ex_print(p->init, out);
+		buf_putc(out, '\n');
+	}
+	for (int k = 0; k < m->term.n; k++) {
+		buf_puts(out, k ? "  + " : "  energy\n    ");
+		ex_print(m->term.at[k].node, out);
+		buf_putc(out, '\n');
+	}
+}
+
+static void print_data(const struct data_def *d, struct buf *out)
+{
+	buf_printf(out, "data %s = ", d->name);
+	print_call(d->reader, out);
+	for (int k = 0; k < d->nstep; k++) {
+		const struct data_step *t = &d->step[k];
+		if (t->call) {
+			buf_puts(out, " |> ");
+			print_call(t->call, out);
+		} else {
+			buf_printf(out, " %c %.15g", t->op, t->num);
+		}
+	}
+	buf_putc(out, '\n');
+}
+
+static void print_block(const struct block_def *b, struct buf *out)
+{
+	buf_printf(out, "%s %s\n", sema_block_word(b->kind), b->model->name);
+	for (int k = 0; k < b->nbind; k++)
+		buf_printf(out, "  %s = %s\n", b->bind[k].var->name,
+		           b->bind[k].data ? b->bind[k].data->name : "?");
+	for (int k = 0; k < b->nclause; k++) {
+		const struct clause *c = &b->clause[k];
+		buf_printf(out, "  %s", c->name);
+		if (c->every != 1)
+			buf_printf(out, " every %lld :", (long long)c->every);
+		buf_puts(out, c->narg ? " " : "");
+		print_values(c->arg, c->key, c->narg, out);
+		buf_putc(out, '\n');
+	}
+}
+
+void sema_print(const struct checked *c, FILE *out)
+{
+	struct arena *a = arena_new();
+	struct buf b;
+	buf_init(&b, a);
+	for (int k = 0; k < c->model.n; k++)
+		print_model(c->model.at[k], &b);
+	for (int k = 0; k < c->data.n; k++)
+		print_data(c->data.at[k], &b);
+	for (int k = 0; k < c->block.n; k++)
+		print_block(c->block.at[k], &b);
+	if (b.n)
+		fwrite(b.s, 1, b.n, out);
+	arena_free(a);
+}
