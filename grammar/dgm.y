@@ -245,9 +245,12 @@ target: NAME                           { $$ = node_name(p, AST_NAME, $1, @1); }
 
 static int yyreport_syntax_error(const yypcontext_t *at, struct parser *p)
 {
+	enum { MANY = 100 }; /* from here on errors are counted, not shown */
 	yysymbol_kind_t kind[YYNTOKENS];
 	const char *expected[YYNTOKENS];
-	int n = yypcontext_expected_tokens(at, kind, YYNTOKENS);
+	int n = 0;
+	if (diags_errors(p->cx->diags) < MANY)
+		n = yypcontext_expected_tokens(at, kind, YYNTOKENS);
 	for (int i = 0; i < n; i++)
 		expected[i] = yysymbol_name(kind[i]);
 	if (n >= 0)

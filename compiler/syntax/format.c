@@ -90,7 +90,7 @@ static const struct ast_comment *next_comment(const struct format *f)
 static void put_comment(struct format *f)
 {
 	const struct ast_comment *c = next_comment(f);
-	fprintf(f->out, "%.*s", (int)(c->span.end - c->span.beg), f->src->text + c->span.beg);
+	fwrite(f->src->text + c->span.beg, 1, c->span.end - c->span.beg, f->out);
 	f->last = c->span.end;
 	f->comment++;
 }

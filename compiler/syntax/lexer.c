@@ -134,8 +134,8 @@ static const char *unescape(struct parser *p, struct span at)
 	for (uint32_t i = at.beg; i < at.end; i++) {
 		char c = p->src->text[i];
 		struct span here = {at.src, i, i + 1};
-		if (c == '\0') {
-			diag(p->cx->diags, DIAG_SYNTAX_STRING_NUL, here);
+		if (((unsigned char)c < 0x20 && c != '\t') || c == 0x7F) {
+			diag(p->cx->diags, DIAG_SYNTAX_STRING_BYTE, here, (unsigned)(unsigned char)c);
 			continue;
 		}
 		if (c != '\\' || i + 1 >= at.end) {
