@@ -1,5 +1,5 @@
-/* parser: what the lexer, the grammar and the tree builders share.  Only syntax/ and grammar/ include
- * it. */
+/* parser: what the lexer, the grammar and the tree builders share.  Only syntax/ and grammar/
+ * include it. */
 #ifndef DGM_PARSER_H
 #define DGM_PARSER_H
 
@@ -55,36 +55,36 @@ struct ast *node_num(struct parser *p, double num, struct span at);
 struct ast *node_bad(struct parser *p, struct span at);
 struct ast *node_name(struct parser *p, enum ast_kind kind, const char *name, struct span at);
 struct ast *node_pair(struct parser *p, enum ast_kind kind, char op, struct ast *a, struct ast *b,
-					  struct span at);
+                      struct span at);
 struct ast *node_neg(struct parser *p, struct ast *a, struct span at);
 struct ast *node_field(struct parser *p, struct ast *a, const char *name, struct span name_at,
-					   struct span at);
+                       struct span at);
 struct ast *node_index(struct parser *p, struct ast *a, struct args *subscripts, struct span at);
 struct ast *node_call(struct parser *p, const char *name, struct span name_at, struct args *args,
-					  struct span at);
+                      struct span at);
 struct ast *node_reduce(struct parser *p, const char *name, struct span name_at,
-						struct args *binders, struct ast *body, struct span at);
+                        struct args *binders, struct ast *body, struct span at);
 struct ast *node_tuple(struct parser *p, struct args *args, struct span at);
 
 struct ast_type *node_type(struct parser *p, const char *name, struct args *dims, struct span at);
 struct ast_decl *node_decl(struct parser *p, enum decl_kind kind, const char *name,
-						   struct span name_at, char rel, struct ast *value);
+                           struct span name_at, char rel, struct ast *value);
 struct ast_setting *node_setting(struct parser *p, const char *name, struct span name_at,
-								 struct args *args, struct span at);
+                                 struct args *args, struct span at);
 void item_model(struct parser *p, const char *name, struct span name_at, struct sizes *sizes,
-				struct decls *decls, struct span at);
+                struct decls *decls, struct span at);
 void item_data(struct parser *p, enum item_kind kind, const char *name, struct span name_at,
-			   struct ast *value, struct span at);
+               struct ast *value, struct span at);
 void item_block(struct parser *p, enum block_kind kind, const char *model, struct span model_at,
-				struct settings *settings, struct span at);
+                struct settings *settings, struct span at);
 
 /* ---- messages ------------------------------------------------------------------------------- */
 const char *token_text(struct parser *p, struct span at); /* as in the source, cut where long */
 /* The token the grammar could not take, and the names (in the user's words) of those it could. */
 void syntax_unexpected(struct parser *p, const char *const *expected, int n);
 void syntax_too_deep(struct parser *p, struct span at);
-/* expected.c: such a list as text ("';', ',' or an operator"), whether it has a name, and the word in
- * it that a misspelt name was meant to be (NULL: none). */
+/* expected.c: such a list as text ("';', ',' or an operator"), whether it has a name, and the word
+ * in it that a misspelt name was meant to be (NULL: none). */
 const char *expected_text(struct arena *a, const char *const *expected, int n);
 bool expected_has(const char *const *expected, int n, const char *name);
 const char *expected_near(struct arena *a, const char *name, const char *const *expected, int n);

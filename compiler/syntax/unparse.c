@@ -216,6 +216,7 @@ static void put_prefix(struct unparse *u, const struct ast *e, struct slot s)
 
 static void put(struct unparse *u, const struct ast *e, struct slot s)
 {
+	bool tight;
 	switch (e->kind) {
 	case AST_BAD:
 		buf_puts(u->out, "?");
@@ -253,7 +254,10 @@ static void put(struct unparse *u, const struct ast *e, struct slot s)
 		put_bin(u, e, s);
 		break;
 	case AST_RANGE:
+		tight = u->tight;
+		u->tight = true; /* 0..n+1 */
 		put_pair(u, e, s, "..", P_RANGE, P_ADD, P_ADD);
+		u->tight = tight;
 		break;
 	case AST_RAMP:
 		put_pair(u, e, s, "->", P_RAMP, P_COMPARE, P_COMPARE);

@@ -10,7 +10,7 @@ enum { BREAK = 1, BREAK_MAX = 7 };
 struct unparse {
 	struct buf *out;
 	bool breaks;
-	bool tight; /* no blanks around + and -: subscripts, as on paper */
+	bool tight; /* no blanks around + and -: subscripts and ranges, as on paper */
 	int depth;
 };
 void unparse_expr(struct unparse *u, const struct ast *e);
