@@ -17,6 +17,7 @@
 struct stream {
 	uint64_t seed;
 	uint32_t chain, step, stream;
+	int64_t first; /* unit that goes to dst[0], a multiple of 64 */
 };
 
 #define BODY "rng_body.h"
@@ -24,18 +25,30 @@ struct stream {
 
 typedef void fill_fn(float *dst, int64_t n, const struct stream *s);
 
-void dgm_uniform(float *dst, int64_t n, uint64_t seed, uint32_t chain, uint32_t step,
-                 uint32_t stream)
+void dgm_uniform_at(float *dst, int64_t n, uint64_t seed, uint32_t chain, uint32_t step,
+                    uint32_t stream, int64_t first)
 {
 	static fill_fn *const clone[DGM_CPU_LEVELS] = CLONES(fill_uniform);
 
-	clone[dgm_cpu()](dst, n, &(struct stream){seed, chain, step, stream});
+	clone[dgm_cpu()](dst, n, &(struct stream){seed, chain, step, stream, first});
+}
+
+void dgm_normal_at(float *dst, int64_t n, uint64_t seed, uint32_t chain, uint32_t step,
+                   uint32_t stream, int64_t first)
+{
+	static fill_fn *const clone[DGM_CPU_LEVELS] = CLONES(fill_normal);
+
+	clone[dgm_cpu()](dst, n, &(struct stream){seed, chain, step, stream, first});
+}
+
+void dgm_uniform(float *dst, int64_t n, uint64_t seed, uint32_t chain, uint32_t step,
+                 uint32_t stream)
+{
+	dgm_uniform_at(dst, n, seed, chain, step, stream, 0);
 }
 
 void dgm_normal(float *dst, int64_t n, uint64_t seed, uint32_t chain, uint32_t step,
                 uint32_t stream)
 {
-	static fill_fn *const clone[DGM_CPU_LEVELS] = CLONES(fill_normal);
-
-	clone[dgm_cpu()](dst, n, &(struct stream){seed, chain, step, stream});
+	dgm_normal_at(dst, n, seed, chain, step, stream, 0);
 }

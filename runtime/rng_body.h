@@ -139,9 +139,9 @@ static KERNEL void CLONE(fill_uniform)(float *dst, int64_t n, const struct strea
 	int64_t u = 0;
 
 	for (; u + 64 <= n; u += 64)
-		CLONE(uniform64)(dst + u, (uint32_t)(u / 4), s);
+		CLONE(uniform64)(dst + u, (uint32_t)((s->first + u) / 4), s);
 	if (u < n) {
-		CLONE(uniform64)(last, (uint32_t)(u / 4), s);
+		CLONE(uniform64)(last, (uint32_t)((s->first + u) / 4), s);
 		memcpy(dst + u, last, (size_t)(n - u) * sizeof *dst);
 	}
 }
@@ -152,9 +152,9 @@ static KERNEL void CLONE(fill_normal)(float *dst, int64_t n, const struct stream
 	int64_t u = 0;
 
 	for (; u + 64 <= n; u += 64)
-		CLONE(normal64)(dst + u, (uint32_t)(u / 4), s);
+		CLONE(normal64)(dst + u, (uint32_t)((s->first + u) / 4), s);
 	if (u < n) {
-		CLONE(normal64)(last, (uint32_t)(u / 4), s);
+		CLONE(normal64)(last, (uint32_t)((s->first + u) / 4), s);
 		memcpy(dst + u, last, (size_t)(n - u) * sizeof *dst);
 	}
 }

@@ -1,0 +1,91 @@
+/* MATMUL and PACK kernels: calls of the runtime's products on the rows of a chunk. */
+#include "codegen/emit.h"
+
+static LLVMValueRef extent(struct emit *e, struct extent x)
+{
+	return x.pop >= 0 ? call_pop(e, x.pop) : emit_int(e, x.size);
+}
+
+/* Leading dimension: -1 stands for the item stride of a batched slot. */
+static int64_t leading(const struct emit *e, int slot, int64_t ld)
+{
+	return ld >= 0 ? ld : dgm_item_stride(&e->slot[slot]);
+}
+
+static LLVMValueRef offset(struct emit *e, int slot, LLVMTypeRef element, LLVMValueRef row,
+                           int64_t ld)
+{
+	LLVMValueRef at = ld == 1 ? row : LLVMBuildNSWMul(e->b, row, emit_int(e, ld), "");
+	return LLVMBuildGEP2(e->b, element, slot_base(e, slot), &at, 1, "");
+}
+
+static LLVMValueRef flag(struct emit *e, bool on)
+{
+	return LLVMConstInt(e->i32, on, 0);
+}
+
+void emit_matmul(struct emit *e, const struct kernel *k)
+{
+	const struct matmul_op *mm = &k->mm;
+	int64_t lda = leading(e, mm->a, mm->lda), ldb = leading(e, mm->b, mm->ldb),
+	        ldc = leading(e, mm->c, mm->ldc);
+	LLVMValueRef m0, m1, rows = extent(e, mm->m), n = extent(e, mm->n), depth = extent(e, mm->k);
+	LLVMValueRef alpha = mm->alpha ? emit_value(e, mm->alpha) : emit_num(e, 1);
+	LLVMValueRef beta = emit_num(e, mm->accumulate ? 1 : 0);
+	if (emit_lanes(alpha) || mm->lda == 0 || mm->ldc == 0)
+		BUG("codegen: a malformed product into %s", e->slot[mm->c].name);
+	emit_rows(e, rows, &m0, &m1);
+	LLVMBasicBlockRef run = scope_block(e, "product"), skip;
+	LLVMValueRef some = LLVMBuildICmp(e->b, LLVMIntSLT, m0, m1, "");
+	LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
+	LLVMValueRef b = slot_base(e, mm->b), la = emit_int(e, lda), lb = emit_int(e, ldb),
+	             lc = emit_int(e, ldc);
+	slot_base(e, mm->a);
+	slot_base(e, mm->c);
+	LLVMPositionBuilderAtEnd(e->b, run);
+	LLVMValueRef c = offset(e, mm->c, e->f32, m0, ldc), a, m = LLVMBuildNSWSub(e->b, m1, m0, "m");
+	switch (mm->how) {
+	case MM_SGEMM:
+		a = offset(e, mm->a, e->f32, m0, mm->ta ? 1 : lda);
+		emit_rt(e, "dgm_sgemm",
+		        (LLVMValueRef[]){flag(e, mm->ta), flag(e, mm->tb), m, n, depth, alpha, a, la, b, lb,
+		                         beta, c, lc},
+		        13);
+		break;
+	case MM_BITS:
+		a = offset(e, mm->a, e->i64, m0, lda);
+		emit_rt(e, "dgm_bits_mm", (LLVMValueRef[]){m, n, depth, alpha, a, la, b, beta, c, lc}, 10);
+		break;
+	case MM_BITS_T:
+	case MM_BITS_COUNT:
+		a = slot_base(e, mm->a);
+		emit_rt(e, mm->how == MM_BITS_T ? "dgm_bits_tmm" : "dgm_bits_count",
+		        (LLVMValueRef[]){m0, m1, n, depth, alpha, a, la, b, lb, beta, c, lc}, 12);
+		break;
+	}
+	skip = scope_block(e, "");
+	LLVMBuildBr(e->b, skip);
+	LLVMPositionBuilderAtEnd(e->b, here);
+	LLVMBuildCondBr(e->b, some, run, skip);
+	LLVMPositionBuilderAtEnd(e->b, skip);
+	e->scope->block = skip;
+}
+
+void emit_pack(struct emit *e, const struct kernel *k)
+{
+	const struct slot *s = &e->plan->slot.at[k->pack_slot];
+	if (!s->pack)
+		BUG("codegen: slot %d is not packed", k->pack_slot);
+	int64_t ldb = s->pack_transposed ? s->pack_k : s->pack_n;
+	LLVMValueRef args[] = {
+	    flag(e, s->pack_transposed),
+	    emit_int(e, s->pack_k),
+	    emit_int(e, s->pack_n),
+	    slot_base(e, s->pack_of),
+	    emit_int(e, ldb),
+	    slot_base(e, k->pack_slot),
+	    e->chunk,
+	    e->nchunk,
+	};
+	emit_rt(e, "dgm_bits_pack", args, 8);
+}

@@ -1,0 +1,152 @@
+/* A plan as an LLVM module: one function a region, and the module's table of slots.
+ *
+ * requires: the plan's invariants (plan.h); ensures: a module that LLVM's verifier accepts. */
+#include "codegen/emit.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/TargetMachine.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct dgm_slot *emit_slots(struct cx *cx, const struct plan *p)
+{
+	struct dgm_slot *out = NEW_ARRAY(cx->prog, struct dgm_slot, p->slot.n + 1);
+	for (int k = 0; k < p->slot.n; k++) {
+		const struct slot *s = &p->slot.at[k];
+		struct dgm_slot *o = &out[k];
+		static const enum dgm_space space[] = {[SPACE_PARAM] = DGM_PARAM,
+		                                       [SPACE_GRAD] = DGM_GRAD,
+		                                       [SPACE_STATE] = DGM_STATE,
+		                                       [SPACE_TEMP] = DGM_TEMP};
+		o->param = -1;
+		o->pop = -1;
+		if (s->pack) {
+			const char *of = p->slot.at[s->pack_of].sym->name;
+			o->name = arena_printf(cx->prog, s->pack_transposed ? "%s.packed_t" : "%s.packed", of);
+			o->space = DGM_PACK;
+			o->floats = dgm_bits_pack_size(s->pack_k, s->pack_n);
+			continue;
+		}
+		if (s->space == SPACE_SCALAR)
+			BUG("codegen: %s is a number of the call, not a slot", s->sym->name);
+		o->name = s->sym->name;
+		o->space = space[s->space];
+		o->repr = s->repr == REPR_BITS ? DGM_BITS : DGM_F32;
+		o->pop = s->sym->batched ? s->pop : -1;
+		o->rank = s->sym->rank;
+		memcpy(o->dim, s->sym->dim, sizeof o->dim[0] * (size_t)o->rank);
+		o->param = s->space == SPACE_GRAD ? s->param : -1;
+	}
+	return out;
+}
+
+const char *region_symbol(struct arena *a, const struct plan_function *f, int r)
+{
+	return arena_printf(a, "%s.r%d", f->name, r);
+}
+
+static void attribute(struct emit *e, const char *key, const char *value)
+{
+	LLVMAttributeRef at = LLVMCreateStringAttribute(e->llvm, key, (unsigned)strlen(key), value,
+	                                                (unsigned)strlen(value));
+	LLVMAddAttributeAtIndex(e->fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, at);
+}
+
+static LLVMValueRef entry_alloca(struct emit *e, LLVMTypeRef element, unsigned n, const char *name)
+{
+	LLVMValueRef v = LLVMBuildAlloca(e->b, LLVMArrayType2(element, n), name);
+	LLVMSetAlignment(v, 64);
+	return v;
+}
+
+static void emit_region(struct emit *e, const struct region *r, const char *symbol)
+{
+	LLVMTypeRef params[] = {e->ptr, e->i64, e->i64};
+	e->fn = LLVMAddFunction(e->module, symbol, LLVMFunctionType(e->none, params, 3, false));
+	char *cpu = LLVMGetTargetMachineCPU(codegen_target());
+	char *features = LLVMGetTargetMachineFeatureString(codegen_target());
+	attribute(e, "target-cpu", cpu);
+	attribute(e, "target-features", features);
+	attribute(e, "prefer-vector-width", "512");
+	attribute(e, "no-trapping-math", "true");
+	LLVMDisposeMessage(cpu);
+	LLVMDisposeMessage(features);
+	unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
+	LLVMAddAttributeAtIndex(e->fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+	                        LLVMCreateEnumAttribute(e->llvm, nounwind, 0));
+	static const char *const name[] = {"call", "chunk", "nchunk"};
+	for (unsigned k = 0; k < 3; k++)
+		LLVMSetValueName2(LLVMGetParam(e->fn, k), name[k], strlen(name[k]));
+	e->call = LLVMGetParam(e->fn, 0);
+	e->chunk = LLVMGetParam(e->fn, 1);
+	e->nchunk = LLVMGetParam(e->fn, 2);
+	e->root = NEW(e->a, struct scope);
+	e->root->block = LLVMAppendBasicBlockInContext(e->llvm, e->fn, "entry");
+	e->scope = NULL;
+	scope_goto(e, e->root);
+	memset(e->base, 0, sizeof *e->base * (size_t)e->plan->slot.n);
+	int ndraw = 0;
+	for (int k = 0; k < r->kernel.n; k++)
+		if (r->kernel.at[k]->kind == KERNEL_LOOP) {
+			draws_find(e, r->kernel.at[k]);
+			ndraw = e->ndraw > ndraw ? e->ndraw : ndraw;
+		}
+	for (int k = 0; k < ndraw; k++)
+		e->scratch[k] = entry_alloca(e, e->f32, SCRATCH + LANES, "scratch");
+	e->dummy = entry_alloca(e, e->i8, 1, "dummy");
+	for (int k = 0; k < r->kernel.n; k++) {
+		const struct kernel *kernel = r->kernel.at[k];
+		e->kernel = kernel;
+		e->nbind = e->ndraw = 0;
+		e->root->memo.n = 0; /* an earlier kernel may have written what it read */
+		if (kernel->kind == KERNEL_LOOP) {
+			draws_find(e, kernel);
+			emit_loop(e, kernel);
+		} else if (kernel->kind == KERNEL_MATMUL) {
+			emit_matmul(e, kernel);
+		} else {
+			emit_pack(e, kernel);
+		}
+	}
+	LLVMBuildRetVoid(e->b);
+}
+
+LLVMModuleRef emit_module(struct cx *cx, const struct plan *p, LLVMContextRef llvm,
+                          const struct dgm_slot *slot)
+{
+	struct emit *e = NEW(cx->prog, struct emit);
+	e->a = cx->prog;
+	e->plan = p;
+	e->slot = slot;
+	e->llvm = llvm;
+	e->module = LLVMModuleCreateWithNameInContext(p->model, llvm);
+	e->b = LLVMCreateBuilderInContext(llvm);
+	e->f32 = LLVMFloatTypeInContext(llvm);
+	e->i1 = LLVMInt1TypeInContext(llvm);
+	e->i8 = LLVMInt8TypeInContext(llvm);
+	e->i16 = LLVMInt16TypeInContext(llvm);
+	e->i32 = LLVMInt32TypeInContext(llvm);
+	e->i64 = LLVMInt64TypeInContext(llvm);
+	e->ptr = LLVMPointerTypeInContext(llvm, 0);
+	e->none = LLVMVoidTypeInContext(llvm);
+	e->base = NEW_ARRAY(cx->prog, LLVMValueRef, p->slot.n + 1);
+	LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(codegen_target());
+	LLVMSetModuleDataLayout(e->module, layout);
+	LLVMDisposeTargetData(layout);
+	char *triple = LLVMGetTargetMachineTriple(codegen_target());
+	LLVMSetTarget(e->module, triple);
+	LLVMDisposeMessage(triple);
+	for (int f = 0; f < p->function.n; f++)
+		for (int r = 0; r < p->function.at[f]->region.n; r++)
+			emit_region(e, p->function.at[f]->region.at[r],
+			            region_symbol(cx->prog, p->function.at[f], r));
+	LLVMDisposeBuilder(e->b);
+	char *text = NULL;
+	if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &text)) {
+		if (getenv("DGM_DUMP"))
+			LLVMDumpModule(e->module);
+		BUG("codegen: LLVM refuses the module of %s: %s", p->model, text);
+	}
+	LLVMDisposeMessage(text);
+	return e->module;
+}
