@@ -11,6 +11,7 @@ struct dgm_ramp { /* linear from the first epoch to the last; ramp false: consta
 	double from, to;
 	bool ramp;
 };
+/* epoch 0: from; epoch epochs-1: to. */
 double dgm_ramp_at(const struct dgm_ramp *r, int64_t epoch, int64_t epochs);
 
 struct dgm_input { /* a state slot filled from a data set, row by row of a population */
@@ -56,6 +57,13 @@ struct dgm_enumeration {
  * exp(-energy - log Z) and calls grad block after block.  DGM_ELIMIT beyond 2^26 states. */
 int dgm_enumerate(struct dgm_store *s, const struct dgm_enumeration *e, uint64_t seed, bool weights, double *log_z);
 
+struct dgm_mean_slot { /* a slot that is set once to the data's means: lo + (hi-lo)*mean */
+	int mean_slot;
+	const struct dgm_data *data;
+	bool smoothed;
+	float lo, hi;
+};
+
 struct dgm_train {
 	struct dgm_store *store;
 	const char *model;
@@ -64,7 +72,8 @@ struct dgm_train {
 	int data_pop, chain_pop;             /* chain_pop -1: no chains of their own */
 	int64_t batch, chains, epochs;
 	/* once: init (parameters), prepare, begin (chains).
-	 * each update: load a batch; first; sweep k-1 times; final (gradients); [enumeration]; the optimiser; prepare */
+	 * each update: load a batch; first; sweep k-1 times; final (gradients); [enumeration]; the optimiser; prepare.
+	 * final sets every gradient; with `exact` all are zeroed before it. */
 	const struct dgm_function *init, *prepare, *begin, *first, *sweep, *final;
 	struct dgm_ramp k;
 	int scalar_inv_n, scalar_inv_m;      /* scalars set to 1/batch rows and 1/chains; -1: none */
@@ -72,7 +81,7 @@ struct dgm_train {
 	const struct dgm_optimizer *optimizer;
 	struct dgm_ramp hyper[8];            /* in the optimiser's order */
 	double decay;                        /* of parameters with 2 or more axes (weights, not biases) */
-	const struct { int mean_slot; const struct dgm_data *data; bool smoothed; float lo, hi; } *mean; /* slots of data means, set before init: lo + (hi-lo)*mean */
+	const struct dgm_mean_slot *mean;    /* set before init */
 	int nmean;
 	const struct dgm_monitor *monitor;
 	int nmonitor;
@@ -82,9 +91,12 @@ struct dgm_train {
 	bool resume, quiet, json, time;
 	const char *config;                  /* text whose digest a checkpoint must agree with */
 	double time0;                        /* dgm_now() at program start, for --time */
+	double checkpoint_seconds;           /* at most one checkpoint in so long; 0: 10, below 0: every epoch */
 };
 /* Trains; the parameters are in the store and in out_dir/MODEL.safetensors.  On a non-finite parameter or
- * gradient: DGM_ENONFINITE naming the parameter and the update, the last good checkpoint kept and named. */
+ * gradient: DGM_ENONFINITE naming the parameter and the update, the last good checkpoint kept and named.
+ * A checkpoint holds the parameters, the moments and every DGM_STATE slot that is unbatched or of chain_pop;
+ * functions of monitors must leave those alone.  One training owns its out_dir. */
 int dgm_train_run(const struct dgm_train *t);
 
 struct dgm_ais { /* annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008) */

@@ -1,0 +1,54 @@
+/* Means of a figure over a data set: with x_n = the number that a function gives for example n,
+ *     mean = sum_n x_n / N,   standard error = sqrt(sum_n (x_n - mean)^2 / (N - 1) / N),
+ * in double, in the order of the examples, by Welford's update (Technometrics 1962). */
+#include "train_work.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+int dgm_figure_mean(struct dgm_store *s, const struct dgm_figure *f, uint64_t seed,
+                    struct dgm_mean *out)
+{
+	const int64_t capacity = s->pop_capacity[f->pop];
+	const int64_t stride = dgm_item_stride(&s->mod->slot[f->out]);
+	struct dgm_call call = dgm_call_on(s, seed);
+	double mean = 0, squares = 0;
+	int64_t n, *index;
+	int status = dgm_inputs_check(s, f->input, f->ninput, f->pop, &n);
+
+	*out = (struct dgm_mean){NAN, NAN, 0};
+	if (status)
+		return status;
+	if (f->limit > 0 && f->limit < n)
+		n = f->limit;
+	if (n < 1 || capacity < 1)
+		return dgm_fail(DGM_ESHAPE, "%s: there are no examples to average over", f->fn->name);
+	index = malloc((size_t)capacity * sizeof *index);
+	if (!index)
+		return dgm_fail(DGM_ENOMEM, "%s: not enough memory", f->fn->name);
+	call.stage = DGM_STAGE_FIGURE;
+	for (int64_t first = 0; first < n && !status; first += capacity) {
+		int64_t rows = n - first < capacity ? n - first : capacity;
+		const float *x = s->slot[f->out];
+
+		for (int64_t i = 0; i < rows; i++)
+			index[i] = first + i;
+		status = dgm_inputs_load(s, f->input, f->ninput, index, rows, seed, 0);
+		if (status)
+			break;
+		call.pop[f->pop] = rows;
+		call.row0[f->pop] = first;
+		dgm_run(f->fn, &call);
+		for (int64_t i = 0; i < rows; i++) {
+			double v = (double)x[i * stride], d = v - mean;
+
+			mean += d / (double)(first + i + 1);
+			squares += d * (v - mean);
+		}
+	}
+	free(index);
+	if (status)
+		return status;
+	*out = (struct dgm_mean){mean, n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : 0, n};
+	return DGM_OK;
+}

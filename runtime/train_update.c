@@ -1,0 +1,177 @@
+/* One update of a training: a batch, the gradient, the optimiser's step.
+ *
+ *     load; first; sweep k-1 times; final; [exact sums]; optimiser; prepare
+ *
+ * The optimiser works on pieces of parameters on all threads; its rule is elementwise, so the cut
+ * changes nothing.  Nothing is allocated here after dgm_update_plan. */
+#include "train_work.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE = 16384, CHECK_EVERY = 64 };
+
+static bool is_param(const struct dgm_slot *slot)
+{
+	return slot->space == DGM_PARAM;
+}
+
+int dgm_update_plan(struct dgm_trainer *tr)
+{
+	const struct dgm_module *m = tr->s->mod;
+	const struct dgm_optimizer *o = tr->t->optimizer;
+	int64_t count = 0;
+	size_t bytes = (size_t)tr->s->nparam * sizeof(float);
+
+	for (int i = 0; i < m->nslot; i++)
+		if (is_param(&m->slot[i]))
+			count += (dgm_slot_items(&m->slot[i]) + PIECE - 1) / PIECE;
+	tr->segment = calloc((size_t)count + 1, sizeof *tr->segment);
+	if (!tr->segment)
+		return dgm_fail(DGM_ENOMEM, "%s: not enough memory", m->model);
+	for (int i = 0; i < m->nslot; i++) {
+		const struct dgm_slot *slot = &m->slot[i];
+		int64_t items = dgm_slot_items(slot);
+		int64_t at = is_param(slot) ? (const float *)tr->s->slot[i] - tr->s->params : 0;
+
+		for (int64_t done = 0; is_param(slot) && done < items; done += PIECE)
+			tr->segment[tr->nsegment++] = (struct dgm_segment){
+			    .at = at + done,
+			    .n = items - done < PIECE ? items - done : PIECE,
+			    .decay = slot->rank >= 2 ? (float)tr->t->decay : 0,
+			};
+	}
+	if (!o || !o->nmoment || !bytes)
+		return DGM_OK;
+	if (posix_memalign((void **)&tr->moment_block, 64, (size_t)o->nmoment * bytes)) {
+		tr->moment_block = NULL;
+		return dgm_fail(DGM_ENOMEM, "%s: not enough memory for the moments of %s", m->model,
+		                o->name);
+	}
+	memset(tr->moment_block, 0, (size_t)o->nmoment * bytes);
+	for (int i = 0; i < o->nmoment; i++)
+		tr->moments[i] = tr->moment_block + i * tr->s->nparam;
+	return DGM_OK;
+}
+
+void dgm_update_epoch(struct dgm_trainer *tr)
+{
+	const struct dgm_train *t = tr->t;
+	double k = rint(dgm_ramp_at(&t->k, tr->epoch, t->epochs));
+
+	tr->k = k > 1 ? (int64_t)k : 1;
+	for (int i = 0; i < DGM_MAX_HYPER; i++)
+		tr->hyper[i] = (float)dgm_ramp_at(&t->hyper[i], tr->epoch, t->epochs);
+	dgm_permutation(tr->order, tr->examples, t->seed, (uint32_t)tr->epoch);
+}
+
+static void optimise(void *arg, int64_t chunk, int64_t nchunk)
+{
+	const struct dgm_trainer *tr = arg;
+	const struct dgm_segment *g = &tr->segment[chunk];
+	float *moment[DGM_MAX_MOMENT] = {NULL};
+
+	(void)nchunk;
+	for (int i = 0; i < tr->t->optimizer->nmoment; i++)
+		moment[i] = tr->moments[i] + g->at;
+	tr->t->optimizer->step(tr->s->params + g->at, tr->s->grads + g->at, moment, g->n, tr->hyper,
+	                       g->decay, tr->update + 1);
+}
+
+int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
+{
+	const struct dgm_train *t = tr->t;
+	const bool own_chains = t->chain_pop >= 0 && t->chain_pop != t->data_pop;
+	int status = dgm_inputs_load(tr->s, t->input, t->ninput, tr->order + first, rows, t->seed,
+	                             (uint32_t)(tr->update + 1));
+
+	if (status)
+		return status;
+	tr->call.pop[t->data_pop] = rows;
+	if (t->scalar_inv_n >= 0)
+		tr->call.scalar[t->scalar_inv_n] = 1 / (float)rows;
+	if (t->scalar_inv_m >= 0)
+		tr->call.scalar[t->scalar_inv_m] = 1 / (float)(own_chains ? t->chains : rows);
+	dgm_train_call(tr, t->first);
+	for (int64_t i = 1; i < tr->k; i++)
+		dgm_train_call(tr, t->sweep);
+	if (t->exact)
+		memset(tr->s->grads, 0, (size_t)tr->s->nparam * sizeof(float));
+	dgm_train_call(tr, t->final);
+	if (t->exact) {
+		double log_z;
+
+		status = dgm_enumerate(tr->s, t->exact, t->seed, true, &log_z);
+		if (status)
+			return status;
+	}
+	if (t->optimizer)
+		dgm_parallel(optimise, tr, tr->nsegment);
+	dgm_train_call(tr, t->prepare);
+	tr->update++;
+	return tr->update % CHECK_EVERY ? DGM_OK : dgm_update_check(tr);
+}
+
+static bool all_finite(const float *x, int64_t n)
+{
+	const uint32_t exponent = 0x7f800000;
+	uint32_t bad = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t bits;
+
+		memcpy(&bits, x + i, sizeof bits);
+		bad |= (bits & exponent) == exponent;
+	}
+	return !bad;
+}
+
+/* "; lower the learning rate (rate = 10)" when the optimiser has one. */
+static void rate_text(const struct dgm_trainer *tr, char *to, size_t room)
+{
+	*to = 0;
+	for (int i = 0; tr->t->optimizer && i < DGM_MAX_HYPER; i++) {
+		const char *name = tr->t->optimizer->hyper[i].name;
+
+		if (name && !strcmp(name, "rate"))
+			snprintf(to, room, "; lower the learning rate (rate = %g)", (double)tr->hyper[i]);
+	}
+}
+
+static int failure(const struct dgm_trainer *tr, const char *what, const char *name)
+{
+	char rate[64], saved[64];
+	int64_t in_epoch = tr->update > 0 && tr->examples > 0
+	                       ? (tr->update - 1) / ((tr->examples + tr->t->batch - 1) / tr->t->batch)
+	                       : tr->epoch;
+
+	rate_text(tr, rate, sizeof rate);
+	if (tr->saved_epoch < 0)
+		return dgm_fail(DGM_ENONFINITE, "the first values of %s%s are not finite", what, name);
+	if (tr->saved_epoch == 0)
+		snprintf(saved, sizeof saved, "before the first update");
+	else
+		snprintf(saved, sizeof saved, "epoch %" PRId64, tr->saved_epoch);
+	return dgm_fail(DGM_ENONFINITE,
+	                "update %" PRId64 " (epoch %" PRId64 "): %s%s is not finite%s; the last good "
+	                "parameters are in %s (%s)",
+	                tr->update, in_epoch + 1, what, name, rate, tr->checkpoint, saved);
+}
+
+int dgm_update_check(const struct dgm_trainer *tr)
+{
+	const struct dgm_module *m = tr->s->mod;
+
+	if (all_finite(tr->s->params, tr->s->nparam) && all_finite(tr->s->grads, tr->s->nparam))
+		return DGM_OK;
+	for (int i = 0; i < m->nslot; i++)
+		if (is_param(&m->slot[i]) && !all_finite(tr->s->slot[i], dgm_slot_items(&m->slot[i])))
+			return failure(tr, "parameter ", m->slot[i].name);
+	for (int i = 0; i < m->nslot; i++)
+		if (m->slot[i].space == DGM_GRAD && m->slot[i].param >= 0 &&
+		    !all_finite(tr->s->slot[i], dgm_slot_items(&m->slot[i])))
+			return failure(tr, "the gradient of ", m->slot[m->slot[i].param].name);
+	return failure(tr, "a parameter", "");
+}

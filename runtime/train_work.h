@@ -1,0 +1,79 @@
+/* train_work: what the files of the training driver share. */
+#ifndef DGM_TRAIN_WORK_H
+#define DGM_TRAIN_WORK_H
+#include "train.h"
+
+/* Stages of the drivers' own calls: no training stage gets that far, and a stream is stage * 4096 +
+ * draw in 32 bits. */
+enum { DGM_STAGE_ENUMERATE = 0xFFFFC, DGM_STAGE_AIS = 0xFFFFD, DGM_STAGE_FIGURE = 0xFFFFE };
+
+/* ---- batch.c: examples of all inputs into their slots ---- */
+/* The inputs' number of examples (the first's; the others must agree), after checking that each
+ * fits its slot and that the slot belongs to population pop. */
+int dgm_inputs_check(const struct dgm_store *s, const struct dgm_input *input, int ninput, int pop,
+                     int64_t *examples);
+/* Rows 0..n-1 of every input's slot = examples index[0..n).  Step 0 is for figures, 1, 2, ... for
+ * updates. */
+int dgm_inputs_load(const struct dgm_store *s, const struct dgm_input *input, int ninput,
+                    const int64_t *index, int64_t n, uint64_t seed, uint32_t step);
+
+/* ---- the training's state ---- */
+struct dgm_segment { /* a piece of a parameter, for one call of the optimiser */
+	int64_t at, n;   /* floats from the start of params */
+	float decay;
+};
+
+enum { DGM_RING = 1000 };
+
+struct dgm_trainer {
+	const struct dgm_train *t;
+	struct dgm_store *s;
+	struct dgm_call call;
+	int64_t examples;      /* of an epoch */
+	int64_t epoch, update; /* finished ones */
+	int64_t *order;        /* of the examples in this epoch */
+	float *moments[DGM_MAX_MOMENT];
+	float *moment_block;
+	struct dgm_segment *segment;
+	int64_t nsegment;
+	float hyper[8]; /* in this epoch */
+	int64_t k;
+	/* checkpoint */
+	char checkpoint[4096];
+	int64_t saved_epoch; /* -1: there is none of this run */
+	double saved_at;
+	/* report */
+	struct dgm_metrics *metrics;
+	FILE *echo; /* metrics.jsonl, read from where standard output has not seen it */
+	struct dgm_progress progress;
+	char note[400];
+	int64_t first_epoch, first_update; /* of this process */
+	double start, seconds;             /* of this process; spent by the ones before it */
+	double duration[DGM_RING];         /* of the last updates, in seconds */
+};
+
+/* Runs f unless it is NULL, and moves the step of the random numbers on. */
+void dgm_train_call(struct dgm_trainer *tr, const struct dgm_function *f);
+/* Writes the name of a file in out_dir. */
+int dgm_train_path(const struct dgm_trainer *tr, const char *name, char *to, size_t room);
+
+/* ---- train_update.c ---- */
+int dgm_update_plan(struct dgm_trainer *tr);   /* segments and moments */
+void dgm_update_epoch(struct dgm_trainer *tr); /* hyper-parameters, k and order of this epoch */
+int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows);
+/* DGM_ENONFINITE with its text when a parameter or a gradient is not finite. */
+int dgm_update_check(const struct dgm_trainer *tr);
+
+/* ---- checkpoint.c ---- */
+int dgm_checkpoint_save(struct dgm_trainer *tr);
+/* Restores the trainer; *found false: there is no checkpoint, nothing was changed. */
+int dgm_checkpoint_load(struct dgm_trainer *tr, bool *found);
+uint64_t dgm_text_digest(const char *text); /* FNV-1a */
+
+/* ---- train_report.c ---- */
+int dgm_report_open(struct dgm_trainer *tr);
+int dgm_report_epoch(struct dgm_trainer *tr);  /* monitors, metrics, progress */
+int dgm_report_finish(struct dgm_trainer *tr); /* curve, times */
+int dgm_report_close(struct dgm_trainer *tr);
+
+#endif
