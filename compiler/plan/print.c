@@ -1,0 +1,114 @@
+/* print: a plan as text, the same in every run: slots, then functions, regions and kernels. */
+#include "plan/plan.h"
+
+static const char *pop_name(const struct plan *p, int pop)
+{
+	return p->pop.at[pop];
+}
+
+static void print_slot(const struct plan *p, int i, FILE *out)
+{
+	static const char *const space[] = {[SPACE_PARAM] = "param",
+	                                    [SPACE_GRAD] = "grad",
+	                                    [SPACE_STATE] = "state",
+	                                    [SPACE_TEMP] = "temp",
+	                                    [SPACE_SCALAR] = "scalar"};
+	const struct slot *s = &p->slot.at[i];
+	fprintf(out, "  %d %s %s", i, s->pack ? "pack" : space[s->space], s->sym->name);
+	const char *sep = "[";
+	if (s->pop >= 0) {
+		fprintf(out, "[%s", pop_name(p, s->pop));
+		sep = ", ";
+	}
+	for (int k = 0; k < s->sym->rank; k++, sep = ", ")
+		fprintf(out, "%s%lld", sep, (long long)s->sym->dim[k]);
+	if (s->pop >= 0 || s->sym->rank)
+		fputc(']', out);
+	if (s->repr == REPR_BITS)
+		fputs(" bits", out);
+	if (s->param >= 0)
+		fprintf(out, " of %s", p->slot.at[s->param].sym->name);
+	if (s->pack)
+		fprintf(out, " of %s%s", p->slot.at[s->pack_of].sym->name,
+		        s->pack_transposed ? " transposed" : "");
+	fputc('\n', out);
+}
+
+static void print_extent(const struct plan *p, struct extent e, FILE *out)
+{
+	if (e.pop >= 0)
+		fputs(pop_name(p, e.pop), out);
+	else
+		fprintf(out, "%lld", (long long)e.size);
+}
+
+static void print_matmul(const struct plan *p, const struct matmul_op *mm, FILE *out)
+{
+	static const char *const how[] = {[MM_SGEMM] = "sgemm",
+	                                  [MM_BITS] = "bits",
+	                                  [MM_BITS_T] = "bits_t",
+	                                  [MM_BITS_COUNT] = "bits_count"};
+	fprintf(out, "    %s m=", how[mm->how]);
+	print_extent(p, mm->m, out);
+	fputs(" n=", out);
+	print_extent(p, mm->n, out);
+	fputs(" k=", out);
+	print_extent(p, mm->k, out);
+	fprintf(out, ": %s %s ", p->slot.at[mm->c].sym->name, mm->accumulate ? "+=" : "=");
+	if (mm->alpha)
+		fprintf(out, "(%s) * ", ex_text(p->a, mm->alpha));
+	fprintf(out, "%s%s * %s%s\n", p->slot.at[mm->a].sym->name, mm->ta ? "'" : "",
+	        p->slot.at[mm->b].sym->name, mm->tb ? "'" : "");
+}
+
+static void print_loop(const struct plan *p, const struct kernel *k, FILE *out)
+{
+	fputs("    loop", out);
+	const char *sep = " ";
+	if (k->batch) {
+		fprintf(out, " %s in %s", k->batch->name, pop_name(p, k->batch->pop));
+		sep = ", ";
+	}
+	for (int i = 0; i < k->rank; i++, sep = ", ")
+		fprintf(out, "%s%s < %lld", sep, k->at[i]->name, (long long)k->at[i]->size);
+	fputs(":\n", out);
+	for (int s = 0; s < k->nstore; s++)
+		fprintf(out, "      %s %s %s\n", k->store[s].dst->name, k->store[s].accumulate ? "+=" : "=",
+		        ex_text(p->a, k->store[s].rhs));
+}
+
+static void print_kernel(const struct plan *p, const struct kernel *k, FILE *out)
+{
+	switch (k->kind) {
+	case KERNEL_LOOP:
+		print_loop(p, k, out);
+		return;
+	case KERNEL_MATMUL:
+		print_matmul(p, &k->mm, out);
+		return;
+	case KERNEL_PACK:
+		fprintf(out, "    pack %s\n", p->slot.at[k->pack_slot].sym->name);
+		return;
+	}
+}
+
+void plan_print(const struct plan *p, FILE *out)
+{
+	fprintf(out, "plan %s\n", p->model);
+	for (int i = 0; i < p->slot.n; i++)
+		print_slot(p, i, out);
+	for (int i = 0; i < p->scalar.n; i++)
+		fprintf(out, "  scalar %d %s\n", i, p->scalar.at[i]->name);
+	for (int i = 0; i < p->function.n; i++) {
+		const struct plan_function *f = p->function.at[i];
+		fprintf(out, "\n%s:\n", f->name);
+		for (int r = 0; r < f->region.n; r++) {
+			fprintf(out, "  region %d", r);
+			if (f->region.at[r]->grid)
+				fprintf(out, " in %lld chunks", (long long)f->region.at[r]->grid);
+			fputs(":\n", out);
+			for (int k = 0; k < f->region.at[r]->kernel.n; k++)
+				print_kernel(p, f->region.at[r]->kernel.at[k], out);
+		}
+	}
+}

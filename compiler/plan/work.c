@@ -1,0 +1,176 @@
+/* work: questions about expressions and kernels that several passes ask. */
+#include "plan/work.h"
+
+bool seq_has(const struct seq *s, const struct idx *i)
+{
+	for (int k = 0; k < s->n; k++)
+		if (s->ix[k] == i)
+			return true;
+	return false;
+}
+
+void seq_push(struct seq *s, const struct idx *i)
+{
+	if (s->n == MAX_FREE)
+		BUG("plan: more than %d indices", MAX_FREE);
+	s->ix[s->n++] = i;
+}
+
+bool seq_same(const struct seq *x, const struct seq *y)
+{
+	if (x->n != y->n)
+		return false;
+	for (int k = 0; k < x->n; k++)
+		if (x->ix[k] != y->ix[k])
+			return false;
+	return true;
+}
+
+int seq_batches(const struct seq *s)
+{
+	int n = 0;
+	for (int k = 0; k < s->n; k++)
+		n += s->ix[k]->pop >= 0;
+	return n;
+}
+
+double seq_size(const struct seq *s)
+{
+	double size = 1;
+	for (int k = 0; k < s->n; k++)
+		size *= s->ix[k]->pop >= 0 ? BATCH_ROWS : (double)s->ix[k]->size;
+	return size;
+}
+
+struct work_tensor *plan_tensor(const struct work *w, const struct sym *s)
+{
+	for (int i = 0; i < w->tensor.n; i++)
+		if (w->tensor.at[i].t.sym == s)
+			return &w->tensor.at[i];
+	BUG("plan: %s is no tensor of the program", s->name);
+}
+
+bool plan_each_access(const struct node *x, bool (*fn)(const struct node *access, void *arg),
+                      void *arg)
+{
+	if (x->kind == N_ACCESS)
+		return fn(x, arg);
+	for (int i = 0; i < x->nkid; i++)
+		if (!plan_each_access(x->kid[i], fn, arg))
+			return false;
+	return true;
+}
+
+bool plan_reads(const struct work_kernel *k, const struct sym *s)
+{
+	if (k->k.kind == KERNEL_MATMUL)
+		return k->a == s || k->b == s || (k->k.mm.accumulate && k->c == s);
+	for (int i = 0; i < k->k.nstore; i++)
+		if (ex_mentions(k->k.store[i].rhs, s) ||
+		    (k->k.store[i].accumulate && k->k.store[i].dst == s))
+			return true;
+	return false;
+}
+
+bool plan_writes(const struct work_kernel *k, const struct sym *s)
+{
+	if (k->k.kind == KERNEL_MATMUL)
+		return k->c == s;
+	for (int i = 0; i < k->k.nstore; i++)
+		if (k->k.store[i].dst == s)
+			return true;
+	return false;
+}
+
+/* Does q touch what p writes? */
+static bool touches_written(const struct work_kernel *p, const struct work_kernel *q)
+{
+	if (p->k.kind == KERNEL_MATMUL)
+		return plan_reads(q, p->c) || plan_writes(q, p->c);
+	for (int i = 0; i < p->k.nstore; i++)
+		if (plan_reads(q, p->k.store[i].dst) || plan_writes(q, p->k.store[i].dst))
+			return true;
+	return false;
+}
+
+bool plan_conflict(const struct work_kernel *p, const struct work_kernel *q)
+{
+	return touches_written(p, q) || touches_written(q, p);
+}
+
+bool plan_own_element(const struct kernel *k, const struct node *access)
+{
+	if (access->batch != k->batch || access->sym->rank != k->rank)
+		return false;
+	for (int i = 0; i < k->rank; i++)
+		if (affine_single(access->map[i]) != k->at[i])
+			return false;
+	return true;
+}
+
+struct seq plan_free(const struct node *x)
+{
+	struct seq s;
+	s.n = ex_free(x, s.ix, MAX_FREE);
+	if (s.n > MAX_FREE)
+		BUG("plan: more than %d free indices", MAX_FREE);
+	return s;
+}
+
+struct node *plan_rebuild(struct work *w, struct node *x, struct node **kid)
+{
+	bool same = true;
+	for (int i = 0; i < x->nkid; i++)
+		same = same && kid[i] == x->kid[i];
+	if (same)
+		return x;
+	struct node *y = x;
+	switch (x->kind) {
+	case N_CONST:
+	case N_INDEX:
+	case N_ACCESS:
+		return x;
+	case N_OP:
+		y = ex_op(w->a, x->op, kid, x->nkid);
+		break;
+	case N_REDUCE:
+		y = ex_reduce(w->a, x->red, x->bound, x->nbound, x->guard, x->nguard, kid[0]);
+		break;
+	case N_MASK:
+		y = ex_mask(w->a, x->guard, x->nguard, kid[0]);
+		break;
+	}
+	return ex_with_span(w->a, y, x->span);
+}
+
+/* The least and greatest value of an affine form; false when an index in it has no size. */
+static bool affine_range(struct affine x, int64_t *lo, int64_t *hi)
+{
+	*lo = *hi = x.c;
+	for (int i = 0; i < x.n; i++) {
+		if (x.ix[i]->pop >= 0)
+			return false;
+		int64_t far = x.coef[i] * (x.ix[i]->size - 1);
+		if (far < 0)
+			*lo += far;
+		else
+			*hi += far;
+	}
+	return true;
+}
+
+static bool access_in_bounds(const struct node *x, void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < x->sym->rank; i++) {
+		int64_t lo, hi;
+		if (!affine_range(x->map[i], &lo, &hi) || lo < 0 || hi >= x->sym->dim[i])
+			return false;
+	}
+	return true;
+}
+
+bool plan_in_bounds(const struct node *x)
+{
+	return plan_each_access(x, access_in_bounds, NULL);
+}
