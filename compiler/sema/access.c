@@ -24,7 +24,8 @@ static bool too_many_subscripts(struct term *t, const struct ast *e, int rank, c
 	int n = e->nkid - 1;
 	if (n <= rank)
 		return false;
-	diag(t->s->cx->diags, DIAG_SEMA_SUBSCRIPTS, e->span, name, rank, rank == 1 ? "axis" : "axes", n);
+	diag(t->s->cx->diags, DIAG_SEMA_SUBSCRIPTS, e->span, name, rank, rank == 1 ? "axis" : "axes",
+	     n);
 	t->bad = true;
 	return true;
 }
@@ -71,6 +72,7 @@ static struct rt *access_array(struct term *t, const struct array *x, const stru
 		r->kid[r->nkid++] = x->let->body;
 		r->bound = x->let->axis;
 		r->nbound = x->rank;
+		sema_check_again(t, x->let, r->map);
 	}
 	return r;
 }
@@ -174,8 +176,9 @@ struct rt *sema_resolve_index(struct term *t, const struct ast *e)
 			continue;
 		struct ix *axis = sema_ix(body->axis[k]);
 		axis->closed = true;
-		sema_subscript(t, map[k],
-		               (struct use){.size = axis->size, .of = axis->of, .axis = axis->axis, .span = e->span});
+		sema_subscript(
+		    t, map[k],
+		    (struct use){.size = axis->size, .of = axis->of, .axis = axis->axis, .span = e->span});
 	}
 	if (!ok)
 		return sema_poison(t);
@@ -202,10 +205,8 @@ struct rt *sema_resolve_data_mean(struct term *t, const struct ast *e)
 		sema_note(t->s, v->name_span, "'%s' is declared hidden here", v->name);
 		return sema_poison(t);
 	}
-	struct array x = {.name = v->name,
-	                  .rank = v->sym->rank,
-	                  .decl = v->name_span,
-	                  .decl_text = n->type};
+	struct array x = {
+	    .name = v->name, .rank = v->sym->rank, .decl = v->name_span, .decl_text = n->type};
 	memcpy(x.dim, v->sym->dim, sizeof x.dim);
 	for (int k = 0; k < t->model->mean.n; k++)
 		if (t->model->mean.at[k].of == v)

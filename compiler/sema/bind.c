@@ -54,15 +54,15 @@ bool sema_signature_has(const char *signature, const char *word)
 static const char *kind_text(const char *kind)
 {
 	static const char *const text[][2] = {
-		{"num", "a number"},
-		{"int", "a whole number of at least 1"},
-		{"ramp", "a number or a ramp a -> b"},
-		{"name", "a name"},
-		{"data", "the name of a data set"},
-		{"word", "a word"},
-		{"str", "a string in double quotes"},
-		{"call", "a call such as f(x)"},
-		{"any", "a value"},
+	    {"num", "a number"},
+	    {"int", "a whole number of at least 1"},
+	    {"ramp", "a number or a ramp a -> b"},
+	    {"name", "a name"},
+	    {"data", "the name of a data set"},
+	    {"word", "a word"},
+	    {"str", "a string in double quotes"},
+	    {"call", "a call such as f(x)"},
+	    {"any", "a value"},
 	};
 	for (size_t k = 0; k < sizeof text / sizeof *text; k++)
 		if (!strcmp(text[k][0], kind))
@@ -129,8 +129,8 @@ static void note(struct cx *cx, struct span at, const char *text)
 	diag(cx->diags, DIAG_NOTE, at, text);
 }
 
-static void note_signature(struct cx *cx, const char *what, const struct formals *f, const char *key,
-                           struct span at)
+static void note_signature(struct cx *cx, const char *what, const struct formals *f,
+                           const char *key, struct span at)
 {
 	const char **words = NEW_ARRAY(cx->tmp, const char *, f->n);
 	struct buf list;
@@ -147,8 +147,8 @@ static void note_signature(struct cx *cx, const char *what, const struct formals
 }
 
 /* The formal that the k-th argument binds to; -1: an error was given. */
-static int formal_of(struct cx *cx, const char *what, const struct formals *f, const struct value *arg,
-                     const char *key, const bool *filled)
+static int formal_of(struct cx *cx, const char *what, const struct formals *f,
+                     const struct value *arg, const char *key, const bool *filled)
 {
 	int at = 0;
 	if (!key) {
@@ -200,7 +200,7 @@ bool sema_bind(struct cx *cx, const char *what, struct span at, struct value *ar
 			out[f.at[to].rest ? to + rest : to] = arg[k];
 		rest += f.at[to].rest;
 	}
-	for (int k = 0; k < f.n; k++) {
+	for (int k = 0; k < f.n && ok; k++) {
 		if (filled[k] || f.at[k].rest)
 			continue;
 		if (f.at[k].standard && out)
@@ -208,7 +208,7 @@ bool sema_bind(struct cx *cx, const char *what, struct span at, struct value *ar
 		if (f.at[k].standard)
 			continue;
 		diag(cx->diags, DIAG_SEMA_ARG_MISSING, at, what, f.at[k].name, kind_text(f.at[k].kind));
-		ok = false;
+		return false;
 	}
 	if (nrest)
 		*nrest = rest;

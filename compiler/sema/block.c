@@ -33,7 +33,7 @@ const struct clause_row *sema_clause_row(const char *name)
 const char *sema_block_word(enum block_kind k)
 {
 	static const char *const word[] = {
-		[BLOCK_TRAIN] = "train", [BLOCK_EVALUATE] = "evaluate", [BLOCK_SAMPLE] = "sample"};
+	    [BLOCK_TRAIN] = "train", [BLOCK_EVALUATE] = "evaluate", [BLOCK_SAMPLE] = "sample"};
 	return word[k];
 }
 
@@ -53,7 +53,8 @@ static struct variable *find_variable(const struct model_def *m, const char *nam
 	return NULL;
 }
 
-/* ---- v = digits; ------------------------------------------------------------------------------------ */
+/* ---- v = digits;
+ * ------------------------------------------------------------------------------------ */
 static void unknown_binding(struct making *b, const struct ast_setting *g, const struct variable *v)
 {
 	struct sema *s = b->s;
@@ -62,7 +63,8 @@ static void unknown_binding(struct making *b, const struct ast_setting *g, const
 		return;
 	diag(s->cx->diags, DIAG_SEMA_BIND_VARIABLE, g->name_span, g->name, m->name);
 	if (v) {
-		sema_note(s, v->name_span, "'%s' is hidden: only visible and given variables have data", v->name);
+		sema_note(s, v->name_span, "'%s' is hidden: only visible and given variables have data",
+		          v->name);
 		return;
 	}
 	if (sema_clause_row(g->name)) {
@@ -109,7 +111,8 @@ static void bind_data(struct making *b, const struct ast_setting *g)
 	vec_push(s->a, &b->bind, d);
 }
 
-/* ---- batch 100; -------------------------------------------------------------------------------------- */
+/* ---- batch 100;
+ * -------------------------------------------------------------------------------------- */
 static bool belongs(const struct clause_row *row, enum block_kind k)
 {
 	return strchr(row->blocks, sema_block_word(k)[0]) != NULL;
@@ -126,7 +129,8 @@ static const struct clause_row *clause_row(struct making *b, const struct ast_se
 		diag(s->cx->diags, DIAG_SEMA_CLAUSE_BLOCK, g->name_span, g->name, here);
 		for (int k = BLOCK_TRAIN; k <= BLOCK_SAMPLE; k++)
 			if (belongs(row, (enum block_kind)k))
-				sema_note(s, g->name_span, "it belongs into %s", sema_block_word((enum block_kind)k));
+				sema_note(s, g->name_span, "it belongs into %s",
+				          sema_block_word((enum block_kind)k));
 		return NULL;
 	}
 	const char **words = NEW_ARRAY(s->cx->tmp, const char *, sema_nclauses);
@@ -189,7 +193,8 @@ static void read_clause(struct making *b, const struct ast_setting *g)
 	const struct clause_row *row = clause_row(b, g);
 	if (!row)
 		return;
-	struct clause c = {.name = g->name, .span = g->span, .name_span = g->name_span, .narg = g->narg};
+	struct clause c = {
+	    .name = g->name, .span = g->span, .name_span = g->name_span, .narg = g->narg};
 	bool ok = read_every(b, g, row, &c.every);
 	c.arg = NEW_ARRAY(s->a, struct value, g->narg);
 	c.key = NEW_ARRAY(s->a, const char *, g->narg);
@@ -204,7 +209,8 @@ static void read_clause(struct making *b, const struct ast_setting *g)
 		sema_note(s, b->clause.at[k].span, "the first is here");
 		return;
 	}
-	if (!ok || !sema_bind(s->cx, g->name, g->span, c.arg, c.key, c.narg, row->arguments, NULL, NULL))
+	if (!ok ||
+	    !sema_bind(s->cx, g->name, g->span, c.arg, c.key, c.narg, row->arguments, NULL, NULL))
 		return;
 	if (!g->narg && strstr(row->arguments, "...")) {
 		diag(s->cx->diags, DIAG_SEMA_ARG_NONE, g->span, g->name);
@@ -224,16 +230,18 @@ static void read_setting(struct making *b, const struct ast_setting *g)
 		read_clause(b, g);
 }
 
-/* ---- --set ------------------------------------------------------------------------------------------ */
+/* ---- --set
+ * ------------------------------------------------------------------------------------------ */
 static void replace(struct making *b, const char *name, const struct ast *value, bool binds)
 {
 	struct sema *s = b->s;
-	struct ast_setting g = {.name = name, .span = value->span, .name_span = value->span, .binds = binds};
+	struct ast_setting g = {
+	    .name = name, .span = value->span, .name_span = value->span, .binds = binds};
 	g.narg = value->kind == AST_TUPLE ? value->nkid : 1;
 	g.arg = NEW_ARRAY(s->a, struct ast *, g.narg);
 	for (int k = 0; k < g.narg; k++)
-		g.arg[k] = value->kind == AST_TUPLE ? value->kid[k]
-		                                    : arena_copy(s->a, value, sizeof *value);
+		g.arg[k] =
+		    value->kind == AST_TUPLE ? value->kid[k] : arena_copy(s->a, value, sizeof *value);
 	vec_push(s->a, &b->replaced, name);
 	read_setting(b, &g);
 }
@@ -263,7 +271,8 @@ static void check_bound(struct making *b)
 			continue;
 		diag(b->s->cx->diags, DIAG_SEMA_UNBOUND_VARIABLE, b->ast->model_span,
 		     sema_block_word(b->ast->kind), m->name, v->name);
-		sema_note(b->s, v->name_span, "'%s' is declared here; bind it: %s = DATA;", v->name, v->name);
+		sema_note(b->s, v->name_span, "'%s' is declared here; bind it: %s = DATA;", v->name,
+		          v->name);
 	}
 }
 

@@ -27,7 +27,8 @@ static void check_model(struct sema *s, const struct ast_model *m)
 	vec_push(s->a, &s->out->model, def);
 }
 
-struct checked *sema_check(struct cx *cx, const struct ast_file *f, const struct override *set, int nset)
+struct checked *sema_check(struct cx *cx, const struct ast_file *f, const struct override *set,
+                           int nset)
 {
 	struct sema s = {.cx = cx, .a = cx->prog, .file = f, .set = set, .nset = nset};
 	s.out = NEW(cx->prog, struct checked);

@@ -41,7 +41,8 @@ void sema_use(struct term *t, struct ix *i, struct use u)
 	vec_push(t->a, &i->use, u);
 }
 
-/* ---- affine forms ---------------------------------------------------------------------------------- */
+/* ---- affine forms
+ * ---------------------------------------------------------------------------------- */
 struct aff sema_aff_const(int64_t c)
 {
 	return (struct aff){.c = c};
@@ -169,7 +170,8 @@ void sema_subscript(struct term *t, struct aff e, struct use u)
 		vec_push(t->a, &t->check, c);
 }
 
-/* ---- ranges ------------------------------------------------------------------------------------------- */
+/* ---- ranges
+ * ------------------------------------------------------------------------------------------- */
 static void note_decl(struct term *t, const struct use *u)
 {
 	if (u->decl.src)
@@ -251,24 +253,18 @@ static bool never_negative(struct term *t, struct aff e, const struct subscript_
 	return false;
 }
 
-static void check_subscript(struct term *t, const struct subscript_check *c)
+static void check_subscript(struct term *t, struct subscript_check *c)
 {
 	double lo, hi;
 	struct aff minus = sema_aff_add(t->a, sema_aff_const(0), c->e, -1);
-	for (int k = 0; k < c->e.n; k++)
-		if (sema_ix(c->e.ix[k])->poison)
+	for (int k = 0; k < c->e.n; k++) {
+		const struct ix *i = sema_ix(c->e.ix[k]);
+		c->waits |= i->left && !i->size;
+		if (i->poison)
 			return;
-	if (!minimum(c->e, &lo) || !minimum(minus, &hi)) {
-		for (int k = 0; k < c->e.n; k++) {
-			struct ix *i = sema_ix(c->e.ix[k]);
-			if (!i->size && i->left) { /* elsewhere the range of an index is asked for already */
-				diag(t->s->cx->diags, DIAG_SEMA_INDEX_OPEN, i->span, i->name);
-				i->poison = true;
-				t->bad = true;
-			}
-		}
-		return;
 	}
+	if (c->waits || !minimum(c->e, &lo) || !minimum(minus, &hi))
+		return;
 	struct aff room = sema_aff_add(t->a, sema_aff_const(c->size - 1), c->e, -1);
 	if (never_negative(t, c->e, c) && never_negative(t, room, c))
 		return;
@@ -279,14 +275,47 @@ static void check_subscript(struct term *t, const struct subscript_check *c)
 		note_decl(t, &c->use);
 }
 
-/* ---- names of open axes ---------------------------------------------------------------------------------- */
+static struct aff replaced(struct arena *a, struct aff e, const struct let *l,
+                           const struct aff *map)
+{
+	struct aff r = sema_aff_const(e.c);
+	for (int k = 0; k < e.n; k++) {
+		struct aff x = sema_aff_ix(a, e.ix[k]);
+		for (int m = 0; m < l->naxis; m++)
+			if (sema_ix(l->axis[m]) == sema_ix(e.ix[k]))
+				x = map[m];
+		r = sema_aff_add(a, r, x, e.coef[k]);
+	}
+	return r;
+}
+
+void sema_check_again(struct term *t, const struct let *l, const struct aff *map)
+{
+	for (int k = 0; k < l->ncheck; k++) {
+		struct subscript_check c = l->check[k];
+		struct cond *own = c.cond;
+		int nown = c.ncond;
+		c.waits = false;
+		c.e = replaced(t->a, c.e, l, map);
+		c.cond = NEW_ARRAY(t->a, struct cond, nown + t->cond.n);
+		for (c.ncond = 0; c.ncond < nown; c.ncond++)
+			c.cond[c.ncond] =
+			    (struct cond){own[c.ncond].rel, replaced(t->a, own[c.ncond].e, l, map)};
+		for (int m = 0; m < t->cond.n; m++)
+			c.cond[c.ncond++] = t->cond.at[m];
+		vec_push(t->a, &t->check, c);
+	}
+}
+
+/* ---- names of open axes
+ * ---------------------------------------------------------------------------------- */
 const char *sema_fresh_name(struct term *t)
 {
 	static const char letters[] = "ijklmnpqrs";
 	for (int round = 0;; round++) {
 		for (const char *l = letters; *l; l++) {
-			const char *name = round ? arena_printf(t->a, "%c%d", *l, round)
-			                         : arena_printf(t->a, "%c", *l);
+			const char *name =
+			    round ? arena_printf(t->a, "%c%d", *l, round) : arena_printf(t->a, "%c", *l);
 			bool taken = sema_lookup(t->scope, name) != NULL;
 			for (int k = 0; k < t->name.n && !taken; k++)
 				taken = !strcmp(t->name.at[k], name);

@@ -17,11 +17,14 @@ enum entry_kind {
 };
 struct rt;
 struct ix;
+struct subscript_check;
 struct let { /* a macro: its value over its axes */
 	struct rt *body;
 	struct ix **axis; /* the indices on its left, then the axes its value leaves open */
 	int naxis;
 	bool touches; /* mentions a variable or a parameter */
+	struct subscript_check *check; /* of its body, waiting for the ranges of its indices */
+	int ncheck;
 };
 struct entry {
 	enum entry_kind kind;
@@ -149,6 +152,7 @@ struct subscript_check { /* an affine subscript, checked when all ranges are kno
 	struct use use;
 	struct cond *cond; /* those in force there */
 	int ncond;
+	bool waits; /* for the range of an index on the left of a let */
 };
 struct term {
 	struct sema *s;
@@ -185,6 +189,8 @@ bool sema_affine(struct term *t, const struct ast *e, struct aff *out);
 void sema_subscript(struct term *t, struct aff e, struct use u);
 /* sum(i < 10) gives i a range where no axis does. */
 void sema_bounded(struct ix *i, const struct cond *c, int n);
+/* The checks that a let has left over, for one use of it with its axes replaced by map. */
+void sema_check_again(struct term *t, const struct let *l, const struct aff *map);
 /* A name for an index that no declared name and no index of the term has. */
 const char *sema_fresh_name(struct term *t);
 /* resolve_reduce.c */

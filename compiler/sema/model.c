@@ -1,6 +1,6 @@
-/* model: the declarations of a model, in the order names can depend on each other: sizes, constants,
- * variables and parameters, lets, then initial values and the energy.  The energy is split at its
- * top-level + and - into terms, each with its place in the file. */
+/* model: the declarations of a model, in the order names can depend on each other: sizes,
+ * constants, variables and parameters, lets, then initial values and the energy.  The energy is
+ * split at its top-level + and - into terms, each with its place in the file. */
 #include "sema/internal.h"
 
 #include <string.h>
@@ -65,13 +65,14 @@ static void declare_variable(struct sema *s, struct model_def *m, struct entry *
 {
 	struct variable *v = NEW(s->a, struct variable);
 	v->name = d->name;
-	v->role = d->kind == DECL_HIDDEN ? ROLE_HIDDEN
+	v->role = d->kind == DECL_HIDDEN  ? ROLE_HIDDEN
 	          : d->kind == DECL_GIVEN ? ROLE_GIVEN
 	                                  : ROLE_VISIBLE;
 	v->domain = domain_by_name(d->type.name);
 	v->span = d->span;
 	v->name_span = d->name_span;
-	v->sym = sym_new(s->a, d->name, SYM_VAR, domain_values(v->domain), true, rank, dim, d->name_span);
+	v->sym =
+	    sym_new(s->a, d->name, SYM_VAR, domain_values(v->domain), true, rank, dim, d->name_span);
 	v->sym->info = v;
 	vec_push(s->a, &m->var, v);
 	e->var = v;
@@ -148,7 +149,8 @@ static void declare_symbol(struct sema *s, struct scope *sc, struct model_def *m
 		declare_variable(s, m, e, d, rank, dim);
 }
 
-/* ---- lets ---------------------------------------------------------------------------------------- */
+/* ---- lets
+ * ---------------------------------------------------------------------------------------- */
 static void bind_left(struct term *t, const struct ast_decl *d, struct let *l)
 {
 	l->axis = NEW_ARRAY(t->a, struct ix *, d->nindex + 2 * MAX_RANK);
@@ -192,6 +194,10 @@ static void declare_let(struct sema *s, struct scope *sc, struct model_def *m,
 	}
 	sema_term_finish(&t);
 	l->touches = t.touches;
+	l->check = NEW_ARRAY(s->a, struct subscript_check, t.check.n);
+	for (int k = 0; k < t.check.n; k++)
+		if (t.check.at[k].waits)
+			l->check[l->ncheck++] = t.check.at[k];
 	struct entry *e = sema_declare(s, sc, ENTRY_LET, d->name, d->name_span);
 	if (!e)
 		return;
@@ -199,7 +205,8 @@ static void declare_let(struct sema *s, struct scope *sc, struct model_def *m,
 	e->bad = t.bad;
 }
 
-/* ---- the energy ---------------------------------------------------------------------------------------- */
+/* ---- the energy
+ * ---------------------------------------------------------------------------------------- */
 static void energy_term(struct sema *s, const struct scope *sc, struct model_def *m,
                         const struct ast *e, bool negative)
 {
@@ -224,14 +231,39 @@ static void energy_term(struct sema *s, const struct scope *sc, struct model_def
 	if (!t.touches)
 		diag(s->cx->diags, DIAG_SEMA_CONSTANT_TERM, e->span);
 	struct node *x = sema_build(&t, r);
-	struct energy_term term = {ex_with_span(s->a, negative ? ex_neg(s->a, x) : x, e->span), e->span};
+	struct energy_term term = {ex_with_span(s->a, negative ? ex_neg(s->a, x) : x, e->span),
+	                           e->span};
 	vec_push(s->a, &m->term, term);
+}
+
+/* -v@W@h groups as (-v)@W@h.  The same without the sign that its text begins with; e itself where
+ * there is none. */
+static const struct ast *without_sign(struct sema *s, const struct ast *e)
+{
+	const struct source *src = source_get(e->span.src);
+	if (!src || e->span.beg >= src->len || src->text[e->span.beg] != '-')
+		return e;
+	if (e->kind == AST_NEG)
+		return e->kid[0];
+	if (e->kind != AST_BIN || (e->op != '*' && e->op != '/' && e->op != '@'))
+		return e;
+	const struct ast *left = without_sign(s, e->kid[0]);
+	if (left == e->kid[0])
+		return e;
+	struct ast *r = arena_copy(s->a, e, sizeof *e);
+	r->kid = arena_copy(s->a, e->kid, sizeof *e->kid * (size_t)e->nkid);
+	r->kid[0] = arena_copy(s->a, left, sizeof *left);
+	r->span.beg = left->span.beg;
+	return r;
 }
 
 static void energy_terms(struct sema *s, const struct scope *sc, struct model_def *m,
                          const struct ast *e, bool negative)
 {
-	if (e->kind == AST_NEG) {
+	const struct ast *bare = without_sign(s, e);
+	if (bare != e) {
+		energy_terms(s, sc, m, bare, !negative);
+	} else if (e->kind == AST_NEG) {
 		energy_terms(s, sc, m, e->kid[0], !negative);
 	} else if (e->kind == AST_BIN && (e->op == '+' || e->op == '-')) {
 		energy_terms(s, sc, m, e->kid[0], negative);

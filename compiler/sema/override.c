@@ -1,9 +1,8 @@
 /* override: --set key=value.  A key is
- *     NAME                  a top-level constant or data set; else a size of any model; else a clause
- *                           in every block that may have it
- *     MODEL.SIZE
- *     BLOCK.CLAUSE, BLOCK.VARIABLE, or either behind MODEL.      BLOCK: train, evaluate or sample
- * An override that changes nothing is an error.  Later ones win. */
+ *     NAME                  a top-level constant or data set; else a size of any model; else a
+ * clause in every block that may have it MODEL.SIZE BLOCK.CLAUSE, BLOCK.VARIABLE, or either behind
+ * MODEL.      BLOCK: train, evaluate or sample An override that changes nothing is an error.  Later
+ * ones win. */
 #include "sema/internal.h"
 
 #include <string.h>
@@ -60,7 +59,7 @@ static struct key read_key(const struct sema *s, const char *text)
 	int n = 1;
 	for (const char *dot = strchr(text, '.'); dot; dot = strchr(dot + 1, '.')) {
 		if (n == 3)
-			return (struct key){.what = KEY_NOTHING};
+			return (struct key){.what = KEY_NOTHING, .name = text};
 		part[n - 1] = intern_n(part[n - 1], (size_t)(dot - part[n - 1]));
 		part[n++] = dot + 1;
 	}
@@ -101,18 +100,28 @@ static bool reaches(const struct sema *s, const struct key *k, const struct ast_
 
 static void suggest_key(struct sema *s, const char *key, struct span at)
 {
-	const char *dot = strrchr(key, '.');
+	struct arena *tmp = s->cx->tmp;
+	bool dotted = strchr(key, '.') != NULL;
 	VEC(const char *) words = {0};
 	for (int k = 0; k < s->file->nitem; k++) {
 		const struct ast_item *i = &s->file->item[k];
 		if (i->kind == ITEM_CONST || i->kind == ITEM_DATA)
-			vec_push(s->cx->tmp, &words, i->data->name);
-		for (int l = 0; i->kind == ITEM_MODEL && l < i->model->nsize; l++)
-			vec_push(s->cx->tmp, &words, i->model->size[l].name);
+			vec_push(tmp, &words, i->data->name);
+		for (int l = 0; i->kind == ITEM_MODEL && l < i->model->nsize; l++) {
+			const char *size = i->model->size[l].name;
+			vec_push(tmp, &words, dotted ? arena_printf(tmp, "%s.%s", i->model->name, size) : size);
+		}
 	}
-	for (int k = 0; k < sema_nclauses; k++)
-		vec_push(s->cx->tmp, &words, sema_clauses[k].name);
-	sema_suggest_word(s, dot ? dot + 1 : key, words.at, words.n, at);
+	for (int k = 0; k < sema_nclauses; k++) {
+		const struct clause_row *row = &sema_clauses[k];
+		for (int b = BLOCK_TRAIN; b <= BLOCK_SAMPLE; b++) {
+			const char *word = sema_block_word((enum block_kind)b);
+			if (strchr(row->blocks, word[0]))
+				vec_push(tmp, &words,
+				         dotted ? arena_printf(tmp, "%s.%s", word, row->name) : row->name);
+		}
+	}
+	sema_suggest_word(s, key, words.at, words.n, at);
 }
 
 void sema_override_check(struct sema *s)
@@ -131,7 +140,8 @@ void sema_override_check(struct sema *s)
 		if (hit)
 			continue;
 		s->set_bad[k] = true;
-		diag(s->cx->diags, known ? DIAG_SEMA_SET_NOTHING : DIAG_SEMA_SET_KEY, o->value->span, o->key);
+		diag(s->cx->diags, known ? DIAG_SEMA_SET_NOTHING : DIAG_SEMA_SET_KEY, o->value->span,
+		     o->key);
 		if (!known)
 			suggest_key(s, o->key, o->value->span);
 	}
@@ -151,7 +161,8 @@ const struct ast *sema_override_size(const struct sema *s, const char *model, co
 		if (s->set_bad[k])
 			continue;
 		struct key key = read_key(s, s->set[k].key);
-		if (key.what == KEY_SIZE && !strcmp(key.name, name) && (!key.model || !strcmp(key.model, model)))
+		if (key.what == KEY_SIZE && !strcmp(key.name, name) &&
+		    (!key.model || !strcmp(key.model, model)))
 			return s->set[k].value;
 	}
 	return NULL;

@@ -1,7 +1,7 @@
 /* param: the initial value of a parameter, a node over the parameter's indices.
- *     ~ normal(mean, sd)    mean + sd*normal()         ~ uniform(lo, hi)    lo + (hi - lo)*uniform()
- *     = expr                a number for all, or an array of the parameter's shape
- * The draws of a parameter have its number in the model as their stream. */
+ *     ~ normal(mean, sd)    mean + sd*normal()         ~ uniform(lo, hi)    lo + (hi -
+ * lo)*uniform() = expr                a number for all, or an array of the parameter's shape The
+ * draws of a parameter have its number in the model as their stream. */
 #include "sema/internal.h"
 
 #include <string.h>

@@ -44,7 +44,7 @@ static void print_call(const struct call *c, struct buf *out)
 static void print_model(const struct model_def *m, struct buf *out)
 {
 	static const char *const role[] = {
-		[ROLE_VISIBLE] = "visible", [ROLE_HIDDEN] = "hidden", [ROLE_GIVEN] = "given"};
+	    [ROLE_VISIBLE] = "visible", [ROLE_HIDDEN] = "hidden", [ROLE_GIVEN] = "given"};
 	buf_printf(out, "model %s\n", m->name);
 	for (int k = 0; k < m->nsize; k++)
 		buf_printf(out, "  size %s = %lld\n", m->size[k].name, (long long)m->size[k].value);

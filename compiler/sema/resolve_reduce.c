@@ -11,9 +11,9 @@ bool sema_is_reduction(const char *name, enum reduce *red, bool *mean)
 		const char *name;
 		enum reduce red;
 		bool mean;
-	} table[] = {{"sum", RED_SUM, false}, {"mean", RED_SUM, true},
+	} table[] = {{"sum", RED_SUM, false},   {"mean", RED_SUM, true},
 	             {"prod", RED_PROD, false}, {"max", RED_MAX, false},
-	             {"min", RED_MIN, false}, {"logsumexp", RED_LOGSUMEXP, false}};
+	             {"min", RED_MIN, false},   {"logsumexp", RED_LOGSUMEXP, false}};
 	for (size_t k = 0; k < sizeof table / sizeof *table; k++) {
 		if (strcmp(table[k].name, name))
 			continue;

@@ -1,10 +1,11 @@
-/* value: the arguments of clauses, objectives, readers and steps: numbers (constants folded), ramps,
- * names, strings and calls, meaning still open. */
+/* value: the arguments of clauses, objectives, readers and steps: numbers (constants folded),
+ * ramps, names, strings and calls, meaning still open. */
 #include "sema/internal.h"
 
 #include <string.h>
 
-static bool value_name(struct sema *s, const struct scope *sc, const struct ast *e, struct value *out)
+static bool value_name(struct sema *s, const struct scope *sc, const struct ast *e,
+                       struct value *out)
 {
 	const struct entry *n = sema_lookup(sc, e->name);
 	(void)s;
