@@ -14,8 +14,11 @@
 
 #include <string.h>
 
+enum { ROUNDS = 10 };
+
 struct stream {
-	uint64_t seed;
+	uint64_t key[ROUNDS]
+	            [2]; /* the two words of each round's key, where a vector of one is a load */
 	uint32_t chain, step, stream;
 	int64_t first; /* unit that goes to dst[0], a multiple of 64 */
 };
@@ -25,20 +28,35 @@ struct stream {
 
 typedef void fill_fn(float *dst, int64_t n, const struct stream *s);
 
+static struct stream stream_of(uint64_t seed, uint32_t chain, uint32_t step, uint32_t stream,
+                               int64_t first)
+{
+	struct stream s = {.chain = chain, .step = step, .stream = stream, .first = first};
+	uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+
+	for (int round = 0; round < ROUNDS; round++, k0 += 0x9E3779B9, k1 += 0xBB67AE85) {
+		s.key[round][0] = k0;
+		s.key[round][1] = k1;
+	}
+	return s;
+}
+
 void dgm_uniform_at(float *dst, int64_t n, uint64_t seed, uint32_t chain, uint32_t step,
                     uint32_t stream, int64_t first)
 {
 	static fill_fn *const clone[DGM_CPU_LEVELS] = CLONES(fill_uniform);
+	struct stream s = stream_of(seed, chain, step, stream, first);
 
-	clone[dgm_cpu()](dst, n, &(struct stream){seed, chain, step, stream, first});
+	clone[dgm_cpu()](dst, n, &s);
 }
 
 void dgm_normal_at(float *dst, int64_t n, uint64_t seed, uint32_t chain, uint32_t step,
                    uint32_t stream, int64_t first)
 {
 	static fill_fn *const clone[DGM_CPU_LEVELS] = CLONES(fill_normal);
+	struct stream s = stream_of(seed, chain, step, stream, first);
 
-	clone[dgm_cpu()](dst, n, &(struct stream){seed, chain, step, stream, first});
+	clone[dgm_cpu()](dst, n, &s);
 }
 
 void dgm_uniform(float *dst, int64_t n, uint64_t seed, uint32_t chain, uint32_t step,

@@ -32,7 +32,6 @@ static inline KERNEL u64x8 CLONE(mul)(u64x8 a, uint32_t m)
 static inline KERNEL void CLONE(philox)(uint32_t first, const struct stream *s, u64x8 x[2][4])
 {
 	const u64x8 even = {0, 2, 4, 6, 8, 10, 12, 14};
-	uint32_t k0 = (uint32_t)s->seed, k1 = (uint32_t)(s->seed >> 32);
 
 	for (int odd = 0; odd < 2; odd++) {
 		x[odd][0] = even + (uint64_t)(first + (uint32_t)odd);
@@ -41,19 +40,17 @@ static inline KERNEL void CLONE(philox)(uint32_t first, const struct stream *s, 
 		x[odd][3] = (u64x8){0} + s->stream;
 	}
 #pragma GCC unroll 10
-	for (int round = 0; round < 10; round++) {
+	for (int round = 0; round < ROUNDS; round++) {
 #pragma GCC unroll 2
 		for (int odd = 0; odd < 2; odd++) {
 			u64x8 *c = x[odd];
 			u64x8 p0 = CLONE(mul)(c[0], 0xD2511F53), p1 = CLONE(mul)(c[2], 0xCD9E8D57);
 
-			c[0] = (p1 >> 32) ^ c[1] ^ (uint64_t)k0;
-			c[2] = (p0 >> 32) ^ c[3] ^ (uint64_t)k1;
+			c[0] = (p1 >> 32) ^ c[1] ^ s->key[round][0];
+			c[2] = (p0 >> 32) ^ c[3] ^ s->key[round][1];
 			c[1] = p1;
 			c[3] = p0;
 		}
-		k0 += 0x9E3779B9;
-		k1 += 0xBB67AE85;
 	}
 }
 

@@ -70,6 +70,17 @@ static void check_units(void)
 			CU_ASSERT_DOUBLE_EQUAL(z[i], i % 2 ? r * sin(angle) : r * cos(angle), 2e-6);
 		}
 	}
+
+	dgm_uniform(u, 200, seed, 3, 5, 4097);
+	dgm_normal(z, 200, seed, 3, 5, 4097);
+	for (int first = 0; first < 200; first += 64) { /* from the middle on */
+		float at[200];
+
+		dgm_uniform_at(at, 200 - first, seed, 3, 5, 4097, first);
+		CU_ASSERT_EQUAL(memcmp(at, u + first, (size_t)(200 - first) * sizeof *at), 0);
+		dgm_normal_at(at, 200 - first, seed, 3, 5, 4097, first);
+		CU_ASSERT_EQUAL(memcmp(at, z + first, (size_t)(200 - first) * sizeof *at), 0);
+	}
 }
 
 static void test_units(void)
