@@ -8,7 +8,11 @@
 
 #include <inttypes.h>
 
-enum { ROWS = 16 }; /* of a chunk */
+enum {
+	ROWS = 16,       /* of a chunk */
+	ALONE = 1 << 17, /* values that are copied sooner than other threads wake up */
+	DRAW = 8         /* a value that is drawn costs as much as so many copied ones */
+};
 
 int dgm_inputs_check(const struct dgm_store *s, const struct dgm_input *input, int ninput, int pop,
                      int64_t *examples)
@@ -78,8 +82,12 @@ int dgm_inputs_load(const struct dgm_store *s, const struct dgm_input *input, in
 {
 	struct load l = {s, input, ninput, index, n, seed, step, DGM_OK};
 
-	if (!ninput)
-		return DGM_OK;
+	int64_t work = 0;
+
+	for (int i = 0; i < ninput; i++)
+		work += n * input[i].data->items * (input[i].data->resampled ? DRAW : 1);
+	if (work < ALONE)
+		return load_rows(&l, 0, n);
 	dgm_parallel(load_chunk, &l, (n + ROWS - 1) / ROWS);
 	/* a failure's text stayed with the thread that met it: once more, on this one */
 	return l.status ? load_rows(&l, 0, n) : DGM_OK;

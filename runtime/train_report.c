@@ -35,15 +35,6 @@ int dgm_report_open(struct dgm_trainer *tr)
 	return DGM_OK;
 }
 
-/* The rate of this epoch: the hyper-parameter of that name, else the first. */
-static double rate_now(const struct dgm_trainer *tr)
-{
-	for (int i = 0; tr->t->optimizer && i < DGM_MAX_HYPER && tr->t->optimizer->hyper[i].name; i++)
-		if (!strcmp(tr->t->optimizer->hyper[i].name, "rate"))
-			return (double)tr->hyper[i];
-	return (double)tr->hyper[0];
-}
-
 /* Copies what metrics.jsonl gained to standard output. */
 static void copy_lines(FILE *from)
 {
@@ -69,8 +60,8 @@ static int write_line(struct dgm_trainer *tr, const char *const *name, const dou
 	return dgm_metrics_line(
 	    tr->metrics, "model", 's', tr->t->model, "epoch", 'i', tr->epoch, "update", 'i', tr->update,
 	    "seconds", 'd', round((tr->seconds + dgm_now() - tr->start) * 1000) / 1000, "rate", 'd',
-	    rate_now(tr), PAIR(0), PAIR(1), PAIR(2), PAIR(3), PAIR(4), PAIR(5), PAIR(6), PAIR(7),
-	    PAIR(8), PAIR(9), PAIR(10), PAIR(11), PAIR(12), PAIR(13), PAIR(14), PAIR(15), NULL);
+	    tr->rate, PAIR(0), PAIR(1), PAIR(2), PAIR(3), PAIR(4), PAIR(5), PAIR(6), PAIR(7), PAIR(8),
+	    PAIR(9), PAIR(10), PAIR(11), PAIR(12), PAIR(13), PAIR(14), PAIR(15), NULL);
 #undef PAIR
 }
 

@@ -62,8 +62,13 @@ void dgm_update_epoch(struct dgm_trainer *tr)
 	double k = rint(dgm_ramp_at(&t->k, tr->epoch, t->epochs));
 
 	tr->k = k > 1 ? (int64_t)k : 1;
-	for (int i = 0; i < DGM_MAX_HYPER; i++)
-		tr->hyper[i] = (float)dgm_ramp_at(&t->hyper[i], tr->epoch, t->epochs);
+	for (int i = 0; t->optimizer && i < DGM_MAX_HYPER && t->optimizer->hyper[i].name; i++) {
+		double value = dgm_ramp_at(&t->hyper[i], tr->epoch, t->epochs);
+
+		tr->hyper[i] = (float)value;
+		if (!strcmp(t->optimizer->hyper[i].name, "rate"))
+			tr->rate = value;
+	}
 	dgm_permutation(tr->order, tr->examples, t->seed, (uint32_t)tr->epoch);
 }
 
@@ -128,26 +133,15 @@ static bool all_finite(const float *x, int64_t n)
 	return !bad;
 }
 
-/* "; lower the learning rate (rate = 10)" when the optimiser has one. */
-static void rate_text(const struct dgm_trainer *tr, char *to, size_t room)
-{
-	*to = 0;
-	for (int i = 0; tr->t->optimizer && i < DGM_MAX_HYPER; i++) {
-		const char *name = tr->t->optimizer->hyper[i].name;
-
-		if (name && !strcmp(name, "rate"))
-			snprintf(to, room, "; lower the learning rate (rate = %g)", (double)tr->hyper[i]);
-	}
-}
-
 static int failure(const struct dgm_trainer *tr, const char *what, const char *name)
 {
-	char rate[64], saved[64];
+	char rate[64] = "", saved[64];
 	int64_t in_epoch = tr->update > 0 && tr->examples > 0
 	                       ? (tr->update - 1) / ((tr->examples + tr->t->batch - 1) / tr->t->batch)
 	                       : tr->epoch;
 
-	rate_text(tr, rate, sizeof rate);
+	if (tr->rate != 0)
+		snprintf(rate, sizeof rate, "; lower the learning rate (rate = %g)", tr->rate);
 	if (tr->saved_epoch < 0)
 		return dgm_fail(DGM_ENONFINITE, "the first values of %s%s are not finite", what, name);
 	if (tr->saved_epoch == 0)

@@ -37,6 +37,7 @@ struct dgm_trainer {
 	struct dgm_segment *segment;
 	int64_t nsegment;
 	float hyper[8]; /* in this epoch */
+	double rate;    /* the one of them that is called so; 0: none */
 	int64_t k;
 	/* checkpoint */
 	char checkpoint[4096];
