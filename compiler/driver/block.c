@@ -1,0 +1,184 @@
+/* A train, evaluate or sample block as a program: the objective by its table, the figures that its
+ * clauses ask for, each once. */
+#include "driver/driver.h"
+
+#include <string.h>
+
+static const struct figure_kind figures[] = {
+#define FIGURE(name, function, gap, per_unit, expand) {name, function, gap, per_unit, expand},
+#include "driver/figure.def"
+#undef FIGURE
+};
+enum { NFIGURE = sizeof figures / sizeof *figures };
+
+const struct figure_kind *figure_find(const char *name)
+{
+	for (int i = 0; i < NFIGURE; i++)
+		if (strcmp(figures[i].name, name) == 0)
+			return &figures[i];
+	return NULL;
+}
+
+static const char *near_figure(const char *name)
+{
+	const char *words[NFIGURE];
+	for (int i = 0; i < NFIGURE; i++)
+		words[i] = figures[i].name;
+	return nearest_word(name, words, NFIGURE);
+}
+
+static void suggest(struct unit *u, struct span at, const char *near)
+{
+	if (near)
+		diag(u->cx.diags, DIAG_NOTE, at, arena_printf(u->cx.prog, "did you mean '%s'?", near));
+}
+
+static int visible_groups(const struct model *m)
+{
+	int n = 0;
+	for (int i = 0; i < m->group.n; i++)
+		n += m->group.at[i]->role != GROUP_HIDDEN;
+	return n;
+}
+
+bool figure_data(struct unit *u, const struct model *m, const struct figure_kind *k, const struct value *v,
+                 const struct data_def **out)
+{
+	int want = visible_groups(m) * (k->gap ? 2 : 1);
+	if (v->call->narg != want) {
+		diag(u->cx.diags, DIAG_FIGURE_DATA, v->span, k->name, want, k->gap ? "training sets first" : "in order of declaration");
+		return false;
+	}
+	for (int i = 0; i < want; i++) {
+		const struct value *a = &v->call->arg[i];
+		out[i] = a->kind == VAL_NAME ? data_named(u, a->name) : NULL;
+		if (out[i] == NULL) {
+			diag(u->cx.diags, DIAG_FIGURE_NOT_DATA, a->span, k->name);
+			return false;
+		}
+	}
+	return true;
+}
+
+struct wanted { /* figures already expanded */
+	bool function[NFIGURE];
+};
+
+static bool want_figure(struct compiled *c, struct wanted *w, const struct figure_kind *k)
+{
+	for (int i = 0; i < NFIGURE; i++) {
+		if (strcmp(figures[i].function, k->function) != 0)
+			continue;
+		if (w->function[i])
+			return true;
+		w->function[i] = true;
+		return k->expand(c->x);
+	}
+	BUG("figure %s", k->name);
+}
+
+static bool expand_monitor(struct unit *u, struct compiled *c, struct wanted *w, const struct clause *cl)
+{
+	bool ok = true;
+	for (int i = 0; i < cl->narg; i++) {
+		const struct value *v = &cl->arg[i];
+		const struct figure_kind *k = figure_find(v->call->name);
+		const struct data_def *data[2 * DGM_MAX_POP];
+		if (k == NULL) {
+			diag(u->cx.diags, DIAG_FIGURE_UNKNOWN, v->call->name_span, v->call->name);
+			suggest(u, v->call->name_span, near_figure(v->call->name));
+			ok = false;
+			continue;
+		}
+		ok = figure_data(u, c->m, k, v, data) && want_figure(c, w, k) && ok;
+	}
+	return ok;
+}
+
+static bool expand_train(struct unit *u, struct compiled *c)
+{
+	const struct clause *obj = block_clause(c->block, "objective");
+	struct objective_args args = {0};
+	if (obj == NULL) {
+		diag(u->cx.diags, DIAG_NO_OBJECTIVE, c->block->span);
+		return false;
+	}
+	const struct call *call = obj->arg[0].call;
+	c->objective = objective_find(call->name);
+	if (c->objective == NULL) {
+		int n;
+		const char *const *names = objective_names(&n);
+		diag(u->cx.diags, DIAG_OBJECTIVE_UNKNOWN, call->name_span, call->name);
+		suggest(u, call->name_span, nearest_word(call->name, names, n));
+		return false;
+	}
+	if (!call_bind(&u->cx, call, c->objective->signature, c->objective_arg, NULL))
+		return false;
+	for (int i = 0; i < 8; i++) {
+		const struct value *v = &c->objective_arg[i];
+		if (v->kind != VAL_NAME || v->name == NULL)
+			continue;
+		args.samples = strcmp(v->name, "samples") == 0;
+		if (!args.samples && strcmp(v->name, "means") != 0) {
+			diag(u->cx.diags, DIAG_STATISTICS, v->span, v->name);
+			return false;
+		}
+	}
+	return c->objective->expand(c->x, &args);
+}
+
+static bool is_ais(const struct clause *cl)
+{
+	return strcmp(cl->arg[0].call->name, "ais") == 0;
+}
+
+static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w)
+{
+	bool ais = false, exact = false, ok = true;
+	for (int i = 0; i < c->block->nclause; i++) {
+		const struct clause *cl = &c->block->clause[i];
+		const struct figure_kind *k = figure_find(cl->name);
+		if (k)
+			ok = want_figure(c, w, k) && ok;
+		if (strcmp(cl->name, "loglik") != 0)
+			continue;
+		const struct call *how = cl->arg[0].call;
+		struct value v[4];
+		ok = want_figure(c, w, figure_find("free_energy")) && ok;
+		if (is_ais(cl)) {
+			ok = call_bind(&u->cx, how, "chains:int=100 betas:int=10000", v, NULL) && (ais || objective_ais(c->x)) && ok;
+			ais = true;
+		} else if (strcmp(how->name, "exact") == 0) {
+			ok = call_bind(&u->cx, how, "", v, NULL) && (exact || objective_enumerate(c->x, false)) && ok;
+			exact = true;
+		} else {
+			diag(u->cx.diags, DIAG_LOGLIK, how->name_span, how->name);
+			ok = false;
+		}
+	}
+	return ok;
+}
+
+bool block_expand(struct unit *u, const struct block_def *b, struct compiled *out)
+{
+	struct wanted w = {{false}};
+	*out = (struct compiled){.block = b, .m = unit_model(u, b->model)};
+	for (int i = 0; i < out->m->group.n; i++) { /* a conditional each, or a refusal before anything else */
+		struct conditional c;
+		const struct group *g = out->m->group.at[i];
+		if (g->role != GROUP_GIVEN && !model_conditional(&u->cx, out->m, &out->m->E, g, &c))
+			return false;
+	}
+	out->x = expansion_new(&u->cx, out->m);
+	bool ok = true;
+	if (b->kind == BLOCK_TRAIN)
+		ok = expand_train(u, out);
+	else if (b->kind == BLOCK_EVALUATE)
+		ok = expand_evaluate(u, out, &w);
+	else
+		ok = objective_sampler(out->x);
+	for (int i = 0; b->kind == BLOCK_TRAIN && i < b->nclause; i++)
+		if (strcmp(b->clause[i].name, "monitor") == 0)
+			ok = expand_monitor(u, out, &w, &b->clause[i]) && ok;
+	return ok;
+}

@@ -1,0 +1,112 @@
+/* driver: the command line, the pass table and what walks it, and the jobs that the blocks of a file
+ * become.  Exit status: 0 done, 1 the file is wrong, 2 wrong usage, 3 it failed while running. */
+#ifndef DGM_DRIVER_H
+#define DGM_DRIVER_H
+
+#include "base/base.h"
+#include "codegen/codegen.h"
+#include "data.h"
+#include "dgm_rt.h"
+#include "objective/objective.h"
+#include "sema/sema.h"
+#include "syntax/ast.h"
+#include "train.h"
+
+enum { EXIT_DONE = 0, EXIT_FILE = 1, EXIT_USAGE = 2, EXIT_RUN = 3 };
+
+struct options {
+	const char *call, *file;
+	const char *out, *params, *stage;
+	int64_t seed, threads;
+	bool resume, json, quiet, time, latex, version;
+	VEC(const char *) set;
+	double time0; /* dgm_now() when the program started */
+};
+int dgm_main(int argc, char **argv);
+
+/* ---- pipeline.c: the front half, once a file ------------------------------------------------------- */
+struct unit {
+	struct cx cx;
+	const struct options *opt;
+	const struct source *src;
+	struct ast_file *ast;
+	struct checked *checked;
+	VEC(struct model *) model; /* one a checked model, same order */
+	double ms[8];              /* per pass */
+};
+/* Walks the passes up to MODEL; diagnostics are printed.  EXIT_DONE, or the status to exit with. */
+int unit_read(struct unit *u, const struct options *opt);
+struct model *unit_model(const struct unit *u, const struct model_def *def);
+void unit_time(const struct unit *u); /* --time */
+
+/* ---- figures: what monitors and evaluations can ask for: figure.def ----------------------------------- */
+struct figure_kind {
+	const char *name, *function;
+	bool gap;      /* of two data sets: mean of the second minus mean of the first */
+	bool per_unit; /* divided by the number of visible units */
+	bool (*expand)(struct expansion *x);
+};
+const struct figure_kind *figure_find(const char *name);
+/* Data sets named by a figure's arguments, one a visible group, twice that for a gap. */
+bool figure_data(struct unit *u, const struct model *m, const struct figure_kind *k, const struct value *call,
+                 const struct data_def **out);
+
+/* ---- block.c: a block compiled --------------------------------------------------------------------------- */
+struct compiled {
+	const struct block_def *block;
+	struct model *m;
+	const struct objective *objective; /* train */
+	struct value objective_arg[8];     /* bound to its signature */
+	struct expansion *x;
+	struct plan *plan;
+	struct jit *jit;
+	const struct dgm_module *mod;
+};
+/* What the block's clauses ask for, as a program; then its plan; then code. false: diagnostics. */
+bool block_expand(struct unit *u, const struct block_def *b, struct compiled *out);
+void block_plan(struct unit *u, struct compiled *c);
+bool block_jit(struct unit *u, struct compiled *c);
+
+/* ---- datasets.c ------------------------------------------------------------------------------------------------ */
+/* Loads once; NULL with the message given (a diagnostic or dgm_error) and *status the exit status. */
+struct dgm_data *dataset(struct unit *u, const struct data_def *def, int *status);
+/* Checks the data's domain and size against the variable it is bound to. */
+bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *g, struct span at);
+bool datasets_check(struct unit *u); /* readers, steps and their arguments, without reading */
+const struct data_def *data_named(const struct unit *u, const char *name);
+
+/* ---- jobs ------------------------------------------------------------------------------------------------------- */
+struct trained { /* parameters as they stand, per model */
+	const struct model *m;
+	struct dgm_store *store;
+};
+struct session {
+	struct unit *u;
+	VEC(struct trained) trained;
+	const char *out_dir;
+	int ntrain;
+	struct dgm_out results;
+};
+int job_train(struct session *s, const struct block_def *b);
+int job_evaluate(struct session *s, const struct block_def *b);
+int job_sample(struct session *s, const struct block_def *b);
+/* A store for a compiled block with the model's parameters in it (trained, or from --params). */
+struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t *capacity, int *status);
+/* Sets the data means (AIS base, initialisers) from the data the model was trained on, else from `b`'s own. */
+int job_means(struct session *s, const struct compiled *c, struct dgm_store *store, const struct block_def *b);
+/* A figure on the block's own data. */
+int job_figure(struct session *s, const struct compiled *c, const struct figure_kind *k, struct dgm_figure *out);
+struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c);
+int job_filters(struct session *s, const struct compiled *c, struct dgm_store *store);
+int run_failed(void); /* prints dgm_error(), returns EXIT_RUN */
+
+int call_run(struct options *o);
+int call_check(struct options *o);
+int call_explain(struct options *o);
+int call_emit(struct options *o);
+int call_eval(struct options *o);
+int call_sample(struct options *o);
+int call_fmt(struct options *o);
+int call_help(struct options *o);
+
+#endif

@@ -1,0 +1,196 @@
+/* An evaluate block: figures on held-out data, each printed and recorded with its data key, seed and the
+ * digest of the parameters it was computed with. */
+#include "driver/driver.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct evaluation {
+	struct session *s;
+	struct compiled c;
+	struct dgm_store *store;
+	const char *data, *key; /* names and keys of the sets, joined */
+	uint64_t digest;
+	int64_t n;
+};
+
+/* One figure: a line on standard output and one in results.jsonl. */
+static int record(struct evaluation *e, const char *figure, double value, double error, const char *method,
+                  const char *detail)
+{
+	const struct options *o = e->s->u->opt;
+	struct buf line;
+	buf_init(&line, e->s->u->cx.prog);
+	buf_printf(&line, "{\"model\": \"%s\", \"figure\": \"%s\", \"value\": %.9g, \"stderr\": %.9g, ", e->c.m->name,
+	           figure, value, error);
+	buf_printf(&line, "\"examples\": %lld, \"data\": \"%s\", \"data_key\": \"%s\", ", (long long)e->n, e->data, e->key);
+	buf_printf(&line, "\"method\": \"%s\", \"seed\": %lld, \"parameters\": \"%016llx\"%s}", method,
+	           (long long)o->seed, (unsigned long long)e->digest, detail);
+	if (!isfinite(value))
+		return dgm_fail(DGM_ENONFINITE, "%s of model %s on %s is not finite", figure, e->c.m->name, e->data);
+	if (o->json)
+		printf("%s\n", line.s);
+	else
+		printf("%s: %s of %s: %.4f +- %.4f  (%lld examples, data key %s; %s)\n", e->c.m->name, figure, e->data, value,
+		       error, (long long)e->n, e->key, method);
+	fflush(stdout);
+	if (e->s->results.f == NULL)
+		return DGM_OK;
+	fprintf(e->s->results.f, "%s\n", line.s);
+	return DGM_OK;
+}
+
+static int evaluate_figure(struct evaluation *e, const struct figure_kind *k, const struct clause *cl)
+{
+	struct session *s = e->s;
+	struct dgm_figure f;
+	struct dgm_mean m, train;
+	int status = job_figure(s, &e->c, k, &f);
+	if (status != EXIT_DONE)
+		return status;
+	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
+		return run_failed();
+	double value = m.mean, error = m.stderr_;
+	if (k->gap) {
+		struct compiled as = e->c;
+		struct binding_def bind = e->c.block->bind[0];
+		struct block_def b = *e->c.block;
+		bind.data = (struct data_def *)data_named(s->u, cl->arg[0].name);
+		b.bind = &bind;
+		as.block = &b;
+		if (b.nbind != 1 || bind.data == NULL) {
+			diag(s->u->cx.diags, DIAG_FIGURE_NOT_DATA, cl->span, k->name);
+			return EXIT_FILE;
+		}
+		status = job_figure(s, &as, k, &f);
+		f.limit = m.n;
+		if (status != EXIT_DONE)
+			return status;
+		if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &train) != DGM_OK)
+			return run_failed();
+		value = m.mean - train.mean;
+		error = sqrt(m.stderr_ * m.stderr_ + train.stderr_ * train.stderr_);
+	}
+	if (k->per_unit) {
+		double units = 0;
+		for (int i = 0; i < f.ninput; i++)
+			units += (double)f.input[i].data->items;
+		value /= units;
+		error /= units;
+	}
+	return record(e, k->name, value, error, k->gap ? "mean over data minus mean over as many training examples" : "mean over data", "") == DGM_OK
+	           ? EXIT_DONE
+	           : run_failed();
+}
+
+static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
+{
+	struct session *s = e->s;
+	struct arena *a = s->u->cx.prog;
+	const struct call *how = cl->arg[0].call;
+	struct dgm_figure f;
+	struct dgm_mean m;
+	double log_z, log_z_error = 0;
+	const char *method, *detail;
+	int status = job_figure(s, &e->c, figure_find("free_energy"), &f);
+	if (status != EXIT_DONE)
+		return status;
+	if (strcmp(how->name, "exact") == 0) {
+		struct dgm_enumeration *en = job_enumeration(s, &e->c);
+		if (dgm_enumerate(e->store, en, (uint64_t)s->u->opt->seed, false, &log_z) != DGM_OK)
+			return run_failed();
+		method = arena_printf(a, "log Z = %.6f exactly, by enumeration", log_z);
+		detail = arena_printf(a, ", \"log_z\": %.9g", log_z);
+	} else {
+		struct value v[2];
+		struct dgm_ais_result r;
+		call_bind(&s->u->cx, how, "chains:int=100 betas:int=10000", v, NULL);
+		struct dgm_ais ais = {.store = e->store,
+		                      .pop = POP_AIS,
+		                      .prepare = dgm_function_find(e->c.mod, "prepare"),
+		                      .base = dgm_function_find(e->c.mod, "ais.base"),
+		                      .start = dgm_function_find(e->c.mod, "ais.start"),
+		                      .step = dgm_function_find(e->c.mod, "ais.step"),
+		                      .out = dgm_slot_find(e->c.mod, "out.ais.step"),
+		                      .base_logz = dgm_slot_find(e->c.mod, "out.ais.base"),
+		                      .scalar_b0 = -1,
+		                      .scalar_b1 = -1,
+		                      .betas = (int64_t)v[1].num,
+		                      .seed = (uint64_t)s->u->opt->seed,
+		                      .quiet = s->u->opt->quiet};
+		for (int i = 0; i < e->c.mod->nscalar; i++) {
+			if (strcmp(e->c.mod->scalar_name[i], "b0") == 0)
+				ais.scalar_b0 = i;
+			if (strcmp(e->c.mod->scalar_name[i], "b1") == 0)
+				ais.scalar_b1 = i;
+		}
+		if (dgm_ais_run(&ais, &r) != DGM_OK)
+			return run_failed();
+		log_z = r.log_z;
+		log_z_error = r.stderr_;
+		method = arena_printf(a, "log Z = %.3f +- %.3f by AIS, %lld chains x %lld temperatures, effective sample size %.1f",
+		                      log_z, log_z_error, (long long)r.chains, (long long)ais.betas, r.ess);
+		detail = arena_printf(a, ", \"log_z\": %.9g, \"log_z_stderr\": %.9g, \"log_z_base\": %.9g, \"chains\": %lld, \"betas\": %lld, \"ess\": %.6g",
+		                      log_z, log_z_error, r.log_z_base, (long long)r.chains, (long long)ais.betas, r.ess);
+		free(r.log_w);
+	}
+	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
+		return run_failed();
+	double error = sqrt(m.stderr_ * m.stderr_ + log_z_error * log_z_error);
+	return record(e, "log-likelihood", -m.mean - log_z, error, method, detail) == DGM_OK ? EXIT_DONE : run_failed();
+}
+
+static int describe_data(struct evaluation *e)
+{
+	struct buf name, key;
+	struct dgm_figure f;
+	const struct figure_kind none = {.name = "", .function = "prepare"};
+	int status = job_figure(e->s, &e->c, &none, &f);
+	if (status != EXIT_DONE)
+		return status;
+	buf_init(&name, e->s->u->cx.prog);
+	buf_init(&key, e->s->u->cx.prog);
+	for (int i = 0; i < f.ninput; i++) {
+		buf_printf(&name, "%s%s", i ? " and " : "", f.input[i].data->name);
+		buf_printf(&key, "%s%s", i ? " and " : "", f.input[i].data->key);
+		e->n = f.input[i].data->n;
+	}
+	e->data = name.s;
+	e->key = key.s;
+	return EXIT_DONE;
+}
+
+int job_evaluate(struct session *s, const struct block_def *b)
+{
+	struct evaluation e = {.s = s};
+	int64_t capacity[DGM_MAX_POP] = {256, 1, 4096, 1, 1};
+	if (!block_expand(s->u, b, &e.c))
+		return EXIT_FILE;
+	for (int i = 0; i < b->nclause; i++)
+		if (strcmp(b->clause[i].name, "loglik") == 0 && strcmp(b->clause[i].arg[0].call->name, "ais") == 0) {
+			struct value v[2];
+			call_bind(&s->u->cx, b->clause[i].arg[0].call, "chains:int=100 betas:int=10000", v, NULL);
+			if ((int64_t)v[0].num > capacity[POP_AIS])
+				capacity[POP_AIS] = (int64_t)v[0].num;
+		}
+	block_plan(s->u, &e.c);
+	int status = EXIT_RUN;
+	if (!block_jit(s->u, &e.c) || (e.store = job_store(s, &e.c, capacity, &status)) == NULL)
+		return status;
+	status = job_means(s, &e.c, e.store, b);
+	if (status == EXIT_DONE)
+		status = describe_data(&e);
+	e.digest = dgm_params_digest(e.store);
+	for (int i = 0; i < b->nclause && status == EXIT_DONE; i++) {
+		const struct clause *cl = &b->clause[i];
+		const struct figure_kind *k = figure_find(cl->name);
+		if (k)
+			status = evaluate_figure(&e, k, cl);
+		else if (strcmp(cl->name, "loglik") == 0)
+			status = evaluate_loglik(&e, cl);
+	}
+	dgm_store_free(e.store);
+	jit_free(e.c.jit);
+	return status;
+}

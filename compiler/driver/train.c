@@ -1,0 +1,352 @@
+/* A train block as a job of the runtime: data sets, schedules, optimiser and monitors by their names. */
+#include "driver/driver.h"
+
+#include <string.h>
+
+enum { EVAL_ROWS = 256, STATE_ROWS = 4096 };
+
+static const struct dgm_function *fn(const struct compiled *c, const char *name)
+{
+	return dgm_function_find(c->mod, name);
+}
+
+static int slot(const struct compiled *c, const char *name)
+{
+	return dgm_slot_find(c->mod, name);
+}
+
+static int scalar(const struct compiled *c, const char *name)
+{
+	for (int i = 0; i < c->mod->nscalar; i++)
+		if (strcmp(c->mod->scalar_name[i], name) == 0)
+			return i;
+	return -1;
+}
+
+static double number(const struct block_def *b, const char *clause, double standard)
+{
+	const struct clause *c = block_clause(b, clause);
+	return c ? c->arg[0].num : standard;
+}
+
+static struct dgm_ramp ramp(const struct value *v)
+{
+	return (struct dgm_ramp){v->num, v->kind == VAL_RAMP ? v->to : v->num, v->kind == VAL_RAMP};
+}
+
+/* The argument of an objective by its name in the signature; NULL: it has none. */
+static const struct value *objective_value(const struct compiled *c, const char *name)
+{
+	const char *p = c->objective->signature;
+	size_t n = strlen(name);
+	for (int i = 0; *p; i++) {
+		if (strncmp(p, name, n) == 0 && p[n] == ':')
+			return &c->objective_arg[i];
+		p += strcspn(p, " ");
+		p += strspn(p, " ");
+	}
+	return NULL;
+}
+
+/* ---- data ------------------------------------------------------------------------------------------------ */
+static const struct group *group_of(const struct model *m, const struct variable *v)
+{
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->sym == v->sym)
+			return m->group.at[i];
+	BUG("variable %s", v->name);
+}
+
+static int load_bound(struct session *s, const struct compiled *c, struct dgm_input *in, int *n)
+{
+	*n = 0;
+	for (int i = 0; i < c->block->nbind; i++) {
+		const struct binding_def *b = &c->block->bind[i];
+		int status;
+		struct dgm_data *d = dataset(s->u, b->data, &status);
+		if (d == NULL)
+			return status;
+		const struct group *g = group_of(c->m, b->var);
+		if (!dataset_fits(s->u, d, g, b->span))
+			return EXIT_FILE;
+		in[(*n)++] = (struct dgm_input){slot(c, g->sym->name), d};
+	}
+	return EXIT_DONE;
+}
+
+static int load_figure(struct session *s, const struct compiled *c, const struct data_def *const *def, int offset,
+                       struct span at, const struct figure_kind *k, struct dgm_figure *out)
+{
+	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA};
+	out->out = slot(c, arena_printf(s->u->cx.prog, "out.%s", k->function));
+	for (int i = 0; i < c->m->group.n; i++) {
+		const struct group *g = c->m->group.at[i];
+		int status;
+		if (g->role == GROUP_HIDDEN)
+			continue;
+		struct dgm_data *d = dataset(s->u, def[offset + out->ninput], &status);
+		if (d == NULL)
+			return status;
+		if (!dataset_fits(s->u, d, g, at))
+			return EXIT_FILE;
+		out->input[out->ninput++] = (struct dgm_input){slot(c, g->sym->name), d};
+	}
+	return EXIT_DONE;
+}
+
+static double visible_units(const struct model *m)
+{
+	double n = 0;
+	for (int i = 0; i < m->group.n; i++) {
+		double items = 1;
+		for (int k = 0; k < m->group.at[i]->sym->rank; k++)
+			items *= (double)m->group.at[i]->sym->dim[k];
+		n += m->group.at[i]->role == GROUP_VISIBLE ? items : 0;
+	}
+	return n;
+}
+
+static int read_monitors(struct session *s, const struct compiled *c, struct dgm_monitor *out, int *n)
+{
+	struct unit *u = s->u;
+	*n = 0;
+	for (int i = 0; i < c->block->nclause; i++) {
+		const struct clause *cl = &c->block->clause[i];
+		for (int k = 0; strcmp(cl->name, "monitor") == 0 && k < cl->narg; k++) {
+			const struct value *v = &cl->arg[k];
+			const struct figure_kind *kind = figure_find(v->call->name);
+			const struct data_def *def[2 * DGM_MAX_POP];
+			struct dgm_monitor *m = &out[(*n)++];
+			struct buf name;
+			figure_data(u, c->m, kind, v, def);
+			buf_init(&name, u->cx.prog);
+			buf_printf(&name, "%s(", kind->name);
+			for (int d = 0; d < v->call->narg; d++)
+				buf_printf(&name, "%s%s", d ? ", " : "", def[d]->name);
+			buf_puts(&name, ")");
+			*m = (struct dgm_monitor){.name = name.s, .every = cl->every};
+			m->per = kind->per_unit ? visible_units(c->m) : 1;
+			int half = kind->gap ? v->call->narg / 2 : 0;
+			int status = load_figure(s, c, def, half, v->span, kind, &m->a);
+			if (status == EXIT_DONE && kind->gap)
+				status = load_figure(s, c, def, 0, v->span, kind, &m->b);
+			if (status != EXIT_DONE)
+				return status;
+			if (kind->gap)
+				m->b.limit = m->a.input[0].data->n;
+		}
+	}
+	return EXIT_DONE;
+}
+
+/* Means of 0/1 data are smoothed to (sum + 1)/(n + 2), of spins to sum/(n + 2): finite under logit. */
+static int mean_slots(const struct compiled *c, const struct dgm_input *in, int nin, struct dgm_mean_slot *out)
+{
+	int n = 0;
+	for (int i = 0; i < c->m->group.n; i++) {
+		const struct group *g = c->m->group.at[i];
+		for (int k = 0; g->mean && k < nin; k++) {
+			if (in[k].slot != slot(c, g->sym->name) || slot(c, g->mean->name) < 0)
+				continue;
+			float lo = g->sym->values == VALUES_SPIN ? -1.0f / (float)(in[k].data->n + 2) : 0.0f;
+			out[n++] = (struct dgm_mean_slot){.mean_slot = slot(c, g->mean->name), .data = in[k].data,
+			                                  .smoothed = g->sym->values != VALUES_REAL, .lo = lo, .hi = lo + 1};
+		}
+	}
+	return n;
+}
+
+/* ---- the optimiser ----------------------------------------------------------------------------------------- */
+static bool read_optimizer(struct session *s, const struct compiled *c, struct dgm_train *t)
+{
+	struct unit *u = s->u;
+	const struct clause *cl = block_clause(c->block, "optimizer");
+	struct call plain = {.name = "sgd", .span = c->block->span};
+	const struct call *call = cl ? cl->arg[0].call : &plain;
+	struct value v[DGM_MAX_HYPER + 1] = {0};
+	struct buf sig;
+	t->optimizer = dgm_optimizer_find(call->name);
+	if (t->optimizer == NULL) {
+		const char *names[16];
+		int n = 0;
+		for (; dgm_optimizers[n] && n < 16; n++)
+			names[n] = dgm_optimizers[n]->name;
+		const char *near = nearest_word(call->name, names, n);
+		diag(u->cx.diags, DIAG_OPTIMIZER_UNKNOWN, call->name_span, call->name);
+		diag(u->cx.diags, DIAG_NOTE, call->name_span,
+		     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near) : "there are sgd and adam");
+		return false;
+	}
+	buf_init(&sig, u->cx.prog);
+	int n = 0;
+	for (; n < DGM_MAX_HYPER && t->optimizer->hyper[n].name; n++)
+		buf_printf(&sig, "%s:ramp=%.9g ", t->optimizer->hyper[n].name, (double)t->optimizer->hyper[n].initial);
+	buf_puts(&sig, "decay:num=0");
+	if (!call_bind(&u->cx, call, sig.s, v, NULL))
+		return false;
+	for (int i = 0; i < n; i++)
+		t->hyper[i] = ramp(&v[i]);
+	t->decay = v[n].num;
+	return true;
+}
+
+/* ---- the job --------------------------------------------------------------------------------------------------- */
+struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c)
+{
+	struct dgm_enumeration *e = NEW(s->u->cx.prog, struct dgm_enumeration);
+	enum group_role side;
+	int64_t units;
+	objective_enumerated(&s->u->cx, c->m, &side, &units);
+	*e = (struct dgm_enumeration){.pop = POP_STATES, .energy = fn(c, "enum.energy"), .grad = fn(c, "enum.grad")};
+	for (int i = 0; i < c->m->group.n; i++) {
+		const struct group *g = c->m->group.at[i];
+		if (g->role != side)
+			continue;
+		e->slot[e->nslot] = slot(c, arena_printf(s->u->cx.prog, "%s.states", g->name));
+		e->lo[e->nslot] = (float)g->family->lo;
+		e->hi[e->nslot++] = (float)g->family->hi;
+	}
+	e->out = slot(c, "out.enum.energy");
+	e->weight = slot(c, "out.enum.weight");
+	return e;
+}
+
+int job_figure(struct session *s, const struct compiled *c, const struct figure_kind *k, struct dgm_figure *out)
+{
+	struct dgm_input in[DGM_MAX_POP];
+	int n;
+	int status = load_bound(s, c, in, &n);
+	if (status != EXIT_DONE)
+		return status;
+	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA, .ninput = n};
+	out->out = slot(c, arena_printf(s->u->cx.prog, "out.%s", k->function));
+	memcpy(out->input, in, sizeof in);
+	return EXIT_DONE;
+}
+
+int job_means(struct session *s, const struct compiled *c, struct dgm_store *store, const struct block_def *b)
+{
+	struct dgm_input in[DGM_MAX_POP];
+	struct dgm_mean_slot mean[DGM_MAX_POP];
+	struct compiled as = *c;
+	int n;
+	as.block = b;
+	for (int i = 0; i < s->u->checked->block.n; i++) { /* the data that the model was trained on */
+		const struct block_def *t = s->u->checked->block.at[i];
+		if (t->kind == BLOCK_TRAIN && t->model == b->model) {
+			as.block = t;
+			break;
+		}
+	}
+	int status = load_bound(s, &as, in, &n);
+	if (status != EXIT_DONE)
+		return status;
+	n = mean_slots(c, in, n, mean);
+	for (int i = 0; i < n; i++) {
+		const struct dgm_slot *sl = &c->mod->slot[mean[i].mean_slot];
+		float *to = store->slot[mean[i].mean_slot];
+		dgm_data_mean(mean[i].data, mean[i].smoothed, to);
+		for (int64_t k = 0; k < dgm_slot_items(sl); k++)
+			to[k] = mean[i].lo + (mean[i].hi - mean[i].lo) * to[k];
+	}
+	return EXIT_DONE;
+}
+
+static const char *train_folder(struct session *s)
+{
+	int n = 0;
+	for (int i = 0; i < s->u->checked->block.n; i++)
+		n += s->u->checked->block.at[i]->kind == BLOCK_TRAIN;
+	s->ntrain++;
+	return n == 1 ? s->out_dir : arena_printf(s->u->cx.prog, "%s/train%d", s->out_dir, s->ntrain);
+}
+
+/* What a checkpoint must agree with: the program and the block's clauses, so that nothing else is resumed. */
+static const char *config_text(struct session *s, const struct compiled *c, const struct dgm_train *t)
+{
+	struct buf b;
+	buf_init(&b, s->u->cx.prog);
+	buf_printf(&b, "%s %s %s batch %lld chains %lld epochs %lld decay %.17g", c->m->name, c->objective->name,
+	           t->optimizer->name, (long long)t->batch, (long long)t->chains, (long long)t->epochs, t->decay);
+	for (int i = 0; i < DGM_MAX_HYPER; i++)
+		buf_printf(&b, " %.17g:%.17g", t->hyper[i].from, t->hyper[i].to);
+	buf_printf(&b, " k %.17g:%.17g", t->k.from, t->k.to);
+	for (int i = 0; i < t->ninput; i++)
+		buf_printf(&b, " data %016llx %s", (unsigned long long)t->input[i].data->digest, t->input[i].data->key);
+	for (int i = 0; i < c->m->E.n; i++)
+		buf_printf(&b, " %s", ex_text(s->u->cx.prog, c->m->E.at[i].node));
+	for (int i = 0; i < c->m->weight.n; i++)
+		buf_printf(&b, " %s %s", c->m->weight.at[i]->name, ex_text(s->u->cx.prog, c->m->weight.at[i]->init));
+	return b.s;
+}
+
+static bool fits_batch(struct session *s, const struct compiled *c, const struct dgm_train *t)
+{
+	const struct clause *cl = block_clause(c->block, "batch");
+	for (int i = 0; i < t->ninput; i++)
+		if (t->batch > t->input[i].data->n) {
+			diag(s->u->cx.diags, DIAG_BATCH_LARGE, cl ? cl->span : c->block->span, (long long)t->batch,
+			     t->input[i].data->name, (long long)t->input[i].data->n);
+			return false;
+		}
+	return true;
+}
+
+int job_train(struct session *s, const struct block_def *b)
+{
+	struct unit *u = s->u;
+	struct compiled *c = NEW(u->cx.perm, struct compiled);
+	struct dgm_mean_slot mean[DGM_MAX_POP];
+	struct dgm_monitor monitor[64];
+	struct dgm_train t = {.model = b->model->name, .data_pop = POP_DATA, .chain_pop = -1, .monitor = monitor,
+	                      .mean = mean, .seed = (uint64_t)u->opt->seed, .stage = (uint32_t)s->ntrain,
+	                      .resume = u->opt->resume, .quiet = u->opt->quiet, .json = u->opt->json,
+	                      .time = u->opt->time, .time0 = u->opt->time0};
+	if (!block_expand(u, b, c))
+		return EXIT_FILE;
+	block_plan(u, c);
+	if (!block_jit(u, c))
+		return EXIT_RUN;
+	unit_time(u);
+	int status = load_bound(s, c, t.input, &t.ninput);
+	if (status == EXIT_DONE)
+		status = read_monitors(s, c, monitor, &t.nmonitor);
+	if (status != EXIT_DONE)
+		return status;
+	bool batch_given = block_clause(b, "batch") != NULL;
+	t.batch = (int64_t)number(b, "batch", 100);
+	if (!batch_given && t.ninput && t.batch > t.input[0].data->n)
+		t.batch = t.input[0].data->n;
+	t.epochs = (int64_t)number(b, "epochs", 10);
+	if (!fits_batch(s, c, &t) || !read_optimizer(s, c, &t))
+		return EXIT_FILE;
+	const struct value *chains = objective_value(c, "chains"), *k = objective_value(c, "k");
+	t.chains = chains ? (int64_t)chains->num : t.batch;
+	t.k = k ? ramp(k) : (struct dgm_ramp){1, 1, false};
+	if (c->objective->chains)
+		t.chain_pop = POP_CHAINS;
+	if (c->objective->exact)
+		t.exact = job_enumeration(s, c);
+	t.init = fn(c, "init");
+	t.prepare = fn(c, "prepare");
+	t.begin = fn(c, "chains.begin");
+	t.first = fn(c, "train.first");
+	t.sweep = fn(c, "train.sweep");
+	t.final = fn(c, "train.final");
+	t.scalar_inv_n = scalar(c, "inv_n");
+	t.scalar_inv_m = scalar(c, "inv_m");
+	t.nmean = mean_slots(c, t.input, t.ninput, mean);
+	t.out_dir = train_folder(s);
+	t.config = config_text(s, c, &t);
+	int64_t capacity[DGM_MAX_POP] = {[POP_DATA] = t.batch > EVAL_ROWS || t.nmonitor == 0 ? t.batch : EVAL_ROWS,
+	                                 [POP_CHAINS] = t.chains,
+	                                 [POP_STATES] = c->objective->exact ? STATE_ROWS : 1,
+	                                 [POP_AIS] = 1,
+	                                 [POP_SAMPLES] = 1};
+	t.store = dgm_store_new(c->mod, capacity);
+	if (t.store == NULL || dgm_train_run(&t) != DGM_OK)
+		return run_failed();
+	struct trained done = {c->m, t.store};
+	vec_push(u->cx.perm, &s->trained, done);
+	return job_filters(s, c, t.store);
+}
