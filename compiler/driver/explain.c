@@ -148,8 +148,8 @@ static double product_flops(const struct plan *p, const char *name, double rows)
 		if (strcmp(p->function.at[f]->name, name) != 0)
 			continue;
 		for (int r = 0; r < p->function.at[f]->region.n; r++)
-			for (int k = 0; k < p->function.at[f]->region.at[r].kernel.n; k++) {
-				const struct kernel *kn = p->function.at[f]->region.at[r].kernel.at[k];
+			for (int k = 0; k < p->function.at[f]->region.at[r]->kernel.n; k++) {
+				const struct kernel *kn = p->function.at[f]->region.at[r]->kernel.at[k];
 				const struct extent *e[3] = {&kn->mm.m, &kn->mm.n, &kn->mm.k};
 				double flops = 2;
 				for (int i = 0; i < 3; i++)
