@@ -123,8 +123,12 @@ static void join_factors(struct contract *c, struct sum *s)
 	}
 }
 
+/* A guard on one factor no longer protects the others: all must be defined everywhere. */
 static bool place_guards(struct contract *c, struct sum *s, const struct node *x)
 {
+	for (int i = 0; x->nguard && i < s->n; i++)
+		if (!plan_in_bounds(s->f[i].e))
+			return false;
 	for (int g = 0; g < x->nguard; g++) {
 		struct seq ix = {.n = 0};
 		for (int i = 0; i < x->guard[g].e.n; i++)
@@ -190,8 +194,18 @@ static bool cheapest_pair(const struct contract *c, const struct sum *s, int *bi
 	return found;
 }
 
+/* Does x come in the order of y? */
+static bool in_order(const struct seq *x, const struct seq *y)
+{
+	int k = 0;
+	for (int i = 0; i < y->n && k < x->n; i++)
+		k += x->ix[k] == y->ix[i];
+	return k == x->n;
+}
+
 /* Three factors, no pair with an index of its own: multiplies two out if the result then pairs with
- * the third, the two that make the smallest temporary. */
+ * the third, the two that cost the fewest elements: of their product, and of the result where its
+ * axes come in another order than the statement's. */
 static bool multiply_out(struct contract *c, struct sum *s)
 {
 	double best = 0;
@@ -203,8 +217,10 @@ static bool multiply_out(struct contract *c, struct sum *s)
 		struct product p;
 		if (!plan_match(&f, &s->f[t], &s->bound, &c->order, s->guarded, &p))
 			continue;
-		if (third < 0 || seq_size(&f.ix) < best) {
-			best = seq_size(&f.ix);
+		struct seq mn = plan_product_layout(&p);
+		double cost = seq_size(&f.ix) + (in_order(&mn, &c->order) ? 0 : seq_size(&mn));
+		if (third < 0 || cost < best) {
+			best = cost;
 			third = t;
 			joined = f;
 		}

@@ -1,0 +1,192 @@
+/* A slow interpreter of programs and of plans, in doubles, to compare the two.
+ *
+ * A program is evaluated statement by statement with ex_eval.  A plan is evaluated region by
+ * region, the chunks of a region in reverse order, every chunk all kernels on its rows: a plan that
+ * breaks the partition invariant gives other numbers.  Draws are a function of stream, row and
+ * unit. */
+#ifndef PLAN_INTERP_H
+#define PLAN_INTERP_H
+#include "plan/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SYMS = 512, INTERP_ROWS = 3, CHUNKS = 4 };
+
+struct memory {
+	const struct program *prog;
+	const struct sym *sym[MAX_SYMS];
+	double *at[MAX_SYMS];
+	int n;
+	int64_t pop_rows[8];
+	int64_t row, unit; /* of the element being computed, for draws */
+};
+
+static inline int64_t items_of(const struct sym *s)
+{
+	int64_t n = 1;
+	for (int i = 0; i < s->rank; i++)
+		n *= s->dim[i];
+	return n;
+}
+
+static inline double *values_at(struct memory *m, const struct sym *s)
+{
+	for (int i = 0; i < m->n; i++)
+		if (m->sym[i] == s)
+			return m->at[i];
+	if (m->n == MAX_SYMS)
+		abort();
+	m->sym[m->n] = s;
+	m->at[m->n] = calloc((size_t)(items_of(s) * 16), sizeof(double));
+	for (int64_t i = 0; i < items_of(s) * 16; i++)
+		m->at[m->n][i] = NAN; /* what is read before it is written shows */
+	return m->at[m->n++];
+}
+
+static inline void memory_free(struct memory *m)
+{
+	for (int i = 0; i < m->n; i++)
+		free(m->at[i]);
+}
+
+static double interp_load(void *arg, const struct sym *s, int64_t row, const int64_t *at)
+{
+	int64_t k = 0;
+	for (int i = 0; i < s->rank; i++) {
+		if (at[i] < 0 || at[i] >= s->dim[i])
+			abort();
+		k = k * s->dim[i] + at[i];
+	}
+	return values_at(arg, s)[(s->batched ? row * items_of(s) : 0) + k];
+}
+
+static double interp_draw(void *arg, const struct node *draw)
+{
+	const struct memory *m = arg;
+	uint64_t x = (uint64_t)draw->num * 7919u + (uint64_t)m->row * 104729u +
+	             (uint64_t)m->unit * 1299709u + 17u;
+	x ^= x >> 31;
+	x *= 0x9E3779B97F4A7C15u;
+	x ^= x >> 29;
+	return ((double)(x >> 11) + 0.5) / 9007199254740992.0;
+}
+
+static int64_t interp_pop(void *arg, int pop)
+{
+	const struct memory *m = arg;
+	return m->pop_rows[pop];
+}
+
+/* The value of rhs at element (row, unit) of a tensor with the axes at[]. */
+static inline double interp_element(struct memory *m, const struct node *rhs,
+                                    const struct idx *batch, const struct idx *const *at, int rank,
+                                    int64_t row, int64_t unit)
+{
+	struct env env = {interp_load, interp_draw, interp_pop, m};
+	struct binding b[MAX_RANK + 1];
+	int nb = 0;
+	int64_t rest = unit;
+	for (int i = rank - 1; i >= 0; i--) {
+		b[nb++] = (struct binding){at[i], rest % at[i]->size};
+		rest /= at[i]->size;
+	}
+	if (batch)
+		b[nb++] = (struct binding){batch, row};
+	m->row = row;
+	m->unit = unit;
+	return ex_eval(rhs, &env, b, nb);
+}
+
+static inline void run_stmt(struct memory *m, const struct stmt *s)
+{
+	int64_t items = items_of(s->dst), rows = s->batch ? m->pop_rows[s->batch->pop] : 1;
+	double *dst = values_at(m, s->dst), *new = malloc((size_t)(items * rows) * sizeof *new);
+	for (int64_t r = 0; r < rows; r++)
+		for (int64_t u = 0; u < items; u++)
+			new[r * items + u] = interp_element(m, s->rhs, s->batch, s->at, s->dst->rank, r, u);
+	for (int64_t i = 0; i < rows * items; i++)
+		dst[i] = s->accumulate ? dst[i] + new[i] : new[i];
+	free(new);
+}
+
+static inline void run_program(struct memory *m, const struct program *p)
+{
+	for (int f = 0; f < p->function.n; f++)
+		for (int s = 0; s < p->function.at[f]->nstmt; s++)
+			run_stmt(m, &p->function.at[f]->stmt[s]);
+}
+
+static inline int64_t extent_rows(const struct memory *m, struct extent e)
+{
+	return e.pop >= 0 ? m->pop_rows[e.pop] : e.size;
+}
+
+static inline void run_loop(struct memory *m, const struct kernel *k, int64_t chunk, int64_t nchunk)
+{
+	int64_t rows = k->batch ? m->pop_rows[k->batch->pop] : k->rank ? k->at[0]->size : 1, units = 1;
+	for (int i = k->batch ? 0 : 1; i < k->rank; i++)
+		units *= k->at[i]->size;
+	for (int64_t r = rows * chunk / nchunk; r < rows * (chunk + 1) / nchunk; r++)
+		for (int64_t u = 0; u < units; u++)
+			for (int s = 0; s < k->nstore; s++) {
+				int64_t row = k->batch ? r : 0, unit = k->batch ? u : r * units + u;
+				double x = interp_element(m, k->store[s].rhs, k->batch, k->at, k->rank, row, unit);
+				double *dst = values_at(m, k->store[s].dst) +
+				              (k->batch ? r * items_of(k->store[s].dst) : 0) + unit;
+				*dst = k->store[s].accumulate ? *dst + x : x;
+			}
+}
+
+/* Element [first, second] of an operand stored with leading dimension ld. */
+static inline double *operand_at(struct memory *m, const struct sym *s, int64_t ld, int64_t first,
+                                 int64_t second)
+{
+	return values_at(m, s) + first * (ld < 0 ? items_of(s) : ld) + second;
+}
+
+static inline void run_matmul(struct memory *m, const struct plan *p, const struct matmul_op *mm,
+                              int64_t chunk, int64_t nchunk)
+{
+	int64_t rows = extent_rows(m, mm->m), cols = extent_rows(m, mm->n),
+	        depth = extent_rows(m, mm->k);
+	const struct slot *b = &p->slot.at[mm->b];
+	double alpha = mm->alpha ? interp_element(m, mm->alpha, NULL, NULL, 0, 0, 0) : 1;
+	for (int64_t r = rows * chunk / nchunk; r < rows * (chunk + 1) / nchunk; r++)
+		for (int64_t c = 0; c < cols; c++) {
+			double sum = 0;
+			for (int64_t k = 0; k < depth; k++) {
+				double x = *operand_at(m, p->slot.at[mm->a].sym, mm->lda, mm->ta ? k : r,
+				                       mm->ta ? r : k),
+				       y;
+				if (b->pack) {
+					const struct sym *param = p->slot.at[b->pack_of].sym;
+					y = b->pack_transposed ? *operand_at(m, param, b->pack_k, c, k)
+					                       : *operand_at(m, param, b->pack_n, k, c);
+				} else
+					y = *operand_at(m, b->sym, mm->ldb, mm->tb ? c : k, mm->tb ? k : c);
+				sum += x * y;
+			}
+			double *dst = operand_at(m, p->slot.at[mm->c].sym, mm->ldc, r, c);
+			*dst = alpha * sum + (mm->accumulate ? *dst : 0);
+		}
+}
+
+static inline void run_plan(struct memory *m, const struct plan *p)
+{
+	for (int f = 0; f < p->function.n; f++)
+		for (int r = 0; r < p->function.at[f]->region.n; r++) {
+			const struct region *reg = p->function.at[f]->region.at[r];
+			for (int64_t c = CHUNKS - 1; c >= 0; c--)
+				for (int k = 0; k < reg->kernel.n; k++) {
+					const struct kernel *kernel = reg->kernel.at[k];
+					if (kernel->kind == KERNEL_LOOP)
+						run_loop(m, kernel, c, CHUNKS);
+					else if (kernel->kind == KERNEL_MATMUL)
+						run_matmul(m, p, &kernel->mm, c, CHUNKS);
+				}
+		}
+}
+
+#endif
