@@ -77,6 +77,11 @@ static inline KERNEL void CLONE(subsets)(const float *b, float (*table)[PANEL])
 	}
 }
 
+static inline KERNEL f32x16 CLONE(sum8)(const f32x16 x[8])
+{
+	return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+}
+
 /* Rows of C by subset tables: four bits of A name one of 16 sums. */
 static KERNEL void CLONE(by_tables)(const struct bits_product *p, const uint16_t *row, int64_t nrow,
                                     int64_t row0)
@@ -103,12 +108,10 @@ static KERNEL void CLONE(by_tables)(const struct bits_product *p, const uint16_t
 					lo[g] = *(const f32x16 *)(const void *)(t + g * 2048 + at);
 					hi[g] = *(const f32x16 *)(const void *)(t + g * 2048 + at + 64);
 				}
-				CLONE(store)
-				(sum[i], CLONE(load)(sum[i]) + (((lo[0] + lo[1]) + (lo[2] + lo[3])) +
-				                                ((lo[4] + lo[5]) + (lo[6] + lo[7]))));
-				CLONE(store)
-				(sum[i] + 16, CLONE(load)(sum[i] + 16) + (((hi[0] + hi[1]) + (hi[2] + hi[3])) +
-				                                          ((hi[4] + hi[5]) + (hi[6] + hi[7]))));
+				lo[0] = CLONE(sum8)(lo) + CLONE(load)(sum[i]);
+				hi[0] = CLONE(sum8)(hi) + CLONE(load)(sum[i] + 16);
+				CLONE(store)(sum[i], lo[0]);
+				CLONE(store)(sum[i] + 16, hi[0]);
 			}
 		}
 		for (int64_t i = 0; i < nrow; i++)
@@ -159,9 +162,14 @@ static inline KERNEL void CLONE(add_rows)(float *sum, const float *b, const uint
 	f32x16 lo = CLONE(load)(sum), hi = CLONE(load)(sum + 16), lo1 = {0}, hi1 = {0};
 
 	for (const uint8_t *end = list + 4 * quads; list < end; list += 4) {
-		const float *r0 = b + list[0] * (int64_t)PANEL, *r1 = b + list[1] * (int64_t)PANEL;
-		const float *r2 = b + list[2] * (int64_t)PANEL, *r3 = b + list[3] * (int64_t)PANEL;
+		const float *r0, *r1, *r2, *r3;
+		uint32_t four;
 
+		memcpy(&four, list, 4); /* one load: they are what limits this loop */
+		r0 = b + PANEL * (four & 0xff);
+		r1 = b + PANEL * (four >> 8 & 0xff);
+		r2 = b + PANEL * (four >> 16 & 0xff);
+		r3 = b + PANEL * (four >> 24);
 		lo += CLONE(load)(r0);
 		hi += CLONE(load)(r0 + 16);
 		lo1 += CLONE(load)(r1);
