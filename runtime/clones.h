@@ -33,7 +33,7 @@ typedef uint64_t u64x8 __attribute__((vector_size(64), aligned(4), may_alias));
 #define LEVEL 2
 #define KERNEL \
 	__attribute__((target("avx2,fma,bmi,bmi2,popcnt,avx512f,avx512bw,avx512cd,avx512dq," \
-	                      "avx512vl,avx512vpopcntdq,prefer-vector-width=512")))
+	                      "avx512vl,avx512vpopcntdq")))
 #define CLONE(name) name##_avx512
 #include BODY
 #undef LEVEL
