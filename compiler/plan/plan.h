@@ -8,7 +8,7 @@
  *   a MATMUL  C[m, n] = alpha * sum(k) A[m, k]*B[k, n] (+ C), for BLAS or for the bit kernels.
  *
  * Partition.  Every kernel has rows: the outermost index of what it writes (the batch index when dst
- * is batched, else its first axis; a rank-0 unbatched dst has one row).  Chunk c of nc does rows
+ * is batched, else its first axis; of a MATMUL: m; a rank-0 unbatched dst has one row).  Chunk c of nc does rows
  * rows*c/nc .. rows*(c+1)/nc of each of its kernels.  Two kernels share a region only if each reads,
  * of what the region writes, nothing but the same rows of the same population.  */
 #ifndef DGM_PLAN_H

@@ -234,6 +234,51 @@ static void test_fusion(void)
 	end();
 }
 
+/* What was read before a write is not read again behind it: a temporary's expression, a float copy
+ * of bits, a transposed operand. */
+static void test_order(void)
+{
+	begin();
+	const struct sym *W = tensor("W", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(8, 9));
+	const struct sym *S = tensor("S", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(8, 8));
+	const struct sym *R = tensor("R", SPACE_STATE, -1, VALUES_REAL, NULL, DIMS(8, 8));
+	const struct sym *Q = tensor("Q", SPACE_STATE, -1, VALUES_REAL, NULL, DIMS(8, 8));
+	const struct sym *g = tensor("g", SPACE_GRAD, -1, VALUES_REAL, W, DIMS(8, 9));
+	const struct sym *p = tensor("p", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(8));
+	const struct sym *q = tensor("q", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(8));
+	const struct sym *t = tensor("t", SPACE_TEMP, data, VALUES_REAL, NULL, DIMS(8));
+	const struct sym *h = tensor("h", SPACE_STATE, data, VALUES_BINARY, NULL, DIMS(9));
+	const struct idx *n = batch("n", data), *i = ix("i", 8), *j = ix("j", 9), *k = ix("k", 8);
+
+	fun = program_function(prog, "f");
+	ASSIGN(t, n, false, sigmoid(AT(p, n, i)), i);
+	ASSIGN(p, n, true, AT(t, n, i), i);
+	ASSIGN(q, n, false, AT(t, n, i), i);
+	struct plan *f = plan();
+	CU_ASSERT(plan_slot(f, t) >= 0);
+	CU_ASSERT_EQUAL(kernel(f, 0, 0, 0)->nstore, 3);
+
+	fun->nstmt = 0;
+	ASSIGN(q, n, false, SUM(mul(AT(h, n, j), AT(W, NULL, i, j)), j), i);
+	ASSIGN(g, NULL, false, SUM(mul(AT(p, n, i), AT(h, n, j)), n), i, j);
+	ASSIGN(h, n, false, bernoulli(sigmoid(AT(h, n, j))), j);
+	ASSIGN(g, NULL, true, SUM(mul(AT(q, n, i), AT(h, n, j)), n), i, j);
+	f = plan();
+	CU_ASSERT_EQUAL(f->slot.at[plan_slot(f, h)].repr, REPR_BITS);
+	CU_ASSERT_EQUAL(count(f, KERNEL_MATMUL, MM_SGEMM), 2);
+
+	fun->nstmt = 0;
+	ASSIGN(R, NULL, false, sigmoid(AT(S, NULL, i, k)), i, k);
+	struct node *gram = SUM(mul(AT(R, NULL, i, k), AT(S, NULL, i, ix("l", 8))), i);
+	const struct idx *free[2];
+	CU_ASSERT_EQUAL_FATAL(ex_free(gram, free, 2), 2);
+	ASSIGN(Q, NULL, false, gram, free[0], free[1]);
+	f = plan();
+	CU_ASSERT_EQUAL(count(f, KERNEL_MATMUL, MM_SGEMM), 1);
+	CU_ASSERT_EQUAL(f->function.at[0]->region.n, 2);
+	end();
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -248,6 +293,7 @@ int main(void)
 	CU_add_test(suite, "third order and masks", test_third_order_and_masks);
 	CU_add_test(suite, "hoisted reductions", test_hoist);
 	CU_add_test(suite, "fusion", test_fusion);
+	CU_add_test(suite, "order of reads and writes", test_order);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	failed = CU_get_number_of_failures();
