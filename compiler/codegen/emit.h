@@ -15,6 +15,7 @@
 #include "dgm_rt.h"
 
 #include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
 
 enum {
 	MAX_BIND = 64,
@@ -174,6 +175,7 @@ void emit_bit_padding(struct emit *e, const struct store *s);
 
 /* value.c */
 LLVMValueRef emit_value(struct emit *e, const struct node *x);
+bool emit_heavy(const struct node *x); /* does it have operations that are long code? */
 LLVMValueRef emit_truth(struct emit *e, const struct node *x); /* x != 0 as a mask */
 LLVMValueRef emit_accumulate(struct emit *e, LLVMValueRef acc, const struct node *x); /* acc + x */
 LLVMValueRef emit_guards(struct emit *e, const struct guard *g, int n,
@@ -204,13 +206,17 @@ struct rt_symbol {
 const struct rt_symbol *rt_symbols(int *n);
 
 /* module.c */
+/* The regions of one part; every region belongs to one of nparts. */
 LLVMModuleRef emit_module(struct cx *cx, const struct plan *p, LLVMContextRef llvm,
-                          const struct dgm_slot *slot);
+                          const struct dgm_slot *slot, int part, int nparts);
 const struct dgm_slot *emit_slots(struct cx *cx, const struct plan *p);
+int emit_regions(const struct plan *p); /* their number */
 const char *region_symbol(struct arena *a, const struct plan_function *f, int r);
 
 /* target.c */
-struct LLVMOpaqueTargetMachine *codegen_target(void);
-void codegen_optimise(LLVMModuleRef m);
+LLVMTargetMachineRef target_new(void);     /* NULL: LLVM has none for this machine */
+LLVMTargetMachineRef codegen_target(void); /* the process' own */
+/* Optimises and compiles a module to an object or to assembly. */
+LLVMMemoryBufferRef codegen_emit(LLVMModuleRef m, LLVMTargetMachineRef on, bool assembly);
 
 #endif

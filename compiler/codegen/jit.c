@@ -1,11 +1,11 @@
-/* A plan as functions in memory: emit, optimise, object code, ORC's LLJIT links it.
+/* A plan as functions in memory: emitted in parts, each part compiled to an object by a thread of
+ * the pool, all linked by ORC's LLJIT.
  *
  * What generated code calls is defined as absolute symbols, so nothing is searched in the process;
  * an unresolved name is a BUG. */
 #include "codegen/emit.h"
 
 #include <llvm-c/LLJIT.h>
-#include <llvm-c/TargetMachine.h>
 
 struct jit {
 	LLVMOrcLLJITRef lljit;
@@ -70,25 +70,54 @@ static const struct dgm_function *functions(struct cx *cx, const struct plan *p,
 	return out;
 }
 
+struct part {
+	LLVMContextRef llvm;
+	LLVMModuleRef module;
+	LLVMTargetMachineRef machine;
+	LLVMMemoryBufferRef object;
+};
+
+static void compile_part(void *arg, int64_t chunk, int64_t nchunk)
+{
+	struct part *p = (struct part *)arg + chunk;
+	(void)nchunk;
+	p->object = codegen_emit(p->module, p->machine, false);
+}
+
+/* Compiles all regions; the objects are the linker's. */
+static void compile(struct cx *cx, const struct plan *p, LLVMOrcLLJITRef j,
+                    const struct dgm_slot *slot)
+{
+	enum { MAX_PARTS = 8 };
+	struct part part[MAX_PARTS] = {0};
+	int n = emit_regions(p), threads = dgm_thread_count();
+	n = n > threads ? threads : n;
+	n = n > MAX_PARTS ? MAX_PARTS : n < 1 ? 1 : n;
+	for (int k = 0; k < n; k++) {
+		part[k].llvm = LLVMContextCreate();
+		part[k].module = emit_module(cx, p, part[k].llvm, slot, k, n);
+		part[k].machine = k ? target_new() : codegen_target();
+	}
+	dgm_parallel(compile_part, part, n);
+	for (int k = 0; k < n; k++) {
+		LLVMDisposeModule(part[k].module);
+		LLVMContextDispose(part[k].llvm);
+		if (k)
+			LLVMDisposeTargetMachine(part[k].machine);
+		check(LLVMOrcLLJITAddObjectFile(j, LLVMOrcLLJITGetMainJITDylib(j), part[k].object),
+		      "object");
+	}
+}
+
 struct jit *jit_compile(struct cx *cx, const struct plan *p)
 {
 	if (p->pop.n > DGM_MAX_POP || p->scalar.n > DGM_MAX_SCALAR)
 		BUG("codegen: %d populations, %d numbers of the call", p->pop.n, p->scalar.n);
 	struct jit *j = NEW(cx->prog, struct jit);
 	const struct dgm_slot *slot = emit_slots(cx, p);
-	LLVMContextRef llvm = LLVMContextCreate();
-	LLVMModuleRef m = emit_module(cx, p, llvm, slot);
-	codegen_optimise(m);
-	LLVMMemoryBufferRef object = NULL;
-	char *text = NULL;
-	if (LLVMTargetMachineEmitToMemoryBuffer(codegen_target(), m, LLVMObjectFile, &text, &object))
-		BUG("codegen: no object code: %s", text);
-	LLVMDisposeModule(m);
-	LLVMContextDispose(llvm);
 	check(LLVMOrcCreateLLJIT(&j->lljit, NULL), "LLJIT");
 	define_runtime(j->lljit);
-	check(LLVMOrcLLJITAddObjectFile(j->lljit, LLVMOrcLLJITGetMainJITDylib(j->lljit), object),
-	      "object");
+	compile(cx, p, j->lljit, slot);
 	j->module = (struct dgm_module){
 	    .model = p->model,
 	    .nslot = p->slot.n,

@@ -32,6 +32,14 @@ static bool has_reduce(const struct node *x)
 	return any;
 }
 
+static bool any_heavy(const struct kernel *k)
+{
+	bool any = false;
+	for (int s = 0; s < k->nstore; s++)
+		any |= emit_heavy(k->store[s].rhs);
+	return any;
+}
+
 static bool any_reduce(const struct kernel *k)
 {
 	bool any = false;
@@ -70,7 +78,8 @@ static void plan_nest(struct emit *e, const struct kernel *k, struct nest *n)
 	}
 	n->ngroup = group_axes(axis, naxis, rhs, k->nstore, NULL, 0, n->group);
 	n->lanes = n->ngroup ? LANES : 0;
-	if (n->ngroup && any_reduce(k) && !any_bits(e, k) && n->group[n->ngroup - 1].size >= LANES_LONG)
+	if (n->ngroup && any_reduce(k) && !any_bits(e, k) && !any_heavy(k) &&
+	    n->group[n->ngroup - 1].size >= LANES_LONG)
 		n->lanes = LANES_LONG;
 	n->fill_item = n->items <= (k->batch ? SCRATCH : LANES_LONG);
 }

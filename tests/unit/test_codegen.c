@@ -261,6 +261,163 @@ static void rows_as_lanes(void)
 	}
 }
 
+/* ---- products: C = alpha op(A) op(B) (+ C), all four routines ---------------------------------
+ */
+struct product_case {
+	enum matmul how;
+	bool statistic; /* G[i,j] += alpha sum(n) a[n,i] b[n,j]; else C[n,j] = sum(i) a[n,i] B[i,j] */
+	bool transposed_b; /* B stored as [j,i] */
+	bool accumulate;
+};
+
+static void product(const struct product_case *t)
+{
+	enum { I = 37, J = 150, ROWS = 21 };
+	bool bits_a = t->how != MM_SGEMM, bits_b = t->how == MM_BITS_COUNT;
+	struct fx *f = fx_new(ROWS);
+	const struct sym *a = fx_sym(f, "a", true, bits_a, DIMS(I)),
+	                 *h = fx_sym(f, "h", true, bits_b, DIMS(J));
+	const struct sym *w = t->transposed_b ? fx_sym(f, "W", false, false, DIMS(J, I))
+	                                      : fx_sym(f, "W", false, false, DIMS(I, J));
+	const struct sym *g = fx_sym(f, "G", false, false, DIMS(I, J)),
+	                 *c = fx_sym(f, "C", true, false, DIMS(J));
+	const struct sym *rate = fx_scalar(f, "rate");
+	struct kernel *k = NEW(f->a, struct kernel);
+	struct matmul_op *mm = &k->mm;
+	struct extent rows = {0, -1}, ei = {-1, I}, ej = {-1, J};
+	k->kind = KERNEL_MATMUL;
+	mm->how = t->how;
+	mm->a = 0;
+	mm->lda = -1;
+	mm->n = ej;
+	mm->accumulate = t->accumulate;
+	if (t->statistic) {
+		mm->b = 1;
+		mm->c = 3;
+		mm->ta = true;
+		mm->m = ei;
+		mm->k = rows;
+		mm->ldb = -1;
+		mm->ldc = J;
+		mm->alpha = ex_scale(f->a, 0.5, ex_at(f->a, rate, NULL, NULL));
+	} else {
+		mm->b = 2;
+		mm->c = 4;
+		mm->tb = t->transposed_b;
+		mm->m = rows;
+		mm->k = ei;
+		mm->ldb = t->transposed_b ? I : J;
+		mm->ldc = -1;
+	}
+	if (t->how == MM_BITS) {
+		struct slot s = {.space = SPACE_PARAM, .pop = -1, .param = -1, .pack = true, .pack_of = 2};
+		s.pack_transposed = t->transposed_b;
+		s.pack_k = I;
+		s.pack_n = J;
+		mm->b = f->plan->slot.n;
+		vec_push(f->a, &f->plan->slot, s);
+		struct kernel *pack = NEW(f->a, struct kernel);
+		pack->kind = KERNEL_PACK;
+		pack->pack_slot = mm->b;
+		struct region *r = NEW(f->a, struct region);
+		vec_push(f->a, &r->kernel, pack);
+		vec_push(f->a, &f->plan->function.at[0]->region, r);
+		f->plan->function.at[0]->region.at[0] = r;
+		f->plan->function.at[0]->region.at[1] = f->region;
+	}
+	vec_push(f->a, &f->region->kernel, k);
+	fx_compile(f);
+	for (int64_t split = 1; split <= 7; split += 2) {
+		fx_fill(f, 5);
+		int64_t nm = t->statistic ? I : ROWS, nk = t->statistic ? ROWS : I;
+		double *want = malloc(sizeof *want * (size_t)(nm * J));
+		for (int64_t m = 0; m < nm; m++)
+			for (int64_t n = 0; n < J; n++) {
+				double sum = 0;
+				for (int64_t d = 0; d < nk; d++)
+					sum += t->statistic
+					           ? fx_get(f, a, d, m) * fx_get(f, h, d, n)
+					           : fx_get(f, a, m, d) *
+					                 fx_get(f, w, 0, t->transposed_b ? n * I + d : d * J + n);
+				double old = t->statistic ? fx_get(f, g, 0, m * J + n) : fx_get(f, c, m, n);
+				want[m * J + n] = sum * (t->statistic ? 0.375 : 1) + (t->accumulate ? old : 0);
+			}
+		fx_run(f, split);
+		for (int64_t m = 0; m < nm; m++)
+			for (int64_t n = 0; n < J; n++) {
+				double got = t->statistic ? fx_get(f, g, 0, m * J + n) : fx_get(f, c, m, n);
+				CU_ASSERT_DOUBLE_EQUAL_FATAL(got, want[m * J + n], 1e-4);
+			}
+		free(want);
+	}
+	fx_free(f);
+}
+
+static void products(void)
+{
+	static const struct product_case cases[] = {
+	    {MM_SGEMM, false, false, false},     {MM_SGEMM, false, true, true},
+	    {MM_SGEMM, true, false, true},       {MM_BITS, false, false, false},
+	    {MM_BITS, false, true, true},        {MM_BITS_T, true, false, true},
+	    {MM_BITS_T, true, false, false},     {MM_BITS_COUNT, true, false, true},
+	    {MM_BITS_COUNT, true, false, false},
+	};
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+		product(&cases[k]);
+}
+
+/* More units than a scratch buffer holds, and runs that start inside a group of 64 */
+static void draws_in_pieces(void)
+{
+	struct fx *f = fx_new(2);
+	const struct sym *big = fx_sym(f, "big", true, false, DIMS(18000)),
+	                 *w = fx_sym(f, "W", false, false, DIMS(9, 50));
+	const struct sym *t = fx_sym(f, "T", false, false, DIMS(50, 9)),
+	                 *large = fx_sym(f, "L", false, false, DIMS(200, 301));
+	const struct idx *i = fx_idx(f, "i", 18000), *j = fx_idx(f, "j", 9), *k = fx_idx(f, "k", 50);
+	const struct idx *p = fx_idx(f, "p", 200), *q = fx_idx(f, "q", 301);
+	struct node *u = ex_draw(f->a, OP_UNIFORM, 1);
+	fx_store(f, big, AT(i), false, ex_add(f->a, u, ex_draw(f->a, OP_NORMAL, 2)));
+	fx_store(f, w, AT(j, k), false, ex_add(f->a, u, ex_at(f->a, t, NULL, AT(k, j))));
+	fx_store(f, large, AT(p, q), true, u);
+	fx_check(f, 1e-6);
+}
+
+/* A later store of a kernel sees what an earlier one wrote. */
+static void later_stores(void)
+{
+	struct fx *f = fx_new(4);
+	const struct sym *x = fx_sym(f, "x", true, false, DIMS(37)),
+	                 *y = fx_sym(f, "y", true, false, DIMS(37));
+	const struct sym *h = fx_sym(f, "h", true, true, DIMS(37));
+	const struct idx *i = fx_idx(f, "i", 37);
+	struct node *xi = ex_at(f->a, x, f->n, AT(i)), *yi = ex_at(f->a, y, f->n, AT(i)),
+	            *hi = ex_at(f->a, h, f->n, AT(i));
+	fx_store(f, h, AT(i), false, ex_op2(f->a, OP_LT, xi, yi));
+	fx_store(f, y, NULL, true, ex_mul(f->a, hi, xi));
+	fx_store(f, x, NULL, false, ex_add(f->a, yi, ex_op1(f->a, OP_EXP, yi)));
+	fx_store(f, y, NULL, false, ex_add(f->a, ex_at(f->a, x, f->n, AT(i)), hi));
+	fx_check(f, 1e-6);
+}
+
+static void printing(void)
+{
+	struct fx *f = fx_new(4);
+	const struct sym *x = fx_sym(f, "x", true, false, DIMS(37));
+	const struct idx *i = fx_idx(f, "i", 37);
+	fx_store(f, x, AT(i), false, ex_op1(f->a, OP_EXP, ex_at(f->a, x, f->n, AT(i))));
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	codegen_print_llvm(&f->cx, f->plan, out);
+	codegen_print_asm(&f->cx, f->plan, out);
+	fclose(out);
+	CU_ASSERT(strstr(text, "define void @f.r0(ptr %call, i64 %chunk, i64 %nchunk)") != NULL);
+	CU_ASSERT(strstr(text, "f.r0:") != NULL);
+	free(text);
+	fx_free(f);
+}
+
 int main(void)
 {
 	if (!codegen_init())
@@ -278,6 +435,10 @@ int main(void)
 	CU_ADD_TEST(s, bits_unaligned);
 	CU_ADD_TEST(s, draws);
 	CU_ADD_TEST(s, rows_as_lanes);
+	CU_ADD_TEST(s, products);
+	CU_ADD_TEST(s, draws_in_pieces);
+	CU_ADD_TEST(s, later_stores);
+	CU_ADD_TEST(s, printing);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
