@@ -90,7 +90,7 @@ struct session {
 int job_train(struct session *s, const struct block_def *b);
 int job_evaluate(struct session *s, const struct block_def *b);
 int job_sample(struct session *s, const struct block_def *b);
-/* A store for a compiled block with the model's parameters in it (trained, or from --params). */
+/* A store for a compiled block with the model's parameters in it (trained, or from --params), prepared. */
 struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t *capacity, int *status);
 /* Sets the data means (AIS base, initialisers) from the data the model was trained on, else from `b`'s own. */
 int job_means(struct session *s, const struct compiled *c, struct dgm_store *store, const struct block_def *b);

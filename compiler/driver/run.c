@@ -9,28 +9,29 @@ int run_failed(void)
 	return EXIT_RUN;
 }
 
-struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t *capacity, int *status)
+/* The parameters: from --params, else as the model's last training left them. */
+static int fill_params(struct session *s, const struct compiled *c, struct dgm_store *st)
 {
-	struct dgm_store *st = dgm_store_new(c->mod, capacity);
-	*status = EXIT_RUN;
-	if (st == NULL) {
-		run_failed();
-		return NULL;
-	}
-	if (s->u->opt->params) {
-		if (dgm_params_load(st, s->u->opt->params) == DGM_OK)
-			return st;
-		run_failed();
-		dgm_store_free(st);
-		return NULL;
-	}
+	if (s->u->opt->params)
+		return dgm_params_load(st, s->u->opt->params) == DGM_OK ? EXIT_DONE : run_failed();
 	for (int i = s->trained.n - 1; i >= 0; i--)
 		if (s->trained.at[i].m == c->m) {
 			memcpy(st->params, s->trained.at[i].store->params, sizeof(float) * (size_t)st->nparam);
-			return st;
+			return EXIT_DONE;
 		}
 	diag(s->u->cx.diags, DIAG_NOT_TRAINED, c->block->span, c->m->name);
-	*status = EXIT_FILE;
+	return EXIT_FILE;
+}
+
+struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t *capacity, int *status)
+{
+	struct dgm_store *st = dgm_store_new(c->mod, capacity);
+	*status = st ? fill_params(s, c, st) : run_failed();
+	if (*status == EXIT_DONE) {
+		struct dgm_call call = dgm_call_on(st, (uint64_t)s->u->opt->seed);
+		dgm_run(dgm_function_find(c->mod, "prepare"), &call);
+		return st;
+	}
 	dgm_store_free(st);
 	return NULL;
 }

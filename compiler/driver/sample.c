@@ -179,7 +179,6 @@ int job_sample(struct session *s, const struct block_def *b)
 	struct dgm_call call = dgm_call_on(st, (uint64_t)s->u->opt->seed);
 	struct dgm_progress p;
 	call.stage = 1024; /* streams of their own, apart from training's */
-	dgm_run(dgm_function_find(c.mod, "prepare"), &call);
 	dgm_run(dgm_function_find(c.mod, "sample.begin"), &call);
 	dgm_progress_begin(&p, "sampling", (double)sweeps, s->u->opt->quiet);
 	for (int64_t i = 0; i < sweeps; i++) {
