@@ -119,21 +119,26 @@ int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
 	return tr->update % CHECK_EVERY ? DGM_OK : dgm_update_check(tr);
 }
 
-static bool all_finite(const float *x, int64_t n)
+/* A parameter of 2^24 or more has no fractional part left in single precision: fields computed from
+ * it are arbitrary, and training has diverged although every number is still finite. */
+enum { FINITE = 0x7f800000, USEFUL = 0x4b800000 };
+
+/* Is the exponent of every value, as its bits, below the limit's? */
+static bool all_below(const float *x, int64_t n, uint32_t limit)
 {
-	const uint32_t exponent = 0x7f800000;
 	uint32_t bad = 0;
 
 	for (int64_t i = 0; i < n; i++) {
 		uint32_t bits;
 
 		memcpy(&bits, x + i, sizeof bits);
-		bad |= (bits & exponent) == exponent;
+		bad |= (bits & 0x7f800000) >= limit;
 	}
 	return !bad;
 }
 
-static int failure(const struct dgm_trainer *tr, const char *what, const char *name)
+static int failure(const struct dgm_trainer *tr, const char *what, const char *name,
+                   const char *state)
 {
 	char rate[64] = "", saved[64];
 	int64_t in_epoch = tr->update > 0 && tr->examples > 0
@@ -143,29 +148,36 @@ static int failure(const struct dgm_trainer *tr, const char *what, const char *n
 	if (tr->rate != 0)
 		snprintf(rate, sizeof rate, "; lower the learning rate (rate = %g)", tr->rate);
 	if (tr->saved_epoch < 0)
-		return dgm_fail(DGM_ENONFINITE, "the first values of %s%s are not finite", what, name);
+		return dgm_fail(DGM_ENONFINITE, "the first values of %s%s are %s", what, name, state);
 	if (tr->saved_epoch == 0)
 		snprintf(saved, sizeof saved, "before the first update");
 	else
 		snprintf(saved, sizeof saved, "epoch %" PRId64, tr->saved_epoch);
 	return dgm_fail(DGM_ENONFINITE,
-	                "update %" PRId64 " (epoch %" PRId64 "): %s%s is not finite%s; the last good "
+	                "update %" PRId64 " (epoch %" PRId64 "): %s%s is %s%s; the last good "
 	                "parameters are in %s (%s)",
-	                tr->update, in_epoch + 1, what, name, rate, tr->checkpoint, saved);
+	                tr->update, in_epoch + 1, what, name, state, rate, tr->checkpoint, saved);
 }
 
 int dgm_update_check(const struct dgm_trainer *tr)
 {
 	const struct dgm_module *m = tr->s->mod;
 
-	if (all_finite(tr->s->params, tr->s->nparam) && all_finite(tr->s->grads, tr->s->nparam))
+	if (all_below(tr->s->params, tr->s->nparam, USEFUL) &&
+	    all_below(tr->s->grads, tr->s->nparam, FINITE))
 		return DGM_OK;
-	for (int i = 0; i < m->nslot; i++)
-		if (is_param(&m->slot[i]) && !all_finite(tr->s->slot[i], dgm_slot_items(&m->slot[i])))
-			return failure(tr, "parameter ", m->slot[i].name);
+	for (int i = 0; i < m->nslot; i++) {
+		const float *x = tr->s->slot[i];
+		int64_t n = dgm_slot_items(&m->slot[i]);
+
+		if (!is_param(&m->slot[i]) || all_below(x, n, USEFUL))
+			continue;
+		return failure(tr, "parameter ", m->slot[i].name,
+		               all_below(x, n, FINITE) ? "beyond 2^24 (training diverges)" : "not finite");
+	}
 	for (int i = 0; i < m->nslot; i++)
 		if (m->slot[i].space == DGM_GRAD && m->slot[i].param >= 0 &&
-		    !all_finite(tr->s->slot[i], dgm_slot_items(&m->slot[i])))
-			return failure(tr, "the gradient of ", m->slot[m->slot[i].param].name);
-	return failure(tr, "a parameter", "");
+		    !all_below(tr->s->slot[i], dgm_slot_items(&m->slot[i]), FINITE))
+			return failure(tr, "the gradient of ", m->slot[m->slot[i].param].name, "not finite");
+	return failure(tr, "a parameter", "", "not finite");
 }

@@ -41,12 +41,13 @@ static int visible_groups(const struct model *m)
 	return n;
 }
 
-bool figure_data(struct unit *u, const struct model *m, const struct figure_kind *k, const struct value *v,
-                 const struct data_def **out)
+bool figure_data(struct unit *u, const struct model *m, const struct figure_kind *k,
+                 const struct value *v, const struct data_def **out)
 {
 	int want = visible_groups(m) * (k->gap ? 2 : 1);
 	if (v->call->narg != want) {
-		diag(u->cx.diags, DIAG_FIGURE_DATA, v->span, k->name, want, k->gap ? "training sets first" : "in order of declaration");
+		diag(u->cx.diags, DIAG_FIGURE_DATA, v->span, k->name, want,
+		     k->gap ? "training sets first" : "in order of declaration");
 		return false;
 	}
 	for (int i = 0; i < want; i++) {
@@ -77,7 +78,8 @@ static bool want_figure(struct compiled *c, struct wanted *w, const struct figur
 	BUG("figure %s", k->name);
 }
 
-static bool expand_monitor(struct unit *u, struct compiled *c, struct wanted *w, const struct clause *cl)
+static bool expand_monitor(struct unit *u, struct compiled *c, struct wanted *w,
+                           const struct clause *cl)
 {
 	bool ok = true;
 	for (int i = 0; i < cl->narg; i++) {
@@ -146,10 +148,12 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 		struct value v[4];
 		ok = want_figure(c, w, figure_find("free_energy")) && ok;
 		if (is_ais(cl)) {
-			ok = call_bind(&u->cx, how, "chains:int=100 betas:int=10000", v, NULL) && (ais || objective_ais(c->x)) && ok;
+			ok = call_bind(&u->cx, how, "chains:int=100 betas:int=10000", v, NULL) &&
+			     (ais || objective_ais(c->x)) && ok;
 			ais = true;
 		} else if (strcmp(how->name, "exact") == 0) {
-			ok = call_bind(&u->cx, how, "", v, NULL) && (exact || objective_enumerate(c->x, false)) && ok;
+			ok = call_bind(&u->cx, how, "", v, NULL) &&
+			     (exact || objective_enumerate(c->x, false)) && ok;
 			exact = true;
 		} else {
 			diag(u->cx.diags, DIAG_LOGLIK, how->name_span, how->name);
@@ -163,7 +167,8 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 {
 	struct wanted w = {{false}};
 	*out = (struct compiled){.block = b, .m = unit_model(u, b->model)};
-	for (int i = 0; i < out->m->group.n; i++) { /* a conditional each, or a refusal before anything else */
+	for (int i = 0; i < out->m->group.n;
+	     i++) { /* a conditional each, or a refusal before anything else */
 		struct conditional c;
 		const struct group *g = out->m->group.at[i];
 		if (g->role != GROUP_GIVEN && !model_conditional(&u->cx, out->m, &out->m->E, g, &c))

@@ -12,7 +12,8 @@ static const struct option {
 	enum kind kind;
 	const char *arg, *calls, *what;
 } options[] = {
-#define OPTION(name, field, kind, arg, calls, what) {name, offsetof(struct options, field), kind, arg, calls, what},
+#define OPTION(name, field, kind, arg, calls, what) \
+	{name, offsetof(struct options, field), kind, arg, calls, what},
 #include "driver/option.def"
 #undef OPTION
 };
@@ -64,8 +65,8 @@ static const char *near_option(const char *name)
 
 static int usage(const char *what, const char *word, const char *near)
 {
-	fprintf(stderr, "dgm: %s%s%s%s%s%s%s\n", what, word ? " '" : "", word ? word : "", word ? "'" : "",
-	        near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
+	fprintf(stderr, "dgm: %s%s%s%s%s%s%s\n", what, word ? " '" : "", word ? word : "",
+	        word ? "'" : "", near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
 	fprintf(stderr, "dgm: 'dgm help' lists the calls and their options\n");
 	return EXIT_USAGE;
 }
@@ -91,7 +92,8 @@ int call_help(struct options *o)
 	printf("dgm: a compiler for deep generative models\n\n");
 	for (int i = 0; i < NCMD; i++)
 		printf("  dgm %-8s %-7s %s\n", cmds[i].name, cmds[i].arg, cmds[i].what);
-	printf("\n'dgm help CALL' gives the options of a call; grammar/LANGUAGE.md is the language reference.\n");
+	printf("\n'dgm help CALL' gives the options of a call; grammar/LANGUAGE.md is the language "
+	       "reference.\n");
 	return EXIT_DONE;
 }
 
@@ -139,8 +141,11 @@ static int check_options(const struct options *o)
 {
 	struct options none = {.seed = 1, .threads = 0};
 	for (int k = 0; k < NOPTION; k++) {
-		const char *at = (const char *)o + options[k].field, *zero = (const char *)&none + options[k].field;
-		size_t size = options[k].kind == FLAG ? sizeof(bool) : options[k].kind == SET ? sizeof o->set : sizeof(int64_t);
+		const char *at = (const char *)o + options[k].field,
+		           *zero = (const char *)&none + options[k].field;
+		size_t size = options[k].kind == FLAG  ? sizeof(bool)
+		              : options[k].kind == SET ? sizeof o->set
+		                                       : sizeof(int64_t);
 		if (memcmp(at, zero, size) != 0 && !takes(&options[k], o->call) && *options[k].calls) {
 			fprintf(stderr, "dgm: 'dgm %s' takes no --%s\n", o->call, options[k].name);
 			return EXIT_USAGE;

@@ -1,5 +1,5 @@
-/* Data definitions as the runtime's specs; each set is read once, and checked against the variable it
- * is bound to. */
+/* Data definitions as the runtime's specs; each set is read once, and checked against the variable
+ * it is bound to. */
 #include "driver/driver.h"
 
 #include <math.h>
@@ -19,7 +19,8 @@ const struct data_def *data_named(const struct unit *u, const char *name)
 	return NULL;
 }
 
-/* ---- specs ------------------------------------------------------------------------------------------- */
+/* ---- specs
+ * ------------------------------------------------------------------------------------------- */
 static const struct dgm_reader *reader_named(const char *name)
 {
 	for (int i = 0; dgm_readers[i]; i++)
@@ -42,7 +43,9 @@ static bool binarize_step(struct unit *u, const struct call *c, struct dgm_step 
 	struct value v[2];
 	if (!call_bind(&u->cx, c, "how:any seed:num=1", v, NULL))
 		return false;
-	const char *how = v[0].kind == VAL_CALL ? v[0].call->name : v[0].kind == VAL_NAME ? v[0].name : "";
+	const char *how = v[0].kind == VAL_CALL   ? v[0].call->name
+	                  : v[0].kind == VAL_NAME ? v[0].name
+	                                          : "";
 	s->seed = (uint64_t)v[1].num;
 	if (strcmp(how, "fixed") == 0) {
 		s->kind = DGM_STEP_BINARIZE_FIXED;
@@ -65,11 +68,9 @@ static const struct { /* steps that are calls */
 	const char *name, *signature;
 	enum dgm_step_kind kind;
 } step_calls[] = {
-	{"binarize", NULL, DGM_STEP_BINARIZE_FIXED},
-	{"rows", "from:num to:num", DGM_STEP_ROWS},
-	{"columns", "from:num to:num", DGM_STEP_COLUMNS},
-	{"shuffle", "seed:num=1", DGM_STEP_SHUFFLE},
-	{"standardize", "", DGM_STEP_STANDARDIZE},
+    {"binarize", NULL, DGM_STEP_BINARIZE_FIXED},      {"rows", "from:num to:num", DGM_STEP_ROWS},
+    {"columns", "from:num to:num", DGM_STEP_COLUMNS}, {"shuffle", "seed:num=1", DGM_STEP_SHUFFLE},
+    {"standardize", "", DGM_STEP_STANDARDIZE},
 };
 enum { NSTEP = sizeof step_calls / sizeof *step_calls };
 
@@ -133,7 +134,8 @@ static bool read_spec(struct unit *u, const struct data_def *def, struct dgm_dat
 		if (d->op == 0 && !call_step(u, d->call, s))
 			return false;
 		if (d->op == '*' || d->op == '/')
-			*s = (struct dgm_step){.kind = DGM_STEP_MUL, .value = d->op == '*' ? d->num : 1 / d->num};
+			*s = (struct dgm_step){.kind = DGM_STEP_MUL,
+			                       .value = d->op == '*' ? d->num : 1 / d->num};
 		if (d->op == '+' || d->op == '-')
 			*s = (struct dgm_step){.kind = DGM_STEP_ADD, .value = d->op == '+' ? d->num : -d->num};
 	}
@@ -150,7 +152,8 @@ bool datasets_check(struct unit *u)
 	return ok;
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------- */
+/* ---- loading
+ * -------------------------------------------------------------------------------------------- */
 struct dgm_data *dataset(struct unit *u, const struct data_def *def, int *status)
 {
 	struct loaded l = {.def = def};
@@ -185,22 +188,28 @@ static bool all_spins(const struct dgm_data *d)
 
 bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *g, struct span at)
 {
-	static const char *const words[] = {"real numbers", "grey values in [0, 1]", "counts", "0 and 1"};
+	static const char *const words[] = {"real numbers", "grey values in [0, 1]", "counts",
+	                                    "0 and 1"};
 	int64_t items = 1;
 	for (int i = 0; i < g->sym->rank; i++)
 		items *= g->sym->dim[i];
 	if (items != d->items) {
-		diag(u->cx.diags, DIAG_DATA_SIZE, at, d->name, (long long)d->items, g->name, (long long)items);
-		diag(u->cx.diags, DIAG_NOTE, g->span, arena_printf(u->cx.prog, "'%s' is declared here", g->name));
+		diag(u->cx.diags, DIAG_DATA_SIZE, at, d->name, (long long)d->items, g->name,
+		     (long long)items);
+		diag(u->cx.diags, DIAG_NOTE, g->span,
+		     arena_printf(u->cx.prog, "'%s' is declared here", g->name));
 		return false;
 	}
 	enum values v = g->sym->values;
-	bool fits = v == VALUES_BINARY ? d->domain == DGM_DATA_BINARY : v == VALUES_SPIN ? all_spins(d) : true;
+	bool fits = v == VALUES_BINARY ? d->domain == DGM_DATA_BINARY
+	            : v == VALUES_SPIN ? all_spins(d)
+	                               : true;
 	if (fits)
 		return true;
 	diag(u->cx.diags, DIAG_DATA_DOMAIN, at, d->name, words[d->domain], g->name, g->domain);
 	diag(u->cx.diags, DIAG_NOTE, at,
 	     v == VALUES_SPIN ? "spins are -1 and +1: from 0 and 1 they come with  * 2 - 1"
-	                      : "make them 0 and 1 with  |> binarize(resampled), binarize(fixed) or binarize(threshold(0.5))");
+	                      : "make them 0 and 1 with  |> binarize(resampled), binarize(fixed) or "
+	                        "binarize(threshold(0.5))");
 	return false;
 }

@@ -1,5 +1,5 @@
-/* An evaluate block: figures on held-out data, each printed and recorded with its data key, seed and the
- * digest of the parameters it was computed with. */
+/* An evaluate block: figures on held-out data, each printed and recorded with its data key, seed
+ * and the digest of the parameters it was computed with. */
 #include "driver/driver.h"
 
 #include <math.h>
@@ -16,24 +16,26 @@ struct evaluation {
 };
 
 /* One figure: a line on standard output and one in results.jsonl. */
-static int record(struct evaluation *e, const char *figure, double value, double error, const char *method,
-                  const char *detail)
+static int record(struct evaluation *e, const char *figure, double value, double error,
+                  const char *method, const char *detail)
 {
 	const struct options *o = e->s->u->opt;
 	struct buf line;
 	buf_init(&line, e->s->u->cx.prog);
-	buf_printf(&line, "{\"model\": \"%s\", \"figure\": \"%s\", \"value\": %.9g, \"stderr\": %.9g, ", e->c.m->name,
-	           figure, value, error);
-	buf_printf(&line, "\"examples\": %lld, \"data\": \"%s\", \"data_key\": \"%s\", ", (long long)e->n, e->data, e->key);
+	buf_printf(&line, "{\"model\": \"%s\", \"figure\": \"%s\", \"value\": %.9g, \"stderr\": %.9g, ",
+	           e->c.m->name, figure, value, error);
+	buf_printf(&line, "\"examples\": %lld, \"data\": \"%s\", \"data_key\": \"%s\", ",
+	           (long long)e->n, e->data, e->key);
 	buf_printf(&line, "\"method\": \"%s\", \"seed\": %lld, \"parameters\": \"%016llx\"%s}", method,
 	           (long long)o->seed, (unsigned long long)e->digest, detail);
 	if (!isfinite(value))
-		return dgm_fail(DGM_ENONFINITE, "%s of model %s on %s is not finite", figure, e->c.m->name, e->data);
+		return dgm_fail(DGM_ENONFINITE, "%s of model %s on %s is not finite", figure, e->c.m->name,
+		                e->data);
 	if (o->json)
 		printf("%s\n", line.s);
 	else
-		printf("%s: %s of %s: %.4f +- %.4f  (%lld examples, data key %s; %s)\n", e->c.m->name, figure, e->data, value,
-		       error, (long long)e->n, e->key, method);
+		printf("%s: %s of %s: %.4f +- %.4f  (%lld examples, data key %s; %s)\n", e->c.m->name,
+		       figure, e->data, value, error, (long long)e->n, e->key, method);
 	fflush(stdout);
 	if (e->s->results.f == NULL)
 		return DGM_OK;
@@ -41,7 +43,8 @@ static int record(struct evaluation *e, const char *figure, double value, double
 	return DGM_OK;
 }
 
-static int evaluate_figure(struct evaluation *e, const struct figure_kind *k, const struct clause *cl)
+static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
+                           const struct clause *cl)
 {
 	struct session *s = e->s;
 	struct dgm_figure f;
@@ -79,7 +82,10 @@ static int evaluate_figure(struct evaluation *e, const struct figure_kind *k, co
 		value /= units;
 		error /= units;
 	}
-	return record(e, k->name, value, error, k->gap ? "mean over data minus mean over as many training examples" : "mean over data", "") == DGM_OK
+	return record(e, k->name, value, error,
+	              k->gap ? "mean over data minus mean over as many training examples"
+	                     : "mean over data",
+	              "") == DGM_OK
 	           ? EXIT_DONE
 	           : run_failed();
 }
@@ -129,16 +135,23 @@ static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 			return run_failed();
 		log_z = r.log_z;
 		log_z_error = r.stderr_;
-		method = arena_printf(a, "log Z = %.3f +- %.3f by AIS, %lld chains x %lld temperatures, effective sample size %.1f",
+		method = arena_printf(a,
+		                      "log Z = %.3f +- %.3f by AIS, %lld chains x %lld temperatures, "
+		                      "effective sample size %.1f",
 		                      log_z, log_z_error, (long long)r.chains, (long long)ais.betas, r.ess);
-		detail = arena_printf(a, ", \"log_z\": %.9g, \"log_z_stderr\": %.9g, \"log_z_base\": %.9g, \"chains\": %lld, \"betas\": %lld, \"ess\": %.6g",
-		                      log_z, log_z_error, r.log_z_base, (long long)r.chains, (long long)ais.betas, r.ess);
+		detail = arena_printf(a,
+		                      ", \"log_z\": %.9g, \"log_z_stderr\": %.9g, \"log_z_base\": %.9g, "
+		                      "\"chains\": %lld, \"betas\": %lld, \"ess\": %.6g",
+		                      log_z, log_z_error, r.log_z_base, (long long)r.chains,
+		                      (long long)ais.betas, r.ess);
 		free(r.log_w);
 	}
 	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
 		return run_failed();
 	double error = sqrt(m.stderr_ * m.stderr_ + log_z_error * log_z_error);
-	return record(e, "log-likelihood", -m.mean - log_z, error, method, detail) == DGM_OK ? EXIT_DONE : run_failed();
+	return record(e, "log-likelihood", -m.mean - log_z, error, method, detail) == DGM_OK
+	           ? EXIT_DONE
+	           : run_failed();
 }
 
 static int describe_data(struct evaluation *e)
@@ -168,9 +181,11 @@ int job_evaluate(struct session *s, const struct block_def *b)
 	if (!block_expand(s->u, b, &e.c))
 		return EXIT_FILE;
 	for (int i = 0; i < b->nclause; i++)
-		if (strcmp(b->clause[i].name, "loglik") == 0 && strcmp(b->clause[i].arg[0].call->name, "ais") == 0) {
+		if (strcmp(b->clause[i].name, "loglik") == 0 &&
+		    strcmp(b->clause[i].arg[0].call->name, "ais") == 0) {
 			struct value v[2];
-			call_bind(&s->u->cx, b->clause[i].arg[0].call, "chains:int=100 betas:int=10000", v, NULL);
+			call_bind(&s->u->cx, b->clause[i].arg[0].call, "chains:int=100 betas:int=10000", v,
+			          NULL);
 			if ((int64_t)v[0].num > capacity[POP_AIS])
 				capacity[POP_AIS] = (int64_t)v[0].num;
 		}

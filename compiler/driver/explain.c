@@ -1,5 +1,6 @@
-/* explain: what was derived from each model's energy, as text or LaTeX; every formula with the places of
- * the terms it stems from; then, for each block, the estimator chosen and what an update costs. */
+/* explain: what was derived from each model's energy, as text or LaTeX; every formula with the
+ * places of the terms it stems from; then, for each block, the estimator chosen and what an update
+ * costs. */
 #include "driver/driver.h"
 
 #include <string.h>
@@ -40,8 +41,8 @@ static void places(struct writer *w, const struct span *s, int n)
 		const struct source *src = source_get(s[i].src);
 		if (src == NULL)
 			continue;
-		printf("%s %s:%d:%d  %.*s", i ? (w->latex ? "\n%     " : "\n          ") : "", src->path, p.line, p.col,
-		       (int)(s[i].end - s[i].beg), src->text + s[i].beg);
+		printf("%s %s:%d:%d  %.*s", i ? (w->latex ? "\n%     " : "\n          ") : "", src->path,
+		       p.line, p.col, (int)(s[i].end - s[i].beg), src->text + s[i].beg);
 	}
 	printf("\n");
 }
@@ -59,7 +60,8 @@ static void heading(struct writer *w, const char *text)
 	printf(w->latex ? "%% %s\n" : "  %s\n", text);
 }
 
-/* ---- the model --------------------------------------------------------------------------------------------- */
+/* ---- the model
+ * --------------------------------------------------------------------------------------------- */
 static int terms_of(const energy *E, struct span *out)
 {
 	for (int i = 0; i < E->n; i++)
@@ -81,7 +83,8 @@ static bool explain_conditionals(struct writer *w, const struct model *m)
 	block_vec blocks = {0};
 	if (!model_blocks(&w->u->cx, m, &blocks))
 		return false;
-	heading(w, "blocks of Gibbs sampling, in the order of a sweep: the units of a block are independent given the rest");
+	heading(w, "blocks of Gibbs sampling, in the order of a sweep: the units of a block are "
+	           "independent given the rest");
 	for (int b = 0; b < blocks.n; b++) {
 		printf(w->latex ? "%% block %d:" : "    block %d:", b + 1);
 		for (int i = 0; i < blocks.at[b].group.n; i++)
@@ -96,7 +99,11 @@ static bool explain_conditionals(struct writer *w, const struct model *m)
 			if (!model_conditional(&w->u->cx, m, &m->E, g, &c))
 				return false;
 			struct node *p = ex_op1(a, OP_SIGMOID, c.field);
-			equation(w, arena_printf(a, w->latex ? "p(%s = %g \\mid \\mathrm{rest})" : "p(%s = %g | rest)", element(w, g->sym, c.at), g->family->hi), formula(w, p));
+			equation(
+			    w,
+			    arena_printf(a, w->latex ? "p(%s = %g \\mid \\mathrm{rest})" : "p(%s = %g | rest)",
+			                 element(w, g->sym, c.at), g->family->hi),
+			    formula(w, p));
 			places(w, c.term, c.nterm);
 		}
 	return true;
@@ -117,8 +124,10 @@ static bool explain_free_energy(struct writer *w, const struct model *m, energy 
 static void explain_gradients(struct writer *w, const struct model *m, const energy *F)
 {
 	struct arena *a = w->u->cx.prog;
-	heading(w, w->latex ? "gradient of F; the log-likelihood's is its mean under the model minus its mean over the data"
-	                    : "gradient of the free energy; d log p(v) / d theta = <dF/d theta>_model - dF/d theta");
+	heading(w, w->latex ? "gradient of F; the log-likelihood's is its mean under the model minus "
+	                      "its mean over the data"
+	                    : "gradient of the free energy; d log p(v) / d theta = <dF/d theta>_model "
+	                      "- dF/d theta");
 	for (int i = 0; i < m->weight.n; i++) {
 		const struct weight *wt = m->weight.at[i];
 		const struct idx *at[MAX_RANK];
@@ -135,12 +144,15 @@ static void explain_gradients(struct writer *w, const struct model *m, const ene
 			if (ex_mentions(m->E.at[t].node, wt->sym))
 				s[n++] = m->E.at[t].span;
 		const char *e = element(w, wt->sym, at);
-		equation(w, arena_printf(a, w->latex ? "\\frac{\\partial F}{\\partial %s}" : "dF/d %s", e), formula(w, d));
+		equation(w, arena_printf(a, w->latex ? "\\frac{\\partial F}{\\partial %s}" : "dF/d %s", e),
+		         formula(w, d));
 		places(w, s, n);
 	}
 }
 
-/* ---- the blocks ----------------------------------------------------------------------------------------------- */
+/* ---- the blocks
+ * -----------------------------------------------------------------------------------------------
+ */
 static double product_flops(const struct plan *p, const char *name, double rows)
 {
 	double sum = 0;
@@ -167,10 +179,14 @@ static void explain_train(struct writer *w, struct compiled *c)
 	double rows = batch ? batch->arg[0].num : 100;
 	printf("%s training of %s: %s\n", mark, c->m->name, c->objective->what);
 	block_plan(w->u, c);
-	double update = product_flops(c->plan, "train.first", rows) + product_flops(c->plan, "train.final", rows);
+	double update =
+	    product_flops(c->plan, "train.first", rows) + product_flops(c->plan, "train.final", rows);
 	double sweep = product_flops(c->plan, "train.sweep", rows);
-	printf("%s   statistics: dE/d theta at the hidden units' conditional means where E is affine in them, else dF/d theta\n", mark);
-	printf("%s   cost of an update at a batch of %g: %.1f million multiply-adds in matrix products", mark, rows, update / 2e6);
+	printf("%s   statistics: dE/d theta at the hidden units' conditional means where E is affine "
+	       "in them, else dF/d theta\n",
+	       mark);
+	printf("%s   cost of an update at a batch of %g: %.1f million multiply-adds in matrix products",
+	       mark, rows, update / 2e6);
 	if (sweep > 0)
 		printf(", and %.1f million for each sweep beyond the first", sweep / 2e6);
 	printf("\n");
@@ -185,7 +201,9 @@ static void explain_block(struct writer *w, const struct block_def *b)
 	if (b->kind == BLOCK_TRAIN)
 		explain_train(w, &c);
 	if (b->kind == BLOCK_SAMPLE)
-		printf("%s samples of %s: block Gibbs sampling, sweeps in the order above, from uniform states\n", mark, c.m->name);
+		printf("%s samples of %s: block Gibbs sampling, sweeps in the order above, from uniform "
+		       "states\n",
+		       mark, c.m->name);
 	for (int i = 0; b->kind == BLOCK_EVALUATE && i < b->nclause; i++) {
 		if (strcmp(b->clause[i].name, "loglik") != 0)
 			continue;
@@ -193,9 +211,13 @@ static void explain_block(struct writer *w, const struct block_def *b)
 		enum group_role side;
 		int64_t units;
 		if (strcmp(how, "ais") == 0)
-			printf("%s log-likelihood of %s: annealed importance sampling from independent visible units at the data's mean, block Gibbs at each temperature\n", mark, c.m->name);
+			printf("%s log-likelihood of %s: annealed importance sampling from independent visible "
+			       "units at the data's mean, block Gibbs at each temperature\n",
+			       mark, c.m->name);
 		else if (objective_enumerated(&w->u->cx, c.m, &side, &units))
-			printf("%s log-likelihood of %s: log Z by enumeration of the 2^%lld states of the %s units\n", mark, c.m->name, (long long)units, side == GROUP_HIDDEN ? "hidden" : "visible");
+			printf("%s log-likelihood of %s: log Z by enumeration of the 2^%lld states of the %s "
+			       "units\n",
+			       mark, c.m->name, (long long)units, side == GROUP_HIDDEN ? "hidden" : "visible");
 	}
 }
 

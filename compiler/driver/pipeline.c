@@ -87,7 +87,8 @@ struct model *unit_model(const struct unit *u, const struct model_def *def)
 	BUG("no model %s", def->name);
 }
 
-/* ---- one block, pass by pass -------------------------------------------------------------------------- */
+/* ---- one block, pass by pass
+ * -------------------------------------------------------------------------- */
 void block_plan(struct unit *u, struct compiled *c)
 {
 	double t = dgm_now();
@@ -112,7 +113,9 @@ static bool expand_timed(struct unit *u, const struct block_def *b, struct compi
 	return ok;
 }
 
-/* ---- check --------------------------------------------------------------------------------------------------- */
+/* ---- check
+ * ---------------------------------------------------------------------------------------------------
+ */
 int call_check(struct options *o)
 {
 	struct unit u;
@@ -128,7 +131,9 @@ int call_check(struct options *o)
 	return diags_errors(u.cx.diags) ? EXIT_FILE : EXIT_DONE;
 }
 
-/* ---- emit ------------------------------------------------------------------------------------------------------ */
+/* ---- emit
+ * ------------------------------------------------------------------------------------------------------
+ */
 static const char *block_word(const struct block_def *b)
 {
 	return b->kind == BLOCK_TRAIN ? "train" : b->kind == BLOCK_EVALUATE ? "evaluate" : "sample";
@@ -191,7 +196,9 @@ int call_emit(struct options *o)
 	return diags_errors(u.cx.diags) ? EXIT_FILE : EXIT_DONE;
 }
 
-/* ---- fmt --------------------------------------------------------------------------------------------------------- */
+/* ---- fmt
+ * ---------------------------------------------------------------------------------------------------------
+ */
 int call_fmt(struct options *o)
 {
 	struct cx cx = {.perm = arena_new(), .prog = arena_new(), .tmp = arena_new()};

@@ -1,4 +1,5 @@
-/* run, eval and sample: the blocks of a file, one after the other, with what one hands to the next. */
+/* run, eval and sample: the blocks of a file, one after the other, with what one hands to the next.
+ */
 #include "driver/driver.h"
 
 #include <string.h>
@@ -23,7 +24,8 @@ static int fill_params(struct session *s, const struct compiled *c, struct dgm_s
 	return EXIT_FILE;
 }
 
-struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t *capacity, int *status)
+struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t *capacity,
+                            int *status)
 {
 	struct dgm_store *st = dgm_store_new(c->mod, capacity);
 	*status = st ? fill_params(s, c, st) : run_failed();
@@ -38,7 +40,8 @@ struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t
 
 static const char *default_folder(struct arena *a, const char *file)
 {
-	const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file, *dot = strrchr(base, '.');
+	const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file,
+	           *dot = strrchr(base, '.');
 	size_t n = dot && strcmp(dot, ".dgm") == 0 ? (size_t)(dot - base) : strlen(base);
 	return arena_printf(a, "%.*s.out", (int)n, base);
 }
@@ -64,7 +67,8 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 	int status = unit_read(&u, o), blocks = 0;
 	if (status != EXIT_DONE)
 		return status;
-	for (int i = 0; i < u.checked->block.n; i++) { /* every refusal before the first hour of training */
+	for (int i = 0; i < u.checked->block.n;
+	     i++) { /* every refusal before the first hour of training */
 		struct compiled c;
 		if (!wanted(u.checked->block.at[i]->kind, train, evaluate, sample))
 			continue;
@@ -86,7 +90,8 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 	struct session s = {.u = &u, .out_dir = o->out ? o->out : default_folder(u.cx.perm, o->file)};
 	if (dgm_make_dir(s.out_dir) != DGM_OK)
 		return run_failed();
-	if (evaluate && dgm_out_open(&s.results, arena_printf(u.cx.perm, "%s/results.jsonl", s.out_dir)) != DGM_OK)
+	if (evaluate &&
+	    dgm_out_open(&s.results, arena_printf(u.cx.perm, "%s/results.jsonl", s.out_dir)) != DGM_OK)
 		return run_failed();
 	for (int i = 0; i < u.checked->block.n && status == EXIT_DONE; i++) {
 		const struct block_def *b = u.checked->block.at[i];

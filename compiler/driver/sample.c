@@ -1,12 +1,13 @@
-/* A sample block: chains, steps, a picture of the visible groups' conditional means and the drawn states as
- * a safetensors file; and parameters as pictures (filters). */
+/* A sample block: chains, steps, a picture of the visible groups' conditional means and the drawn
+ * states as a safetensors file; and parameters as pictures (filters). */
 #include "driver/driver.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The height and width of a group's picture: its own last two axes, its data's, else nearly square. */
+/* The height and width of a group's picture: its own last two axes, its data's, else nearly square.
+ */
 static void picture_size(struct session *s, const struct group *g, int64_t *h, int64_t *w)
 {
 	int64_t items = 1;
@@ -54,7 +55,8 @@ static int visible_axes(const struct sym *p, const struct sym *v)
 	return first ? 1 : last ? -1 : 0;
 }
 
-static int write_filters(struct session *s, const struct compiled *c, struct dgm_store *store, const struct clause *cl)
+static int write_filters(struct session *s, const struct compiled *c, struct dgm_store *store,
+                         const struct clause *cl)
 {
 	int number = dgm_slot_find(c->mod, cl->arg[0].name);
 	const struct group *g = NULL;
@@ -78,13 +80,15 @@ static int write_filters(struct session *s, const struct compiled *c, struct dgm
 	const float *from = store->slot[number];
 	float *tiles = malloc(sizeof *tiles * (size_t)(shown * pixels));
 	if (tiles == NULL)
-		return dgm_fail(DGM_ENOMEM, "no memory for the picture of %s", cl->arg[0].name), run_failed();
+		return dgm_fail(DGM_ENOMEM, "no memory for the picture of %s", cl->arg[0].name),
+		       run_failed();
 	for (int64_t t = 0; t < shown; t++)
 		for (int64_t x = 0; x < pixels; x++)
 			tiles[t * pixels + x] = side > 0 ? from[x * n + t] : from[t * pixels + x];
 	picture_size(s, g, &h, &w);
 	const char *path = in_folder(s, cl->arg[1].name);
-	int status = dgm_png_grid(path, tiles, shown, h, w, pixels, (int64_t)ceil(sqrt((double)shown)), 0, 0);
+	int status =
+	    dgm_png_grid(path, tiles, shown, h, w, pixels, (int64_t)ceil(sqrt((double)shown)), 0, 0);
 	free(tiles);
 	if (status != DGM_OK)
 		return run_failed();
@@ -103,7 +107,8 @@ int job_filters(struct session *s, const struct compiled *c, struct dgm_store *s
 }
 
 /* A slot's items as bytes 0/1 or floats, dense. */
-static void *dense(const struct dgm_module *m, const struct dgm_store *st, int slot, int64_t rows, bool *bytes)
+static void *dense(const struct dgm_module *m, const struct dgm_store *st, int slot, int64_t rows,
+                   bool *bytes)
 {
 	const struct dgm_slot *sl = &m->slot[slot];
 	int64_t items = dgm_slot_items(sl), stride = dgm_item_stride(sl);
@@ -113,14 +118,16 @@ static void *dense(const struct dgm_module *m, const struct dgm_store *st, int s
 	for (int64_t r = 0; f && r < rows; r++)
 		for (int64_t i = 0; i < items; i++)
 			if (*bytes)
-				b[r * items + i] = (uint8_t)(((const uint64_t *)st->slot[slot])[r * stride + i / 64] >> (i % 64) & 1);
+				b[r * items + i] =
+				    (uint8_t)(((const uint64_t *)st->slot[slot])[r * stride + i / 64] >> (i % 64) &
+				              1);
 			else
 				f[r * items + i] = ((const float *)st->slot[slot])[r * stride + i];
 	return f;
 }
 
-static int write_samples(struct session *s, const struct compiled *c, struct dgm_store *st, int64_t rows,
-                         const char *image)
+static int write_samples(struct session *s, const struct compiled *c, struct dgm_store *st,
+                         int64_t rows, const char *image)
 {
 	struct dgm_tensor t[2 * DGM_MAX_POP];
 	int n = 0, status = DGM_OK;
@@ -134,7 +141,8 @@ static int write_samples(struct session *s, const struct compiled *c, struct dgm
 			bool bytes;
 			int slot = dgm_slot_find(c->mod, arena_printf(a, "%s.%s", g->name, suffix[k]));
 			struct dgm_tensor *x = &t[n++];
-			*x = (struct dgm_tensor){.name = arena_printf(a, k ? "%s.mean" : "%s", g->name), .rank = g->sym->rank + 1};
+			*x = (struct dgm_tensor){.name = arena_printf(a, k ? "%s.mean" : "%s", g->name),
+			                         .rank = g->sym->rank + 1};
 			x->data = dense(c->mod, st, slot, rows, &bytes);
 			x->dtype = bytes ? "U8" : "F32";
 			x->dim[0] = rows;
@@ -147,7 +155,8 @@ static int write_samples(struct session *s, const struct compiled *c, struct dgm
 		picture_size(s, g, &h, &w);
 		if (image && status == DGM_OK && n == 2)
 			status = dgm_png_grid(in_folder(s, image), t[1].data, rows, h, w, h * w,
-			                      (int64_t)ceil(sqrt((double)rows)), (float)g->family->lo, (float)g->family->hi);
+			                      (int64_t)ceil(sqrt((double)rows)), (float)g->family->lo,
+			                      (float)g->family->hi);
 	}
 	const char *path = in_folder(s, arena_printf(a, "%s.samples.safetensors", c->m->name));
 	const char *const meta[] = {"model", c->m->name, NULL};
@@ -158,7 +167,8 @@ static int write_samples(struct session *s, const struct compiled *c, struct dgm
 	if (status != DGM_OK)
 		return run_failed();
 	if (!s->u->opt->json)
-		printf("%s: %s%s%s\n", c->m->name, path, image ? "\n" : "", image ? arena_printf(a, "%s: %s", c->m->name, in_folder(s, image)) : "");
+		printf("%s: %s%s%s\n", c->m->name, path, image ? "\n" : "",
+		       image ? arena_printf(a, "%s: %s", c->m->name, in_folder(s, image)) : "");
 	return EXIT_DONE;
 }
 
@@ -167,7 +177,8 @@ int job_sample(struct session *s, const struct block_def *b)
 	struct compiled c;
 	const struct clause *chains = block_clause(b, "chains"), *steps = block_clause(b, "steps"),
 	                    *image = block_clause(b, "image");
-	int64_t rows = chains ? (int64_t)chains->arg[0].num : 64, sweeps = steps ? (int64_t)steps->arg[0].num : 1000;
+	int64_t rows = chains ? (int64_t)chains->arg[0].num : 64,
+	        sweeps = steps ? (int64_t)steps->arg[0].num : 1000;
 	int64_t capacity[DGM_MAX_POP] = {1, 1, 1, 1, rows};
 	int status = EXIT_RUN;
 	if (!block_expand(s->u, b, &c))

@@ -1,4 +1,5 @@
-/* A train block as a job of the runtime: data sets, schedules, optimiser and monitors by their names. */
+/* A train block as a job of the runtime: data sets, schedules, optimiser and monitors by their
+ * names. */
 #include "driver/driver.h"
 
 #include <string.h>
@@ -48,7 +49,9 @@ static const struct value *objective_value(const struct compiled *c, const char 
 	return NULL;
 }
 
-/* ---- data ------------------------------------------------------------------------------------------------ */
+/* ---- data
+ * ------------------------------------------------------------------------------------------------
+ */
 static const struct group *group_of(const struct model *m, const struct variable *v)
 {
 	for (int i = 0; i < m->group.n; i++)
@@ -74,8 +77,9 @@ static int load_bound(struct session *s, const struct compiled *c, struct dgm_in
 	return EXIT_DONE;
 }
 
-static int load_figure(struct session *s, const struct compiled *c, const struct data_def *const *def, int offset,
-                       struct span at, const struct figure_kind *k, struct dgm_figure *out)
+static int load_figure(struct session *s, const struct compiled *c,
+                       const struct data_def *const *def, int offset, struct span at,
+                       const struct figure_kind *k, struct dgm_figure *out)
 {
 	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA};
 	out->out = slot(c, arena_printf(s->u->cx.prog, "out.%s", k->function));
@@ -106,7 +110,8 @@ static double visible_units(const struct model *m)
 	return n;
 }
 
-static int read_monitors(struct session *s, const struct compiled *c, struct dgm_monitor *out, int *n)
+static int read_monitors(struct session *s, const struct compiled *c, struct dgm_monitor *out,
+                         int *n)
 {
 	struct unit *u = s->u;
 	*n = 0;
@@ -139,8 +144,10 @@ static int read_monitors(struct session *s, const struct compiled *c, struct dgm
 	return EXIT_DONE;
 }
 
-/* Means of 0/1 data are smoothed to (sum + 1)/(n + 2), of spins to sum/(n + 2): finite under logit. */
-static int mean_slots(const struct compiled *c, const struct dgm_input *in, int nin, struct dgm_mean_slot *out)
+/* Means of 0/1 data are smoothed to (sum + 1)/(n + 2), of spins to sum/(n + 2): finite under logit.
+ */
+static int mean_slots(const struct compiled *c, const struct dgm_input *in, int nin,
+                      struct dgm_mean_slot *out)
 {
 	int n = 0;
 	for (int i = 0; i < c->m->group.n; i++) {
@@ -149,14 +156,18 @@ static int mean_slots(const struct compiled *c, const struct dgm_input *in, int 
 			if (in[k].slot != slot(c, g->sym->name) || slot(c, g->mean->name) < 0)
 				continue;
 			float lo = g->sym->values == VALUES_SPIN ? -1.0f / (float)(in[k].data->n + 2) : 0.0f;
-			out[n++] = (struct dgm_mean_slot){.mean_slot = slot(c, g->mean->name), .data = in[k].data,
-			                                  .smoothed = g->sym->values != VALUES_REAL, .lo = lo, .hi = lo + 1};
+			out[n++] = (struct dgm_mean_slot){.mean_slot = slot(c, g->mean->name),
+			                                  .data = in[k].data,
+			                                  .smoothed = g->sym->values != VALUES_REAL,
+			                                  .lo = lo,
+			                                  .hi = lo + 1};
 		}
 	}
 	return n;
 }
 
-/* ---- the optimiser ----------------------------------------------------------------------------------------- */
+/* ---- the optimiser
+ * ----------------------------------------------------------------------------------------- */
 static bool read_optimizer(struct session *s, const struct compiled *c, struct dgm_train *t)
 {
 	struct unit *u = s->u;
@@ -174,13 +185,15 @@ static bool read_optimizer(struct session *s, const struct compiled *c, struct d
 		const char *near = nearest_word(call->name, names, n);
 		diag(u->cx.diags, DIAG_OPTIMIZER_UNKNOWN, call->name_span, call->name);
 		diag(u->cx.diags, DIAG_NOTE, call->name_span,
-		     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near) : "there are sgd and adam");
+		     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near)
+		          : "there are sgd and adam");
 		return false;
 	}
 	buf_init(&sig, u->cx.prog);
 	int n = 0;
 	for (; n < DGM_MAX_HYPER && t->optimizer->hyper[n].name; n++)
-		buf_printf(&sig, "%s:ramp=%.9g ", t->optimizer->hyper[n].name, (double)t->optimizer->hyper[n].initial);
+		buf_printf(&sig, "%s:ramp=%.9g ", t->optimizer->hyper[n].name,
+		           (double)t->optimizer->hyper[n].initial);
 	buf_puts(&sig, "decay:num=0");
 	if (!call_bind(&u->cx, call, sig.s, v, NULL))
 		return false;
@@ -190,14 +203,17 @@ static bool read_optimizer(struct session *s, const struct compiled *c, struct d
 	return true;
 }
 
-/* ---- the job --------------------------------------------------------------------------------------------------- */
+/* ---- the job
+ * ---------------------------------------------------------------------------------------------------
+ */
 struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c)
 {
 	struct dgm_enumeration *e = NEW(s->u->cx.prog, struct dgm_enumeration);
 	enum group_role side;
 	int64_t units;
 	objective_enumerated(&s->u->cx, c->m, &side, &units);
-	*e = (struct dgm_enumeration){.pop = POP_STATES, .energy = fn(c, "enum.energy"), .grad = fn(c, "enum.grad")};
+	*e = (struct dgm_enumeration){
+	    .pop = POP_STATES, .energy = fn(c, "enum.energy"), .grad = fn(c, "enum.grad")};
 	for (int i = 0; i < c->m->group.n; i++) {
 		const struct group *g = c->m->group.at[i];
 		if (g->role != side)
@@ -211,7 +227,8 @@ struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled
 	return e;
 }
 
-int job_figure(struct session *s, const struct compiled *c, const struct figure_kind *k, struct dgm_figure *out)
+int job_figure(struct session *s, const struct compiled *c, const struct figure_kind *k,
+               struct dgm_figure *out)
 {
 	struct dgm_input in[DGM_MAX_POP];
 	int n;
@@ -224,7 +241,8 @@ int job_figure(struct session *s, const struct compiled *c, const struct figure_
 	return EXIT_DONE;
 }
 
-int job_means(struct session *s, const struct compiled *c, struct dgm_store *store, const struct block_def *b)
+int job_means(struct session *s, const struct compiled *c, struct dgm_store *store,
+              const struct block_def *b)
 {
 	struct dgm_input in[DGM_MAX_POP];
 	struct dgm_mean_slot mean[DGM_MAX_POP];
@@ -261,22 +279,27 @@ static const char *train_folder(struct session *s)
 	return n == 1 ? s->out_dir : arena_printf(s->u->cx.prog, "%s/train%d", s->out_dir, s->ntrain);
 }
 
-/* What a checkpoint must agree with: the program and the block's clauses, so that nothing else is resumed. */
-static const char *config_text(struct session *s, const struct compiled *c, const struct dgm_train *t)
+/* What a checkpoint must agree with: the program and the block's clauses, so that nothing else is
+ * resumed. */
+static const char *config_text(struct session *s, const struct compiled *c,
+                               const struct dgm_train *t)
 {
 	struct buf b;
 	buf_init(&b, s->u->cx.prog);
-	buf_printf(&b, "%s %s %s batch %lld chains %lld epochs %lld decay %.17g", c->m->name, c->objective->name,
-	           t->optimizer->name, (long long)t->batch, (long long)t->chains, (long long)t->epochs, t->decay);
+	buf_printf(&b, "%s %s %s batch %lld chains %lld epochs %lld decay %.17g", c->m->name,
+	           c->objective->name, t->optimizer->name, (long long)t->batch, (long long)t->chains,
+	           (long long)t->epochs, t->decay);
 	for (int i = 0; i < DGM_MAX_HYPER; i++)
 		buf_printf(&b, " %.17g:%.17g", t->hyper[i].from, t->hyper[i].to);
 	buf_printf(&b, " k %.17g:%.17g", t->k.from, t->k.to);
 	for (int i = 0; i < t->ninput; i++)
-		buf_printf(&b, " data %016llx %s", (unsigned long long)t->input[i].data->digest, t->input[i].data->key);
+		buf_printf(&b, " data %016llx %s", (unsigned long long)t->input[i].data->digest,
+		           t->input[i].data->key);
 	for (int i = 0; i < c->m->E.n; i++)
 		buf_printf(&b, " %s", ex_text(s->u->cx.prog, c->m->E.at[i].node));
 	for (int i = 0; i < c->m->weight.n; i++)
-		buf_printf(&b, " %s %s", c->m->weight.at[i]->name, ex_text(s->u->cx.prog, c->m->weight.at[i]->init));
+		buf_printf(&b, " %s %s", c->m->weight.at[i]->name,
+		           ex_text(s->u->cx.prog, c->m->weight.at[i]->init));
 	return b.s;
 }
 
@@ -285,8 +308,8 @@ static bool fits_batch(struct session *s, const struct compiled *c, const struct
 	const struct clause *cl = block_clause(c->block, "batch");
 	for (int i = 0; i < t->ninput; i++)
 		if (t->batch > t->input[i].data->n) {
-			diag(s->u->cx.diags, DIAG_BATCH_LARGE, cl ? cl->span : c->block->span, (long long)t->batch,
-			     t->input[i].data->name, (long long)t->input[i].data->n);
+			diag(s->u->cx.diags, DIAG_BATCH_LARGE, cl ? cl->span : c->block->span,
+			     (long long)t->batch, t->input[i].data->name, (long long)t->input[i].data->n);
 			return false;
 		}
 	return true;
@@ -298,10 +321,18 @@ int job_train(struct session *s, const struct block_def *b)
 	struct compiled *c = NEW(u->cx.perm, struct compiled);
 	struct dgm_mean_slot mean[DGM_MAX_POP];
 	struct dgm_monitor monitor[64];
-	struct dgm_train t = {.model = b->model->name, .data_pop = POP_DATA, .chain_pop = -1, .monitor = monitor,
-	                      .mean = mean, .seed = (uint64_t)u->opt->seed, .stage = (uint32_t)s->ntrain,
-	                      .resume = u->opt->resume, .quiet = u->opt->quiet, .json = u->opt->json,
-	                      .time = u->opt->time, .time0 = u->opt->time0};
+	struct dgm_train t = {.model = b->model->name,
+	                      .data_pop = POP_DATA,
+	                      .chain_pop = -1,
+	                      .monitor = monitor,
+	                      .mean = mean,
+	                      .seed = (uint64_t)u->opt->seed,
+	                      .stage = (uint32_t)s->ntrain,
+	                      .resume = u->opt->resume,
+	                      .quiet = u->opt->quiet,
+	                      .json = u->opt->json,
+	                      .time = u->opt->time,
+	                      .time0 = u->opt->time0};
 	if (!block_expand(u, b, c))
 		return EXIT_FILE;
 	block_plan(u, c);
@@ -338,11 +369,12 @@ int job_train(struct session *s, const struct block_def *b)
 	t.nmean = mean_slots(c, t.input, t.ninput, mean);
 	t.out_dir = train_folder(s);
 	t.config = config_text(s, c, &t);
-	int64_t capacity[DGM_MAX_POP] = {[POP_DATA] = t.batch > EVAL_ROWS || t.nmonitor == 0 ? t.batch : EVAL_ROWS,
-	                                 [POP_CHAINS] = t.chains,
-	                                 [POP_STATES] = c->objective->exact ? STATE_ROWS : 1,
-	                                 [POP_AIS] = 1,
-	                                 [POP_SAMPLES] = 1};
+	int64_t capacity[DGM_MAX_POP] = {
+	    [POP_DATA] = t.batch > EVAL_ROWS || t.nmonitor == 0 ? t.batch : EVAL_ROWS,
+	    [POP_CHAINS] = t.chains,
+	    [POP_STATES] = c->objective->exact ? STATE_ROWS : 1,
+	    [POP_AIS] = 1,
+	    [POP_SAMPLES] = 1};
 	t.store = dgm_store_new(c->mod, capacity);
 	if (t.store == NULL || dgm_train_run(&t) != DGM_OK)
 		return run_failed();

@@ -33,10 +33,12 @@ struct node *ex_index(struct arena *a, struct affine v)
 	return x;
 }
 
-struct node *ex_access(struct arena *a, const struct sym *s, const struct idx *batch, const struct affine *map)
+struct node *ex_access(struct arena *a, const struct sym *s, const struct idx *batch,
+                       const struct affine *map)
 {
 	if (s->batched != (batch != NULL))
-		BUG("access to %s: %s", s->name, batch ? "a batch index on an unbatched symbol" : "no batch index");
+		BUG("access to %s: %s", s->name,
+		    batch ? "a batch index on an unbatched symbol" : "no batch index");
 	struct node *x = node_new(a, N_ACCESS);
 	x->sym = s;
 	x->batch = batch;
@@ -49,7 +51,8 @@ struct node *ex_access(struct arena *a, const struct sym *s, const struct idx *b
 	return x;
 }
 
-struct node *ex_at(struct arena *a, const struct sym *s, const struct idx *batch, const struct idx *const *ix)
+struct node *ex_at(struct arena *a, const struct sym *s, const struct idx *batch,
+                   const struct idx *const *ix)
 {
 	struct affine map[MAX_RANK];
 	for (int i = 0; i < s->rank; i++)
@@ -118,7 +121,8 @@ double split_coef(struct arena *a, struct node *x, struct node **rest)
 	return x->kid[0]->num;
 }
 
-/* ---- sums ---------------------------------------------------------------------------------------- */
+/* ---- sums
+ * ---------------------------------------------------------------------------------------- */
 struct term {
 	double coef;
 	struct node *rest;
@@ -213,7 +217,8 @@ int ex_terms(struct node *x, struct node ***terms)
 	return 1;
 }
 
-/* ---- products -------------------------------------------------------------------------------------- */
+/* ---- products
+ * -------------------------------------------------------------------------------------- */
 static struct node *base_of(struct node *x, double *e)
 {
 	if (is_op(x, OP_POW) && x->kid[1]->kind == N_CONST) {
@@ -359,7 +364,8 @@ struct node *ex_op2(struct arena *a, enum op op, struct node *x, struct node *y)
 	return ex_op(a, op, (struct node *[]){x, y}, 2);
 }
 
-/* ---- masks -------------------------------------------------------------------------------------------- */
+/* ---- masks
+ * -------------------------------------------------------------------------------------------- */
 struct node *ex_mask(struct arena *a, const struct guard *g, int ng, struct node *body)
 {
 	if (ex_is_num(body, 0))

@@ -1,7 +1,7 @@
 /* The derivative of an expression with respect to one element of a symbol, by reverse accumulation:
- * the adjoint starts as 1 at the root and is pushed to the operands; where it reaches an access s[map],
- * sum over the reductions on the way of mask(map == k){adjoint} is one contribution.  The sums'
- * normal form solves map == k. */
+ * the adjoint starts as 1 at the root and is pushed to the operands; where it reaches an access
+ * s[map], sum over the reductions on the way of mask(map == k){adjoint} is one contribution.  The
+ * sums' normal form solves map == k. */
 #include "expr/internal.h"
 
 struct diff {
@@ -30,12 +30,13 @@ struct scope { /* the sums between the root and here */
 
 static struct node *op_derivative(struct arena *a, struct node *self, int operand)
 {
-	struct node *x = self->nkid > 0 ? self->kid[0] : NULL, *y = self->nkid > 1 ? self->kid[1] : NULL;
+	struct node *x = self->nkid > 0 ? self->kid[0] : NULL,
+	            *y = self->nkid > 1 ? self->kid[1] : NULL;
 	(void)x;
 	(void)y;
 	switch (self->op) {
-#define OP(id, name, arity, flags, eval, da, db, emit)                                             \
-	case OP_##id:                                                                                  \
+#define OP(id, name, arity, flags, eval, da, db, emit) \
+	case OP_##id: \
 		return operand == 0 ? (da) : (db);
 #include "expr/op.def"
 #undef OP
@@ -45,7 +46,8 @@ static struct node *op_derivative(struct arena *a, struct node *self, int operan
 	BUG("derivative of operator %d", (int)self->op);
 }
 
-static void contribute(struct diff *d, const struct node *access, struct node *adj, const struct scope *sc)
+static void contribute(struct diff *d, const struct node *access, struct node *adj,
+                       const struct scope *sc)
 {
 	struct guard g[MAX_RANK];
 	for (int i = 0; i < d->s->rank; i++)

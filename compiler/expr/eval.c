@@ -1,5 +1,5 @@
-/* The reference evaluator: an expression's value in double precision, by walking it.  Slow and plain;
- * generated code is held against it. */
+/* The reference evaluator: an expression's value in double precision, by walking it.  Slow and
+ * plain; generated code is held against it. */
 #include "expr/internal.h"
 
 #include <math.h>
@@ -18,8 +18,8 @@ double op_eval(enum op op, double a, double b)
 {
 	(void)b;
 	switch (op) {
-#define OP(id, name, arity, flags, eval, da, db, emit)                                             \
-	case OP_##id:                                                                                  \
+#define OP(id, name, arity, flags, eval, da, db, emit) \
+	case OP_##id: \
 		return eval;
 #include "expr/op.def"
 #undef OP
@@ -92,10 +92,12 @@ struct fold {
 	int64_t count;
 };
 
-static void reduce(const struct node *x, int k, const struct env *env, const struct frame *f, struct fold *r)
+static void reduce(const struct node *x, int k, const struct env *env, const struct frame *f,
+                   struct fold *r)
 {
 	if (k < x->nbound) {
-		int64_t size = x->bound[k]->pop >= 0 ? env->pop_size(env->arg, x->bound[k]->pop) : x->bound[k]->size;
+		int64_t size =
+		    x->bound[k]->pop >= 0 ? env->pop_size(env->arg, x->bound[k]->pop) : x->bound[k]->size;
 		for (int64_t v = 0; v < size; v++) {
 			struct frame in = {f, x->bound[k], v};
 			reduce(x, k + 1, env, &in, r);

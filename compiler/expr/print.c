@@ -96,7 +96,8 @@ static void put_guard(struct printer *p, const struct guard *g)
 	put_affine_part(p, g->e, 1, c > 0 ? c : 0);
 }
 
-static bool shown_clashes(const struct printer *p, const char *name, const struct node *body, const struct idx *self)
+static bool shown_clashes(const struct printer *p, const char *name, const struct node *body,
+                          const struct idx *self)
 {
 	for (int k = 0; k < p->n; k++)
 		if (strcmp(p->name[k], name) == 0)
@@ -112,7 +113,8 @@ static bool shown_clashes(const struct printer *p, const char *name, const struc
 static void put_reduce(struct printer *p, const struct node *x)
 {
 	static const char *const names[] = {"sum", "prod", "max", "min", "logsumexp"};
-	static const char *const tex[] = {"\\sum", "\\prod", "\\max", "\\min", "\\operatorname{logsumexp}"};
+	static const char *const tex[] = {"\\sum", "\\prod", "\\max", "\\min",
+	                                  "\\operatorname{logsumexp}"};
 	int before = p->n;
 	buf_puts(p->out, p->latex ? tex[x->red] : names[x->red]);
 	buf_puts(p->out, p->latex ? "_{" : "(");

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- sameness -------------------------------------------------------------------------------------- */
+/* ---- sameness
+ * -------------------------------------------------------------------------------------- */
 struct match { /* pairs of bound indices; y NULL: not decided */
 	const struct idx *x[64], *y[64];
 	int n;
@@ -76,7 +77,8 @@ static bool same_guards(const struct node *x, const struct node *y, struct match
 
 static bool same_reduce(const struct node *x, const struct node *y, struct match *m)
 {
-	if (x->red != y->red || x->nbound != y->nbound || x->nguard != y->nguard || m->n + x->nbound > 64)
+	if (x->red != y->red || x->nbound != y->nbound || x->nguard != y->nguard ||
+	    m->n + x->nbound > 64)
 		return false;
 	int base = m->n;
 	for (int k = 0; k < x->nbound; k++) {
@@ -155,7 +157,8 @@ bool ex_same(const struct node *x, const struct node *y)
 	return same(x, y, &m);
 }
 
-/* ---- mentions ------------------------------------------------------------------------------------------ */
+/* ---- mentions
+ * ------------------------------------------------------------------------------------------ */
 bool ex_mentions(const struct node *x, const struct sym *s)
 {
 	if (x->kind == N_ACCESS && x->sym == s)
@@ -181,7 +184,8 @@ struct free_set {
 	int n, max;
 };
 
-static void free_add(struct free_set *f, const struct idx *i, const struct node *const *scope, int depth)
+static void free_add(struct free_set *f, const struct idx *i, const struct node *const *scope,
+                     int depth)
 {
 	for (int d = 0; d < depth; d++)
 		for (int k = 0; k < scope[d]->nbound; k++)
@@ -195,7 +199,8 @@ static void free_add(struct free_set *f, const struct idx *i, const struct node 
 	f->out[f->n++] = i;
 }
 
-static void free_walk(struct free_set *f, const struct node *x, const struct node **scope, int depth)
+static void free_walk(struct free_set *f, const struct node *x, const struct node **scope,
+                      int depth)
 {
 	if (x->kind == N_REDUCE) {
 		if (depth == 64)
@@ -250,7 +255,8 @@ bool ex_uses_idx(const struct node *x, const struct idx *i)
 	return false;
 }
 
-/* ---- degree ---------------------------------------------------------------------------------------------- */
+/* ---- degree
+ * ---------------------------------------------------------------------------------------------- */
 int ex_degree(const struct node *x, const struct sym *s)
 {
 	if (!ex_mentions(x, s))

@@ -78,15 +78,17 @@ static bool solve_one(struct arena *a, struct red *s, struct node **body)
 			if (k == s->nbound || (e.coef[t] != 1 && e.coef[t] != -1) || e.ix[t]->size < 0)
 				continue;
 			const struct idx *i = e.ix[t];
-			struct affine at = affine_add(a, affine_const(0), affine_subst(a, e, i, affine_const(0)),
-			                              e.coef[t] == 1 ? -1 : 1);
+			struct affine at =
+			    affine_add(a, affine_const(0), affine_subst(a, e, i, affine_const(0)),
+			               e.coef[t] == 1 ? -1 : 1);
 			drop_guard(s, g);
 			drop_bound(s, k);
 			struct guard *all = NEW_ARRAY(a, struct guard, s->nguard + 2);
 			for (int q = 0; q < s->nguard; q++)
 				all[q] = (struct guard){s->guard[q].equal, affine_subst(a, s->guard[q].e, i, at)};
 			all[s->nguard] = (struct guard){false, at};
-			all[s->nguard + 1] = (struct guard){false, affine_add(a, affine_const(i->size - 1), at, -1)};
+			all[s->nguard + 1] =
+			    (struct guard){false, affine_add(a, affine_const(i->size - 1), at, -1)};
 			s->guard = all;
 			s->nguard += 2;
 			*body = ex_subst_idx(a, *body, i, at);
@@ -112,7 +114,8 @@ static void components(const struct red *s, struct node **factor, int n, int *la
 	for (int f = 0; f < n + s->nguard; f++) {
 		int first = -1;
 		for (int k = 0; k < s->nbound; k++) {
-			bool uses = f < n ? ex_uses_idx(factor[f], s->bound[k]) : affine_uses(s->guard[f - n].e, s->bound[k]);
+			bool uses = f < n ? ex_uses_idx(factor[f], s->bound[k])
+			                  : affine_uses(s->guard[f - n].e, s->bound[k]);
 			if (!uses)
 				continue;
 			if (first < 0) {
@@ -154,7 +157,8 @@ static struct node *sum_product(struct arena *a, struct red *s, struct node *bod
 			leads = leads && label[k] != label[c];
 		if (!leads)
 			continue;
-		struct red part = {NEW_ARRAY(a, const struct idx *, MAX_BOUND), 0, NEW_ARRAY(a, struct guard, s->nguard + 1), 0};
+		struct red part = {NEW_ARRAY(a, const struct idx *, MAX_BOUND), 0,
+		                   NEW_ARRAY(a, struct guard, s->nguard + 1), 0};
 		node_vec mine = {0};
 		for (int k = 0; k < s->nbound; k++)
 			if (label[k] == label[c])
@@ -182,7 +186,8 @@ struct node *ex_reduce(struct arena *a, enum reduce r, const struct idx *const *
 {
 	if (nbound > MAX_BOUND)
 		BUG("a reduction over %d indices", nbound);
-	struct red s = {NEW_ARRAY(a, const struct idx *, MAX_BOUND), nbound, NEW_ARRAY(a, struct guard, ng + 1), ng};
+	struct red s = {NEW_ARRAY(a, const struct idx *, MAX_BOUND), nbound,
+	                NEW_ARRAY(a, struct guard, ng + 1), ng};
 	if (nbound > 0)
 		memcpy(s.bound, bound, sizeof *bound * (size_t)nbound);
 	if (ng > 0)
@@ -197,7 +202,8 @@ struct node *ex_reduce(struct arena *a, enum reduce r, const struct idx *const *
 			s.guard = all;
 			s.nguard += body->nguard;
 			body = body->kid[0];
-		} else if (body->kind == N_REDUCE && body->red == RED_SUM && s.nbound + body->nbound <= MAX_BOUND) {
+		} else if (body->kind == N_REDUCE && body->red == RED_SUM &&
+		           s.nbound + body->nbound <= MAX_BOUND) {
 			struct guard *all = NEW_ARRAY(a, struct guard, s.nguard + body->nguard + 1);
 			const struct idx **in = NEW_ARRAY(a, const struct idx *, body->nbound);
 			struct guard *gin = NEW_ARRAY(a, struct guard, body->nguard + 1);
@@ -222,7 +228,8 @@ struct node *ex_reduce(struct arena *a, enum reduce r, const struct idx *const *
 	if (body->kind == N_OP && body->op == OP_ADD) {
 		node_vec sum = {0};
 		for (int i = 0; i < body->nkid; i++) {
-			struct node *t = ex_reduce(a, RED_SUM, s.bound, s.nbound, s.guard, s.nguard, body->kid[i]);
+			struct node *t =
+			    ex_reduce(a, RED_SUM, s.bound, s.nbound, s.guard, s.nguard, body->kid[i]);
 			vec_push(a, &sum, t);
 		}
 		return ex_add_n(a, sum.at, sum.n);
@@ -235,8 +242,8 @@ struct node *ex_sum(struct arena *a, const struct idx *i, struct node *body)
 	return ex_reduce(a, RED_SUM, &i, 1, NULL, 0, body);
 }
 
-void reduce_freshen(struct arena *a, const struct node *x, const struct idx **bound, struct guard *guard,
-                    struct node **body)
+void reduce_freshen(struct arena *a, const struct node *x, const struct idx **bound,
+                    struct guard *guard, struct node **body)
 {
 	*body = x->kid[0];
 	for (int g = 0; g < x->nguard; g++)

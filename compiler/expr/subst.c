@@ -98,7 +98,8 @@ struct node *ex_subst_idx(struct arena *a, struct node *x, const struct idx *i, 
 	return ex_subst(a, x, &(struct subst){.idx = i, .at = at});
 }
 
-struct node *ex_rename_batch(struct arena *a, struct node *x, const struct idx *from, const struct idx *to)
+struct node *ex_rename_batch(struct arena *a, struct node *x, const struct idx *from,
+                             const struct idx *to)
 {
 	return ex_subst_idx(a, x, from, affine_idx(a, to));
 }
@@ -115,7 +116,8 @@ struct node *ex_set_all(struct arena *a, struct node *x, const struct sym *s, do
 	return ex_subst(a, x, &(struct subst){.from = s, .fn = give, .arg = ex_num(a, c)});
 }
 
-/* ---- one element ---------------------------------------------------------------------------------- */
+/* ---- one element
+ * ---------------------------------------------------------------------------------- */
 struct element {
 	const struct sym *s;
 	const struct affine *k;
@@ -123,7 +125,8 @@ struct element {
 };
 
 /* The guards map == k. */
-static int at_element(struct arena *a, const struct node *access, const struct affine *k, struct guard *g)
+static int at_element(struct arena *a, const struct node *access, const struct affine *k,
+                      struct guard *g)
 {
 	int n = access->sym->rank;
 	for (int i = 0; i < n; i++)
@@ -141,14 +144,16 @@ static struct node *set_access(struct arena *a, const struct node *access, void 
 	return ex_add(a, old, ex_mask(a, g, n, ex_sub(a, e->v, sk)));
 }
 
-struct node *ex_set_one(struct arena *a, struct node *x, const struct sym *s, const struct affine *k, struct node *v)
+struct node *ex_set_one(struct arena *a, struct node *x, const struct sym *s,
+                        const struct affine *k, struct node *v)
 {
 	struct element e = {s, k, v};
 	return ex_subst(a, x, &(struct subst){.from = s, .fn = set_access, .arg = &e});
 }
 
 /* The one map with which all of x sees s, when no index bound inside x is in it; NULL otherwise. */
-static const struct node *only_access(const struct node *x, const struct sym *s, const struct node *found, bool *ok)
+static const struct node *only_access(const struct node *x, const struct sym *s,
+                                      const struct node *found, bool *ok)
 {
 	if (x->kind == N_ACCESS && x->sym == s) {
 		if (found)
@@ -165,7 +170,8 @@ static const struct node *only_access(const struct node *x, const struct sym *s,
 	return found;
 }
 
-static struct node *delta(struct arena *a, struct node *x, const struct element *hi, const struct element *lo)
+static struct node *delta(struct arena *a, struct node *x, const struct element *hi,
+                          const struct element *lo)
 {
 	const struct sym *s = hi->s;
 	if (!ex_mentions(x, s))

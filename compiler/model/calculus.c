@@ -1,9 +1,9 @@
 /* Conditionals, marginals, blocks and gradients of an energy given as a sum of terms.
  *
- * The field of x[k] is -(E with x[k] = hi, minus E with x[k] = lo), term by term.  When it is free of x,
- * the elements of x are independent given the rest, the conditional is the family's at that field, and
- *     E = E(x = base) + sum_k (contribution of x[k]),
- * so that summing x out leaves E(x = base) - sum_k log-partition(field[k]). */
+ * The field of x[k] is -(E with x[k] = hi, minus E with x[k] = lo), term by term.  When it is free
+ * of x, the elements of x are independent given the rest, the conditional is the family's at that
+ * field, and E = E(x = base) + sum_k (contribution of x[k]), so that summing x out leaves E(x =
+ * base) - sum_k log-partition(field[k]). */
 #include "model/family.h"
 #include "model/model.h"
 
@@ -24,7 +24,8 @@ static struct node *term_field(const struct model *m, struct node *t, const stru
 }
 
 /* The conditional of g; -1, or the term that couples units of g. */
-static int derive(const struct model *m, const energy *E, const struct group *g, struct conditional *out)
+static int derive(const struct model *m, const energy *E, const struct group *g,
+                  struct conditional *out)
 {
 	struct arena *a = m->a;
 	struct affine k[MAX_RANK];
@@ -84,7 +85,8 @@ static int marginal(const struct model *m, const energy *E, const struct group *
 }
 
 /* The term that joins g to another group of its role, NULL: none. */
-static const struct term *joins_same_role(const struct model *m, const struct group *g, const struct group **other)
+static const struct term *joins_same_role(const struct model *m, const struct group *g,
+                                          const struct group **other)
 {
 	for (int i = 0; i < m->E.n; i++)
 		for (int k = 0; k < m->group.n; k++) {
@@ -112,7 +114,8 @@ static bool quiet_sum_out(const struct model *m, const energy *E, enum group_rol
 	return true;
 }
 
-bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role, energy *out)
+bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role,
+                   energy *out)
 {
 	const struct group *g, *other;
 	struct conditional c;
@@ -133,14 +136,16 @@ bool model_free_energy(struct cx *cx, const struct model *m, const energy *E, en
 	return model_sum_out(cx, m, E, GROUP_HIDDEN, out);
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------------- */
+/* ---- blocks
+ * ------------------------------------------------------------------------------------------- */
 bool model_blocks(struct cx *cx, const struct model *m, block_vec *out)
 {
 	struct arena *a = m->a;
 	int n = m->group.n;
 	struct conditional *c = NEW_ARRAY(a, struct conditional, n);
 	for (int i = 0; i < n; i++)
-		if (m->group.at[i]->role != GROUP_GIVEN && !model_conditional(cx, m, &m->E, m->group.at[i], &c[i]))
+		if (m->group.at[i]->role != GROUP_GIVEN &&
+		    !model_conditional(cx, m, &m->E, m->group.at[i], &c[i]))
 			return false;
 	for (int visible = 0; visible < 2; visible++) {
 		int first = out->n;
@@ -164,7 +169,8 @@ bool model_blocks(struct cx *cx, const struct model *m, block_vec *out)
 	return true;
 }
 
-/* ---- gradients ------------------------------------------------------------------------------------------- */
+/* ---- gradients
+ * ------------------------------------------------------------------------------------------- */
 static struct node *diff_terms(const struct model *m, const energy *E, const struct weight *w,
                                const struct idx *const *at)
 {
@@ -179,8 +185,9 @@ static struct node *diff_terms(const struct model *m, const energy *E, const str
 	return sum;
 }
 
-struct node *model_gradient(const struct model *m, const energy *E, const energy *F, enum group_role role,
-                            const struct weight *w, const struct idx *const *at, bool *at_means)
+struct node *model_gradient(const struct model *m, const energy *E, const energy *F,
+                            enum group_role role, const struct weight *w,
+                            const struct idx *const *at, bool *at_means)
 {
 	struct node *g = diff_terms(m, E, w, at);
 	*at_means = true;

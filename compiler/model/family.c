@@ -49,8 +49,8 @@ static struct node *spin_field(struct arena *a, struct node *m)
 }
 
 static const struct family families[] = {
-	{"binary", 0, 1, binary_mean, binary_draw, binary_partition, binary_field},
-	{"spin", -1, 1, spin_mean, spin_draw, spin_partition, spin_field},
+    {"binary", 0, 1, binary_mean, binary_draw, binary_partition, binary_field},
+    {"spin", -1, 1, spin_mean, spin_draw, spin_partition, spin_field},
 };
 
 const struct family *family_find(const char *domain)

@@ -102,7 +102,8 @@ void model_print(struct cx *cx, const struct model *m, FILE *out)
 	}
 	for (int i = 0; i < m->weight.n; i++) {
 		const struct weight *w = m->weight.at[i];
-		fprintf(out, "  param %s : real%s = %s\n", w->name, dims_text(a, w->sym), ex_text(a, w->init));
+		fprintf(out, "  param %s : real%s = %s\n", w->name, dims_text(a, w->sym),
+		        ex_text(a, w->init));
 	}
 	for (int i = 0; i < m->E.n; i++)
 		fprintf(out, "  term %s\n", ex_text(a, m->E.at[i].node));

@@ -1,8 +1,8 @@
-/* Annealed importance sampling (Neal 2001), from the base-rate model of Salakhutdinov & Murray (2008):
- * visible units independent at the data's mean, everything else uniform.  With
- *     E_b = b*E + (1 - b)*E_base,     F_b its free energy,
- * a step from temperature b0 to b1 gives log-weight F_b0(v) - F_b1(v) and one sweep of block Gibbs at b1.
- * log Z of the base model is its free energy with the visible groups summed out too. */
+/* Annealed importance sampling (Neal 2001), from the base-rate model of Salakhutdinov & Murray
+ * (2008): visible units independent at the data's mean, everything else uniform.  With E_b = b*E +
+ * (1 - b)*E_base,     F_b its free energy, a step from temperature b0 to b1 gives log-weight
+ * F_b0(v) - F_b1(v) and one sweep of block Gibbs at b1. log Z of the base model is its free energy
+ * with the visible groups summed out too. */
 #include "objective/internal.h"
 
 static void push_scaled(struct expansion *x, energy *out, const energy *E, struct node *scale)
@@ -32,13 +32,14 @@ static energy base_energy(struct expansion *x, struct function *f)
 		if (g->role != GROUP_VISIBLE)
 			continue;
 		fresh_axes(a, g->sym, at);
-		const struct sym *s = sym_new(a, arena_printf(a, "base.%s", g->name), SYM_INPUT, VALUES_REAL, false,
-		                              g->sym->rank, g->sym->dim, g->span);
+		const struct sym *s = sym_new(a, arena_printf(a, "base.%s", g->name), SYM_INPUT,
+		                              VALUES_REAL, false, g->sym->rank, g->sym->dim, g->span);
 		program_tensor(x->p, s, SPACE_STATE, -1, NULL);
 		struct node *field = g->family->field_of_mean(a, ex_at(a, g->mean, NULL, at));
 		assign(x, f, s, NULL, at, ex_scale(a, 1 / (g->family->hi - g->family->lo), field));
 		struct node *t = ex_mul(a, ex_at(a, s, NULL, at), ex_at(a, g->sym, x->m->batch, at));
-		energy_push(a, &base, ex_neg(a, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, t)), g->span);
+		energy_push(a, &base, ex_neg(a, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, t)),
+		            g->span);
 	}
 	return base;
 }

@@ -2,17 +2,17 @@
  * log-likelihood is
  *     d L / d theta = <dF/dtheta>_data - <dF/dtheta>_model,      F the free energy,
  * whose second mean is estimated at chains: started at the batch and run for k sweeps (CD-k, Hinton
- * 2002), or kept from update to update (SML, Younes 1999; PCD, Tieleman 2008).  dF/dtheta is dE/dtheta
- * at the hidden groups' conditional means where E allows, so no free energy is evaluated; with
- * `statistics = samples` the drawn states stand in for the means.
+ * 2002), or kept from update to update (SML, Younes 1999; PCD, Tieleman 2008).  dF/dtheta is
+ * dE/dtheta at the hidden groups' conditional means where E allows, so no free energy is evaluated;
+ * with `statistics = samples` the drawn states stand in for the means.
  *
  * The last half-sweep needs means only, so that CD-1 costs three products and two statistics:
- *     first   h | v                     sweep (k-1 times)   v | h, h | v        final   v | h, means of h | v
- * For persistent chains the state is h, drawn again at the end of final. */
+ *     first   h | v                     sweep (k-1 times)   v | h, h | v        final   v | h,
+ * means of h | v For persistent chains the state is h, drawn again at the end of final. */
 #include "objective/internal.h"
 
-static bool means_of(struct expansion *x, struct function *f, const struct walkers *w, const struct walkers *mean,
-                     enum group_role role)
+static bool means_of(struct expansion *x, struct function *f, const struct walkers *w,
+                     const struct walkers *mean, enum group_role role)
 {
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
@@ -22,7 +22,8 @@ static bool means_of(struct expansion *x, struct function *f, const struct walke
 	return true;
 }
 
-static void copy_hidden(struct expansion *x, struct function *f, const struct walkers *from, const struct walkers *to)
+static void copy_hidden(struct expansion *x, struct function *f, const struct walkers *from,
+                        const struct walkers *to)
 {
 	struct arena *a = x->cx->prog;
 	for (int i = 0; i < x->m->group.n; i++) {
@@ -35,8 +36,8 @@ static void copy_hidden(struct expansion *x, struct function *f, const struct wa
 	}
 }
 
-static void gradients(struct expansion *x, struct function *f, const energy *F, const struct walkers *pos,
-                      const struct walkers *neg)
+static void gradients(struct expansion *x, struct function *f, const energy *F,
+                      const struct walkers *pos, const struct walkers *neg)
 {
 	struct arena *a = x->cx->prog;
 	struct node *inv_n = ex_access(a, scalar_sym(x, "inv_n"), NULL, NULL);
@@ -63,7 +64,8 @@ static bool refuse_given(struct expansion *x, const char *what)
 {
 	for (int i = 0; i < x->m->group.n; i++)
 		if (x->m->group.at[i]->role == GROUP_GIVEN) {
-			diag(x->cx->diags, DIAG_GIVEN_CHAINS, x->m->group.at[i]->span, what, x->m->group.at[i]->name);
+			diag(x->cx->diags, DIAG_GIVEN_CHAINS, x->m->group.at[i]->span, what,
+			     x->m->group.at[i]->name);
 			return false;
 		}
 	return true;
@@ -110,14 +112,16 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 				return false;
 		}
 	}
-	if (!sweep_role(x, sweep, E, &chain, GROUP_VISIBLE) || !sweep_role(x, sweep, E, &chain, GROUP_HIDDEN) ||
+	if (!sweep_role(x, sweep, E, &chain, GROUP_VISIBLE) ||
+	    !sweep_role(x, sweep, E, &chain, GROUP_HIDDEN) ||
 	    !sweep_role(x, final, E, &chain, GROUP_VISIBLE))
 		return false;
 	if (!args->samples && !means_of(x, final, &chain, &neg_mean, GROUP_HIDDEN))
 		return false;
 	if ((args->samples || persistent) && !sweep_role(x, final, E, &chain, GROUP_HIDDEN))
 		return false;
-	gradients(x, final, &F, args->samples ? &pos_draw : &pos_mean, args->samples ? &chain : &neg_mean);
+	gradients(x, final, &F, args->samples ? &pos_draw : &pos_mean,
+	          args->samples ? &chain : &neg_mean);
 	return true;
 }
 

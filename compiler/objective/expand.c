@@ -32,7 +32,8 @@ struct expansion *expansion_new(struct cx *cx, struct model *m)
 			program_tensor(x->p, g->mean, SPACE_STATE, -1, NULL);
 	}
 	struct function *f = program_function(x->p, "init");
-	while (x->p->ndraw < m->weight.n) /* an initial distribution's stream is its parameter's number */
+	while (x->p->ndraw <
+	       m->weight.n) /* an initial distribution's stream is its parameter's number */
 		program_stream(x->p);
 	for (int i = 0; i < m->weight.n; i++) {
 		const struct weight *w = m->weight.at[i];
@@ -50,7 +51,8 @@ void assign(struct expansion *x, struct function *f, const struct sym *dst, cons
 	program_stmt(x->p, f, s);
 }
 
-/* ---- walkers ------------------------------------------------------------------------------------------- */
+/* ---- walkers
+ * ------------------------------------------------------------------------------------------- */
 static struct walkers walkers_empty(struct expansion *x, int pop)
 {
 	struct arena *a = x->cx->prog;
@@ -60,12 +62,12 @@ static struct walkers walkers_empty(struct expansion *x, int pop)
 	return w;
 }
 
-static const struct sym *state_sym(struct expansion *x, const struct group *g, const char *suffix, int pop,
-                                   enum values values)
+static const struct sym *state_sym(struct expansion *x, const struct group *g, const char *suffix,
+                                   int pop, enum values values)
 {
 	struct arena *a = x->cx->prog;
-	const struct sym *s = sym_new(a, arena_printf(a, "%s.%s", g->name, suffix), SYM_VAR, values, true,
-	                              g->sym->rank, g->sym->dim, g->span);
+	const struct sym *s = sym_new(a, arena_printf(a, "%s.%s", g->name, suffix), SYM_VAR, values,
+	                              true, g->sym->rank, g->sym->dim, g->span);
 	program_tensor(x->p, s, SPACE_STATE, pop, NULL);
 	return s;
 }
@@ -90,7 +92,8 @@ struct walkers walkers_data(struct expansion *x)
 	return w;
 }
 
-struct walkers walkers_means(struct expansion *x, const char *suffix, const struct walkers *w, enum group_role role)
+struct walkers walkers_means(struct expansion *x, const char *suffix, const struct walkers *w,
+                             enum group_role role)
 {
 	struct walkers r = walkers_empty(x, w->pop);
 	r.batch = w->batch;
@@ -111,7 +114,8 @@ struct node *at_walkers(struct expansion *x, struct node *e, const struct walker
 	return e;
 }
 
-/* ---- statements on walkers --------------------------------------------------------------------------------- */
+/* ---- statements on walkers
+ * --------------------------------------------------------------------------------- */
 static int group_number(const struct expansion *x, const struct group *g)
 {
 	for (int i = 0; i < x->m->group.n; i++)
@@ -151,13 +155,14 @@ bool sweep_role(struct expansion *x, struct function *f, const energy *E, const 
 		return false;
 	for (int b = 0; b < blocks.n; b++)
 		for (int i = 0; i < blocks.at[b].group.n; i++)
-			if (blocks.at[b].group.at[i]->role == role && !draw_group(x, f, E, blocks.at[b].group.at[i], w))
+			if (blocks.at[b].group.at[i]->role == role &&
+			    !draw_group(x, f, E, blocks.at[b].group.at[i], w))
 				return false;
 	return true;
 }
 
-void draw_independent(struct expansion *x, struct function *f, const struct walkers *w, enum group_role role,
-                      bool at_mean)
+void draw_independent(struct expansion *x, struct function *f, const struct walkers *w,
+                      enum group_role role, bool at_mean)
 {
 	struct arena *a = x->cx->prog;
 	for (int i = 0; i < x->m->group.n; i++) {
@@ -217,9 +222,12 @@ const struct sym *out_sym(struct expansion *x, const char *function, int pop)
 	return s;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------ */
+/* ---- the table
+ * ------------------------------------------------------------------------------------------------
+ */
 static const struct objective objectives[] = {
-#define OBJECTIVE(name, signature, chains, exact, expand, what) {name, signature, chains, exact, expand, what},
+#define OBJECTIVE(name, signature, chains, exact, expand, what) \
+	{name, signature, chains, exact, expand, what},
 #include "objective/objective.def"
 #undef OBJECTIVE
 };

@@ -1,5 +1,5 @@
-/* Figures of a batch, one number a row: free energy, reconstruction error, pseudo-likelihood; and the
- * sums over all states that make log Z and the exact likelihood's gradient. */
+/* Figures of a batch, one number a row: free energy, reconstruction error, pseudo-likelihood; and
+ * the sums over all states that make log Z and the exact likelihood's gradient. */
 #include "objective/internal.h"
 
 bool objective_free_energy(struct expansion *x)
@@ -71,7 +71,8 @@ bool objective_pseudo_likelihood(struct expansion *x)
 	return true;
 }
 
-/* ---- enumeration ---------------------------------------------------------------------------------------- */
+/* ---- enumeration
+ * ---------------------------------------------------------------------------------------- */
 static int64_t units_of(const struct model *m, enum group_role role)
 {
 	int64_t n = 0;
@@ -84,7 +85,8 @@ static int64_t units_of(const struct model *m, enum group_role role)
 	return n;
 }
 
-bool objective_enumerated(struct cx *cx, const struct model *m, enum group_role *side, int64_t *units)
+bool objective_enumerated(struct cx *cx, const struct model *m, enum group_role *side,
+                          int64_t *units)
 {
 	int64_t nv = units_of(m, GROUP_VISIBLE), nh = units_of(m, GROUP_HIDDEN);
 	energy F;
@@ -110,7 +112,8 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 		return false;
 	struct walkers w = walkers_new(x, "states", POP_STATES);
 	struct function *f = program_function(x->p, "enum.energy");
-	assign(x, f, out_sym(x, "enum.energy", POP_STATES), w.batch, NULL, at_walkers(x, energy_node(a, &F), &w));
+	assign(x, f, out_sym(x, "enum.energy", POP_STATES), w.batch, NULL,
+	       at_walkers(x, energy_node(a, &F), &w));
 	if (!gradient)
 		return true;
 	const struct sym *weight = out_sym(x, "enum.weight", POP_STATES);
@@ -125,7 +128,8 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 		const struct weight *wt = x->m->weight.at[i];
 		struct stmt s = {.dst = x->grad[i], .accumulate = true};
 		fresh_axes(a, wt->sym, s.at);
-		s.rhs = ex_neg(a, statistic(x, &F, wt, s.at, &mean, other, ex_access(a, weight, w.batch, NULL)));
+		s.rhs = ex_neg(
+		    a, statistic(x, &F, wt, s.at, &mean, other, ex_access(a, weight, w.batch, NULL)));
 		program_stmt(x->p, f, s);
 	}
 	return true;
