@@ -48,6 +48,7 @@ struct spot { /* where the lanes of an access are, in elements (bits: in bits) *
 	LLVMValueRef at;         /* ... within the buffer */
 	const struct bind *lane; /* NULL: one element for all lanes */
 	int64_t step;            /* from lane to lane */
+	int64_t item_step;       /* ... of `item`: 0 where the lanes are rows */
 	bool inside;             /* proved to be inside the item */
 	int64_t items;
 };
@@ -63,7 +64,7 @@ static struct spot spot_of(struct emit *e, const struct sym *s, struct lin in,
 	p.items = dgm_slot_items(slot);
 	p.inside = lin_range(e, &in, &lo, &hi) && lo >= 0 && hi < p.items;
 	if (!p.inside)
-		p.item = lin_value(e, &in, &p.lane, &p.step);
+		p.item = lin_value(e, &in, &p.lane, &p.item_step);
 	if (batch)
 		lin_add(&in, batch, dgm_item_stride(slot) * (p.bits ? 64 : 1));
 	p.at = lin_value(e, &in, &p.lane, &p.step);
@@ -139,41 +140,45 @@ static LLVMValueRef gather(struct emit *e, LLVMTypeRef element, LLVMValueRef bas
 	return emit_intrinsic(e, "llvm.masked.gather", types, 2, args, 4);
 }
 
-/* Lanes 0, step, 2*step, ... from the first, those past the end taken from the last one that
- * counts. */
-static LLVMValueRef lane_steps(struct emit *e, const struct spot *p)
+/* 0, 1, 2, ...; lanes past the end are taken from the last one that counts. */
+static LLVMValueRef lane_numbers(struct emit *e, const struct bind *b)
 {
-	const struct bind *b = p->lane;
 	LLVMValueRef v = emit_iota(e, b->lanes);
-	if (b->tail) {
-		LLVMValueRef last =
-		    LLVMBuildSub(e->b, LLVMBuildSub(e->b, b->end, b->value, ""), emit_int(e, 1), "");
-		LLVMValueRef args[] = {v, emit_splat(e, LLVMBuildTrunc(e->b, last, e->i32, ""), b->lanes)};
-		LLVMTypeRef type = LLVMTypeOf(v);
-		v = emit_intrinsic(e, "llvm.smin", &type, 1, args, 2);
-	}
-	return LLVMBuildMul(e->b, v, emit_like(e, v, (double)p->step), "");
+	if (!b->tail)
+		return v;
+	LLVMValueRef left = LLVMBuildSub(e->b, b->end, b->value, "");
+	LLVMValueRef last =
+	    LLVMBuildTrunc(e->b, LLVMBuildSub(e->b, left, emit_int(e, 1), ""), e->i32, "");
+	LLVMTypeRef type = LLVMTypeOf(v);
+	return emit_intrinsic(e, "llvm.smin", &type, 1,
+	                      (LLVMValueRef[]){v, emit_splat(e, last, b->lanes)}, 2);
 }
 
-/* Which lanes are inside the item; `steps` from the first lane. */
-static LLVMValueRef inside_mask(struct emit *e, const struct spot *p, LLVMValueRef steps)
+static LLVMValueRef steps(struct emit *e, LLVMValueRef lane, int64_t step)
+{
+	return LLVMBuildMul(e->b, lane, emit_like(e, lane, (double)step), "");
+}
+
+/* Which lanes are inside the item. */
+static LLVMValueRef inside_mask(struct emit *e, const struct spot *p, LLVMValueRef lane)
 {
 	LLVMValueRef first = LLVMBuildTrunc(e->b, p->item, e->i32, "");
-	LLVMValueRef at = LLVMBuildAdd(e->b, emit_splat(e, first, p->lane->lanes), steps, "");
+	LLVMValueRef at =
+	    LLVMBuildAdd(e->b, emit_splat(e, first, p->lane->lanes), steps(e, lane, p->item_step), "");
 	return LLVMBuildICmp(e->b, LLVMIntULT, at, emit_like(e, at, (double)p->items), "inside");
 }
 
 static LLVMValueRef load_gather(struct emit *e, const struct spot *p)
 {
-	LLVMValueRef steps = lane_steps(e, p), mask;
+	LLVMValueRef lane = lane_numbers(e, p->lane), off = steps(e, lane, p->step), mask;
 	mask = p->inside ? LLVMConstAllOnes(LLVMVectorType(e->i1, (unsigned)p->lane->lanes))
-	                 : inside_mask(e, p, steps);
+	                 : inside_mask(e, p, lane);
 	if (!p->bits)
-		return gather(e, e->f32, pointer(e, e->f32, p->base, p->at), steps, mask);
+		return gather(e, e->f32, pointer(e, e->f32, p->base, p->at), off, mask);
 	LLVMValueRef word = LLVMBuildAShr(e->b, p->at, emit_int(e, 5), "");
 	LLVMValueRef rest =
 	    LLVMBuildTrunc(e->b, LLVMBuildAnd(e->b, p->at, emit_int(e, 31), ""), e->i32, "");
-	LLVMValueRef bit = LLVMBuildAdd(e->b, emit_splat(e, rest, p->lane->lanes), steps, "");
+	LLVMValueRef bit = LLVMBuildAdd(e->b, emit_splat(e, rest, p->lane->lanes), off, "");
 	LLVMValueRef v = gather(e, e->i32, pointer(e, e->i32, p->base, word),
 	                        LLVMBuildAShr(e->b, bit, emit_like(e, bit, 5), ""), mask);
 	v = LLVMBuildLShr(e->b, v, LLVMBuildAnd(e->b, bit, emit_like(e, bit, 31), ""), "");

@@ -20,6 +20,8 @@ struct memory {
 	double *at[MAX_SYMS];
 	int n;
 	int64_t pop_rows[8];
+	double (*draw)(const struct memory *m, const struct node *draw); /* NULL: a hash */
+	bool batched;
 	int64_t row, unit; /* of the element being computed, for draws */
 };
 
@@ -65,6 +67,8 @@ static double interp_load(void *arg, const struct sym *s, int64_t row, const int
 static double interp_draw(void *arg, const struct node *draw)
 {
 	const struct memory *m = arg;
+	if (m->draw)
+		return m->draw(m, draw);
 	uint64_t x = (uint64_t)draw->num * 7919u + (uint64_t)m->row * 104729u +
 	             (uint64_t)m->unit * 1299709u + 17u;
 	x ^= x >> 31;
@@ -96,6 +100,7 @@ static inline double interp_element(struct memory *m, const struct node *rhs,
 		b[nb++] = (struct binding){batch, row};
 	m->row = row;
 	m->unit = unit;
+	m->batched = batch != NULL;
 	return ex_eval(rhs, &env, b, nb);
 }
 
