@@ -90,7 +90,7 @@ struct dgm_train {
 	uint32_t stage;
 	bool resume, quiet, json, time;
 	const char *config;                  /* text whose digest a checkpoint must agree with */
-	double time0;                        /* dgm_now() at program start, for --time */
+	double time0;                        /* dgm_now() at program start, later by the time data took to read, for --time */
 	double checkpoint_seconds;           /* at most one checkpoint in so long; 0: 10, below 0: every epoch */
 };
 /* Trains; the parameters are in the store and in out_dir/MODEL.safetensors.  On a non-finite parameter or

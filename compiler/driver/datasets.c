@@ -165,7 +165,10 @@ struct dgm_data *dataset(struct unit *u, const struct data_def *def, int *status
 	if (!read_spec(u, def, &spec))
 		return NULL;
 	*status = EXIT_RUN;
-	if (dgm_data_load(&spec, &l.data) != DGM_OK) {
+	double t = dgm_now();
+	int loaded = dgm_data_load(&spec, &l.data);
+	u->data_ms += 1000 * (dgm_now() - t);
+	if (loaded != DGM_OK) {
 		diag(u->cx.diags, DIAG_DATA_LOAD, def->span, def->name, dgm_error());
 		return NULL;
 	}

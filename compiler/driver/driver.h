@@ -33,6 +33,7 @@ struct unit {
 	struct checked *checked;
 	VEC(struct model *) model; /* one a checked model, same order */
 	double ms[8];              /* per pass */
+	double data_ms;            /* reading data sets */
 };
 /* Walks the passes up to MODEL; diagnostics are printed.  EXIT_DONE, or the status to exit with. */
 int unit_read(struct unit *u, const struct options *opt);

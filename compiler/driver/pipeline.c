@@ -31,6 +31,7 @@ void unit_time(const struct unit *u)
 		return;
 	for (int p = 0; p < PASS_COUNT; p++)
 		fprintf(stderr, "pass_ms %-6s %8.2f  %s\n", passes[p].stage, u->ms[p], passes[p].what);
+	fprintf(stderr, "data_ms %15.2f  reading data\n", u->data_ms);
 }
 
 static bool read_overrides(struct unit *u, struct override *set)

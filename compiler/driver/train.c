@@ -338,7 +338,6 @@ int job_train(struct session *s, const struct block_def *b)
 	block_plan(u, c);
 	if (!block_jit(u, c))
 		return EXIT_RUN;
-	unit_time(u);
 	int status = load_bound(s, c, t.input, &t.ninput);
 	if (status == EXIT_DONE)
 		status = read_monitors(s, c, monitor, &t.nmonitor);
@@ -375,6 +374,8 @@ int job_train(struct session *s, const struct block_def *b)
 	    [POP_STATES] = c->objective->exact ? STATE_ROWS : 1,
 	    [POP_AIS] = 1,
 	    [POP_SAMPLES] = 1};
+	unit_time(u);
+	t.time0 += u->data_ms / 1000;
 	t.store = dgm_store_new(c->mod, capacity);
 	if (t.store == NULL || dgm_train_run(&t) != DGM_OK)
 		return run_failed();

@@ -31,6 +31,7 @@ struct checked *sema_check(struct cx *cx, const struct ast_file *f, const struct
                            int nset)
 {
 	struct sema s = {.cx = cx, .a = cx->prog, .file = f, .set = set, .nset = nset};
+	s.broken = diags_errors(cx->diags) > 0;
 	s.out = NEW(cx->prog, struct checked);
 	sema_override_check(&s);
 	for (int k = 0; k < f->nitem; k++)

@@ -54,6 +54,7 @@ struct sema {
 	const struct override *set;
 	bool *set_bad; /* one an override: its key names nothing */
 	int nset;
+	bool broken; /* the parser left statements out */
 };
 
 struct entry *sema_lookup(const struct scope *sc, const char *name);

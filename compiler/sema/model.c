@@ -290,6 +290,8 @@ static void check_energy(struct sema *s, const struct scope *sc, struct model_de
 		energy = d;
 		energy_terms(s, sc, m, d->value, false);
 	}
+	if (!energy && s->broken)
+		return;
 	if (!energy) {
 		diag(s->cx->diags, DIAG_SEMA_NO_ENERGY, am->name_span, am->name);
 		sema_note(s, am->name_span, "write it as on paper: energy = - v@W@h - b@v - c@h;");
