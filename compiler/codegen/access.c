@@ -3,8 +3,9 @@
  * The lanes of an access are consecutive elements (one vector load), the same element (a scalar
  * load) or others (a gather).  Lanes past an axis' end read what lies there, up to 64 bytes behind
  * a buffer, and are never stored nor summed.  An access that the ranges of its indices do not prove
- * to be inside its item (a convolution's border) reads 0 outside. Bits: element u is bit u%8 of
- * byte u/8 (little endian words). */
+ * to be inside its item (a convolution's border) reads 0 outside.
+ *
+ * Bits: element u is bit u%8 of byte u/8 (little endian words). */
 #include "codegen/emit.h"
 
 int slot_of(const struct emit *e, const struct sym *s)
