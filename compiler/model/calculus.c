@@ -1,9 +1,9 @@
 /* Conditionals, marginals, blocks and gradients of an energy given as a sum of terms.
  *
- * The field of x[k] is -(E with x[k] = hi, minus E with x[k] = lo), term by term.  When it is free
- * of x, the elements of x are independent given the rest, the conditional is the family's at that
- * field, and E = E(x = base) + sum_k (contribution of x[k]), so that summing x out leaves E(x =
- * base) - sum_k log-partition(field[k]). */
+ * The field (and precision) of an element is found term by term, by the domain's shape (see model.h).
+ * When it is free of the group, the group's blocks are independent given the rest, and
+ *     E = E(x = base) + sum over blocks of what each contributes,
+ * so that summing x out leaves E(x = base) - sum over blocks of the log-partition. */
 #include "model/family.h"
 #include "model/model.h"
 
@@ -15,78 +15,173 @@ static bool has_family(struct cx *cx, const struct group *g)
 	return false;
 }
 
-/* Minus the difference of one term, hi against lo. */
-static struct node *term_field(const struct model *m, struct node *t, const struct group *g,
-                               const struct affine *k)
+/* ---- the field of one element ----------------------------------------------------------------------- */
+struct element {
+	const struct model *m;
+	const struct group *g;
+	struct affine k[MAX_RANK];
+};
+
+static struct node *at_element(const struct element *e, const struct idx *batch)
 {
-	struct node *hi = ex_num(m->a, g->family->hi), *lo = ex_num(m->a, g->family->lo);
-	return ex_neg(m->a, ex_delta(m->a, t, g->sym, k, hi, lo));
+	return ex_access(e->m->a, e->g->sym, batch, e->k);
 }
 
-/* The conditional of g; -1, or the term that couples units of g. */
-static int derive(const struct model *m, const energy *E, const struct group *g,
-                  struct conditional *out)
+/* x[block of k, a] := 0 for all a: the element's own one-hot block is emptied. */
+static struct node *outside_block(struct arena *a, const struct node *access, void *arg)
+{
+	const struct element *e = arg;
+	int n = access->sym->rank - 1;
+	struct guard own[MAX_RANK];
+	struct node *x = ex_access(a, access->sym, access->batch, access->map);
+	for (int i = 0; i < n; i++)
+		own[i] = (struct guard){true, affine_add(a, access->map[i], e->k[i], -1)};
+	struct affine map[MAX_RANK];
+	for (int i = 0; i < n; i++)
+		map[i] = e->k[i];
+	map[n] = access->map[n];
+	return ex_sub(a, x, ex_mask(a, own, n, ex_access(a, access->sym, access->batch, map)));
+}
+
+static struct node *own_block_empty(struct element *e, struct node *t)
+{
+	if (ex_degree(t, e->g->sym) == 1)
+		return t;
+	return ex_subst(e->m->a, t, &(struct subst){.from = e->g->sym, .fn = outside_block, .arg = e});
+}
+
+/* What one term adds to the field, and to the precision. */
+static struct node *term_field(struct element *e, struct node *t, struct node **precision)
+{
+	struct arena *a = e->m->a;
+	const struct family *fam = e->g->family;
+	const struct sym *s = e->g->sym;
+	*precision = ex_num(a, 0);
+	switch (fam->shape) {
+	case SHAPE_TWO:
+		return ex_neg(a, ex_delta(a, t, s, e->k, ex_num(a, fam->hi), ex_num(a, fam->lo)));
+	case SHAPE_ONEHOT:
+		return ex_neg(a, ex_delta(a, own_block_empty(e, t), s, e->k, ex_num(a, 1), ex_num(a, 0)));
+	case SHAPE_EXPONENTIAL:
+		return ex_neg(a, ex_diff(a, t, s, e->k));
+	case SHAPE_GAUSS:
+		break;
+	}
+	struct node *slope = ex_diff(a, t, s, e->k);
+	*precision = ex_diff(a, slope, s, e->k);
+	struct node *own = ex_mul(a, *precision, at_element(e, e->m->batch));
+	struct node *rest = ex_sub(a, slope, own);
+	return ex_neg(a, ex_mentions(rest, s) && ex_degree(slope, s) == 1 ? ex_set_one(a, slope, s, e->k, ex_num(a, 0)) : rest);
+}
+
+static struct element element_of(const struct model *m, const struct group *g, const struct idx *const *at)
+{
+	struct element e = {.m = m, .g = g};
+	for (int i = 0; i < g->sym->rank; i++)
+		e.k[i] = affine_idx(m->a, at[i]);
+	return e;
+}
+
+/* The conditional of g, given the other elements of g too where it mentions them. */
+static void derive(const struct model *m, const energy *E, const struct group *g, struct conditional *out)
 {
 	struct arena *a = m->a;
-	struct affine k[MAX_RANK];
+	struct node *p;
 	*out = (struct conditional){.group = g};
 	fresh_axes(a, g->sym, out->at);
-	for (int i = 0; i < g->sym->rank; i++)
-		k[i] = affine_idx(a, out->at[i]);
+	struct element e = element_of(m, g, out->at);
 	out->field = ex_num(a, 0);
+	out->precision = ex_num(a, 0);
 	out->term = NEW_ARRAY(a, struct span, E->n + 1);
 	for (int i = 0; i < E->n; i++) {
 		if (!ex_mentions(E->at[i].node, g->sym))
 			continue;
-		out->field = ex_add(a, out->field, term_field(m, E->at[i].node, g, k));
+		out->field = ex_add(a, out->field, term_field(&e, E->at[i].node, &p));
+		out->precision = ex_add(a, out->precision, p);
 		out->term[out->nterm++] = E->at[i].span;
 	}
-	out->mean = g->family->mean(a, out->field);
-	if (ex_mentions(out->field, g->sym))
-		for (int i = 0; i < E->n; i++)
-			if (ex_mentions(term_field(m, E->at[i].node, g, k), g->sym))
-				return i;
-	return -1;
+	out->coupled = ex_mentions(out->field, g->sym) || ex_mentions(out->precision, g->sym);
+	if (g->family->shape != SHAPE_GAUSS)
+		out->precision = NULL;
+	out->mean = g->family->mean(a, out);
+}
+
+/* The term whose field mentions the group. */
+static int coupling_term(const struct model *m, const energy *E, const struct conditional *c)
+{
+	struct element e = element_of(m, c->group, c->at);
+	struct node *p;
+	for (int i = 0; i < E->n; i++)
+		if (ex_mentions(E->at[i].node, c->group->sym) &&
+		    (ex_mentions(term_field(&e, E->at[i].node, &p), c->group->sym) || ex_mentions(p, c->group->sym)))
+			return i;
+	BUG("the field of %s mentions it, but that of no term does", c->group->name);
+}
+
+static bool precise(struct cx *cx, const struct conditional *c)
+{
+	if (c->precision == NULL)
+		return true;
+	if (c->precision->kind == N_CONST && c->precision->num <= 0) {
+		diag(cx->diags, DIAG_PRECISION, c->nterm ? c->term[0] : c->group->span, c->group->name, c->precision->num);
+		diag(cx->diags, DIAG_PRECISION_NOTE, c->group->span, c->group->name);
+		return false;
+	}
+	return true;
+}
+
+bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
+                   struct conditional *out)
+{
+	if (!has_family(cx, g))
+		return false;
+	derive(m, E, g, out);
+	return precise(cx, out);
 }
 
 bool model_conditional(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                        struct conditional *out)
 {
-	if (!has_family(cx, g))
+	if (!model_element(cx, m, E, g, out))
 		return false;
-	int culprit = derive(m, E, g, out);
-	if (culprit < 0)
+	if (!out->coupled)
 		return true;
-	diag(cx->diags, DIAG_COUPLED, E->at[culprit].span, g->name);
+	diag(cx->diags, DIAG_COUPLED, E->at[coupling_term(m, E, out)].span, g->name);
 	diag(cx->diags, DIAG_COUPLED_NOTE, g->span, g->name, g->name);
 	return false;
 }
 
-static int marginal(const struct model *m, const energy *E, const struct group *g, energy *out)
+/* ---- summing out ----------------------------------------------------------------------------------------- */
+/* Number of axes that count blocks: a one-hot block is the last axis. */
+static int block_rank(const struct group *g)
+{
+	return g->sym->rank - (g->family->shape == SHAPE_ONEHOT ? 1 : 0);
+}
+
+static bool marginal(const struct model *m, const energy *E, const struct group *g, energy *out)
 {
 	struct arena *a = m->a;
 	struct conditional c;
 	*out = (energy){0};
-	int culprit = derive(m, E, g, &c);
-	if (culprit >= 0)
-		return culprit;
+	derive(m, E, g, &c);
+	if (c.coupled || (c.precision && c.precision->kind == N_CONST && c.precision->num <= 0))
+		return false;
 	bool affine = true;
 	for (int i = 0; i < E->n; i++) {
 		int d = ex_degree(E->at[i].node, g->sym);
 		affine = affine && (d == 0 || d == 1);
 	}
-	double base = affine ? 0 : g->family->lo;
+	double base = affine || g->family->shape != SHAPE_TWO ? 0 : g->family->lo;
 	for (int i = 0; i < E->n; i++)
 		energy_push(a, out, ex_set_all(a, E->at[i].node, g->sym, base), E->at[i].span);
-	struct node *p = g->family->log_partition(a, c.field, affine);
-	struct node *sum = ex_reduce(a, RED_SUM, c.at, g->sym->rank, NULL, 0, p);
+	struct node *p = g->family->log_partition(a, &c, base);
+	struct node *sum = ex_reduce(a, RED_SUM, c.at, block_rank(g), NULL, 0, p);
 	energy_push(a, out, ex_neg(a, sum), c.nterm ? c.term[0] : g->span);
-	return -1;
+	return true;
 }
 
 /* The term that joins g to another group of its role, NULL: none. */
-static const struct term *joins_same_role(const struct model *m, const struct group *g,
-                                          const struct group **other)
+static const struct term *joins_same_role(const struct model *m, const struct group *g, const struct group **other)
 {
 	for (int i = 0; i < m->E.n; i++)
 		for (int k = 0; k < m->group.n; k++) {
@@ -98,24 +193,32 @@ static const struct term *joins_same_role(const struct model *m, const struct gr
 	return NULL;
 }
 
+/* Groups are summed out in any order that works: slabs before spikes. */
 static bool quiet_sum_out(const struct model *m, const energy *E, enum group_role role, energy *out,
                           const struct group **culprit)
 {
+	bool *done = NEW_ARRAY(m->a, bool, m->group.n), progress = true;
 	*out = *E;
-	for (int i = 0; i < m->group.n; i++) {
-		energy next;
-		*culprit = m->group.at[i];
-		if ((*culprit)->role != role)
-			continue;
-		if ((*culprit)->family == NULL || marginal(m, out, *culprit, &next) >= 0)
-			return false;
-		*out = next;
+	while (progress) {
+		progress = false;
+		*culprit = NULL;
+		for (int i = 0; i < m->group.n; i++) {
+			const struct group *g = m->group.at[i];
+			energy next;
+			if (g->role != role || done[i])
+				continue;
+			if (g->family == NULL || !marginal(m, out, g, &next)) {
+				*culprit = *culprit ? *culprit : g;
+				continue;
+			}
+			*out = next;
+			done[i] = progress = true;
+		}
 	}
-	return true;
+	return *culprit == NULL;
 }
 
-bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role,
-                   energy *out)
+bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role, energy *out)
 {
 	const struct group *g, *other;
 	struct conditional c;
@@ -136,16 +239,24 @@ bool model_free_energy(struct cx *cx, const struct model *m, const energy *E, en
 	return model_sum_out(cx, m, E, GROUP_HIDDEN, out);
 }
 
-/* ---- blocks
- * ------------------------------------------------------------------------------------------- */
+struct node *model_independent(const struct model *m, const struct group *g, const struct idx *const *at,
+                               struct node *f, struct node *p)
+{
+	struct arena *a = m->a;
+	struct node *x = ex_at(a, g->sym, m->batch, at), *e = ex_neg(a, ex_mul(a, f, x));
+	if (p)
+		e = ex_add(a, e, ex_scale(a, 0.5, ex_mul(a, p, ex_op2(a, OP_POW, x, ex_num(a, 2)))));
+	return ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, e);
+}
+
+/* ---- blocks ------------------------------------------------------------------------------------------------ */
 bool model_blocks(struct cx *cx, const struct model *m, block_vec *out)
 {
 	struct arena *a = m->a;
 	int n = m->group.n;
 	struct conditional *c = NEW_ARRAY(a, struct conditional, n);
 	for (int i = 0; i < n; i++)
-		if (m->group.at[i]->role != GROUP_GIVEN &&
-		    !model_conditional(cx, m, &m->E, m->group.at[i], &c[i]))
+		if (m->group.at[i]->role != GROUP_GIVEN && !model_element(cx, m, &m->E, m->group.at[i], &c[i]))
 			return false;
 	for (int visible = 0; visible < 2; visible++) {
 		int first = out->n;
@@ -156,8 +267,11 @@ bool model_blocks(struct cx *cx, const struct model *m, block_vec *out)
 			int b = first;
 			for (; b < out->n; b++) { /* the first block in which nothing holds g back */
 				bool fits = true;
-				for (int k = 0; k < out->at[b].group.n; k++)
-					fits = fits && !ex_mentions(c[i].field, out->at[b].group.at[k]->sym);
+				for (int k = 0; k < out->at[b].group.n; k++) {
+					const struct sym *s = out->at[b].group.at[k]->sym;
+					fits = fits && !ex_mentions(c[i].field, s) &&
+					       !(c[i].precision && ex_mentions(c[i].precision, s));
+				}
 				if (fits)
 					break;
 			}
@@ -169,8 +283,7 @@ bool model_blocks(struct cx *cx, const struct model *m, block_vec *out)
 	return true;
 }
 
-/* ---- gradients
- * ------------------------------------------------------------------------------------------- */
+/* ---- gradients ----------------------------------------------------------------------------------------------- */
 static struct node *diff_terms(const struct model *m, const energy *E, const struct weight *w,
                                const struct idx *const *at)
 {
@@ -185,16 +298,29 @@ static struct node *diff_terms(const struct model *m, const energy *E, const str
 	return sum;
 }
 
-struct node *model_gradient(const struct model *m, const energy *E, const energy *F,
-                            enum group_role role, const struct weight *w,
-                            const struct idx *const *at, bool *at_means)
+/* Means may stand for the states where no product of two units of the role's groups that depend on one
+ * another occurs: affine in each group, and no two of them joined by a term. */
+static bool means_suffice(const struct model *m, const struct node *g, enum group_role role)
+{
+	int present = 0;
+	bool joined = false;
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *x = m->group.at[i], *other;
+		int d = ex_degree(g, x->sym);
+		if (x->role != role || d == 0)
+			continue;
+		if (d != 1)
+			return false;
+		joined = joined || joins_same_role(m, x, &other) != NULL;
+		present++;
+	}
+	return present == 0 || !joined;
+}
+
+struct node *model_gradient(const struct model *m, const energy *E, const energy *F, enum group_role role,
+                            const struct weight *w, const struct idx *const *at, bool *at_means)
 {
 	struct node *g = diff_terms(m, E, w, at);
-	*at_means = true;
-	for (int i = 0; i < m->group.n; i++) {
-		int d = ex_degree(g, m->group.at[i]->sym);
-		if (m->group.at[i]->role == role && d != 0 && d != 1)
-			*at_means = false;
-	}
+	*at_means = means_suffice(m, g, role);
 	return *at_means ? g : diff_terms(m, F, w, at);
 }

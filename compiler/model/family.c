@@ -1,56 +1,144 @@
-/* The families: what a two-valued unit's field f = log p(hi)/p(lo) means.
- *   binary {0, 1}:  mean sigmoid(f),        log-partition log(1 + e^f)
- *   spin {-1, +1}:  mean tanh(f/2),         log-partition, relative to 0, log(e^(f/2) + e^(-f/2)),
- *                                           relative to lo, log(1 + e^f) */
+/* The families, one row a domain: what the field f of a unit (a Gaussian's with its precision p) means.
+ *
+ *   binary {0, 1}         mean sigmoid(f)        log-partition log(1 + e^f)
+ *   spin {-1, +1}         mean tanh(f/2)         log(e^(f/2) + e^(-f/2)) relative to 0, log(1 + e^f) to -1
+ *   categorical           mean softmax(f)        log sum_a e^f[a]
+ *   real                  mean f/p               f^2/(2p) + log(2 pi/p)/2
+ *   count, base 1/n!      mean e^f               e^f                          (Poisson) */
 #include "model/family.h"
 
+#include <math.h>
 #include <string.h>
 
-static struct node *binary_mean(struct arena *a, struct node *f)
+static struct node *num(struct arena *a, double x)
 {
-	return ex_op1(a, OP_SIGMOID, f);
+	return ex_num(a, x);
 }
 
-static struct node *binary_draw(struct arena *a, struct node *f, struct node *u)
+static struct node *power(struct arena *a, struct node *x, double e)
 {
-	return ex_op2(a, OP_LT, u, ex_op1(a, OP_SIGMOID, f));
+	return ex_op2(a, OP_POW, x, num(a, e));
 }
 
-static struct node *binary_partition(struct arena *a, struct node *f, bool affine)
+/* ---- two values --------------------------------------------------------------------------------- */
+static struct node *binary_mean(struct arena *a, const struct conditional *c)
 {
-	(void)affine;
-	return ex_op1(a, OP_SOFTPLUS, f);
+	return ex_op1(a, OP_SIGMOID, c->field);
 }
 
-static struct node *binary_field(struct arena *a, struct node *m)
+static struct node *binary_partition(struct arena *a, const struct conditional *c, double base)
 {
+	(void)base;
+	return ex_op1(a, OP_SOFTPLUS, c->field);
+}
+
+static struct node *binary_draw(struct arena *a, const struct conditional *c, struct node *u,
+                                struct node *z)
+{
+	(void)z;
+	return ex_op2(a, OP_LT, u, ex_op1(a, OP_SIGMOID, c->field));
+}
+
+static struct node *binary_natural(struct arena *a, struct node *m, struct node *v, struct node **p)
+{
+	(void)v;
+	(void)p;
 	return ex_op1(a, OP_LOGIT, m);
 }
 
-static struct node *spin_mean(struct arena *a, struct node *f)
+static struct node *spin_mean(struct arena *a, const struct conditional *c)
 {
-	return ex_op1(a, OP_TANH, ex_scale(a, 0.5, f));
+	return ex_op1(a, OP_TANH, ex_scale(a, 0.5, c->field));
 }
 
-static struct node *spin_draw(struct arena *a, struct node *f, struct node *u)
+static struct node *spin_partition(struct arena *a, const struct conditional *c, double base)
 {
-	return ex_add(a, ex_scale(a, 2, binary_draw(a, f, u)), ex_num(a, -1));
+	struct node *p = ex_op1(a, OP_SOFTPLUS, c->field);
+	return base == 0 ? ex_sub(a, p, ex_scale(a, 0.5, c->field)) : p;
 }
 
-static struct node *spin_partition(struct arena *a, struct node *f, bool affine)
+static struct node *spin_draw(struct arena *a, const struct conditional *c, struct node *u, struct node *z)
 {
-	struct node *p = ex_op1(a, OP_SOFTPLUS, f);
-	return affine ? ex_sub(a, p, ex_scale(a, 0.5, f)) : p;
+	return ex_add(a, ex_scale(a, 2, binary_draw(a, c, u, z)), num(a, -1));
 }
 
-static struct node *spin_field(struct arena *a, struct node *m)
+static struct node *spin_natural(struct arena *a, struct node *m, struct node *v, struct node **p)
 {
-	return ex_op1(a, OP_LOGIT, ex_scale(a, 0.5, ex_add(a, m, ex_num(a, 1))));
+	struct node *up = ex_scale(a, 0.5, ex_add(a, m, num(a, 1)));
+	return ex_scale(a, 0.5, binary_natural(a, up, v, p));
+}
+
+/* ---- one of q, over the last axis ------------------------------------------------------------------ */
+static struct node *onehot_partition(struct arena *a, const struct conditional *c, double base)
+{
+	const struct sym *s = c->group->sym;
+	const struct idx *last = c->at[s->rank - 1], *i = idx_new(a, last->name, last->size);
+	(void)base;
+	return ex_reduce(a, RED_LOGSUMEXP, &i, 1, NULL, 0, ex_subst_idx(a, c->field, last, affine_idx(a, i)));
+}
+
+static struct node *onehot_mean(struct arena *a, const struct conditional *c)
+{
+	return ex_op1(a, OP_EXP, ex_sub(a, c->field, onehot_partition(a, c, 0)));
+}
+
+static struct node *log_natural(struct arena *a, struct node *m, struct node *v, struct node **p)
+{
+	(void)v;
+	(void)p;
+	return ex_op1(a, OP_LOG, m);
+}
+
+/* ---- Gaussian ------------------------------------------------------------------------------------------ */
+static struct node *gauss_mean(struct arena *a, const struct conditional *c)
+{
+	return ex_mul(a, c->field, power(a, c->precision, -1));
+}
+
+static struct node *gauss_partition(struct arena *a, const struct conditional *c, double base)
+{
+	(void)base;
+	struct node *square = ex_mul(a, power(a, c->field, 2), power(a, c->precision, -1));
+	struct node *log_p = ex_op1(a, OP_LOG, c->precision);
+	return ex_add(a, ex_scale(a, 0.5, ex_sub(a, square, log_p)), num(a, 0.5 * log(2 * M_PI)));
+}
+
+static struct node *gauss_draw(struct arena *a, const struct conditional *c, struct node *u, struct node *z)
+{
+	(void)u;
+	return ex_add(a, gauss_mean(a, c), ex_mul(a, z, power(a, c->precision, -0.5)));
+}
+
+static struct node *gauss_natural(struct arena *a, struct node *m, struct node *v, struct node **p)
+{
+	*p = power(a, v, -1);
+	return ex_mul(a, m, *p);
+}
+
+/* ---- Poisson -------------------------------------------------------------------------------------------- */
+static struct node *count_mean(struct arena *a, const struct conditional *c)
+{
+	return ex_op1(a, OP_EXP, c->field);
+}
+
+static struct node *count_partition(struct arena *a, const struct conditional *c, double base)
+{
+	(void)base;
+	return count_mean(a, c);
+}
+
+static struct node *count_draw(struct arena *a, const struct conditional *c, struct node *u, struct node *z)
+{
+	(void)z;
+	return ex_op2(a, OP_POISSON, u, count_mean(a, c));
 }
 
 static const struct family families[] = {
-    {"binary", 0, 1, binary_mean, binary_draw, binary_partition, binary_field},
-    {"spin", -1, 1, spin_mean, spin_draw, spin_partition, spin_field},
+	{"binary", SHAPE_TWO, 0, 1, 0.5, binary_mean, binary_partition, binary_draw, binary_natural},
+	{"spin", SHAPE_TWO, -1, 1, 0, spin_mean, spin_partition, spin_draw, spin_natural},
+	{"categorical", SHAPE_ONEHOT, 0, 1, 1, onehot_mean, onehot_partition, NULL, log_natural},
+	{"real", SHAPE_GAUSS, -INFINITY, INFINITY, 0, gauss_mean, gauss_partition, gauss_draw, gauss_natural},
+	{"count", SHAPE_EXPONENTIAL, 0, INFINITY, 1, count_mean, count_partition, count_draw, log_natural},
 };
 
 const struct family *family_find(const char *domain)
@@ -66,6 +154,6 @@ const char *family_names(struct arena *a)
 	struct buf b;
 	buf_init(&b, a);
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-		buf_printf(&b, "%s%s", i ? " and " : "", families[i].domain);
+		buf_printf(&b, "%s%s", i ? ", " : "", families[i].domain);
 	return b.s;
 }

@@ -1,8 +1,9 @@
-/* The table of families, private to the layer. */
+/* Families of conditionals, private to the layer: one row a domain in family.c. */
 #ifndef DGM_MODEL_FAMILY_H
 #define DGM_MODEL_FAMILY_H
 #include "model/model.h"
 
 const struct family *family_find(const char *domain); /* NULL: none */
-const char *family_names(struct arena *a);            /* "binary and spin" */
+const char *family_names(struct arena *a);            /* "binary, spin, ..." */
+
 #endif

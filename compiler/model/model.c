@@ -38,6 +38,9 @@ struct model *model_build(struct cx *cx, const struct model_def *def)
 		if (g->mean == NULL && g->role == GROUP_VISIBLE)
 			g->mean = sym_new(a, arena_printf(a, "mean.%s", g->name), SYM_INPUT, VALUES_REAL, false,
 			                  v->sym->rank, v->sym->dim, v->span);
+		if (g->role == GROUP_VISIBLE && g->family && g->family->shape == SHAPE_GAUSS)
+			g->var = sym_new(a, arena_printf(a, "var.%s", g->name), SYM_INPUT, VALUES_REAL, false,
+			                 v->sym->rank, v->sym->dim, v->span);
 		vec_push(a, &m->group, g);
 	}
 	for (int i = 0; i < def->param.n; i++) {
@@ -118,9 +121,11 @@ void model_print(struct cx *cx, const struct model *m, FILE *out)
 		fprintf(out, "\n");
 		for (int i = 0; i < blocks.at[b].group.n; i++) {
 			struct conditional c;
-			if (!model_conditional(cx, m, &m->E, blocks.at[b].group.at[i], &c))
+			if (!model_element(cx, m, &m->E, blocks.at[b].group.at[i], &c))
 				return;
 			fprintf(out, "    field of %s: %s\n", c.group->name, ex_text(a, c.field));
+			if (c.precision)
+				fprintf(out, "    precision of %s: %s\n", c.group->name, ex_text(a, c.precision));
 		}
 	}
 	if (!model_free_energy(cx, m, &m->E, &F))

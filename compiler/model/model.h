@@ -3,9 +3,13 @@
  * variables is summed out.  Everything is derived by finite differences and derivatives of the terms;
  * what does not come out in closed form is refused, naming the term.
  *
- *     field of x[k]         f[k] = E(x[k] = lo) - E(x[k] = hi)          (log-odds of hi against lo)
- *     conditional           p(x[k] = hi | rest) = sigmoid(f[k]),   if f[k] is free of x
- *     marginal              -log sum_x exp(-E) = E(x = base) - sum_k (log-partition of f[k])
+ * The conditional of a group x is read off the field of its element k, by the domain's shape:
+ *     two-valued   f = E(x[k] = lo) - E(x[k] = hi)               p(hi) = sigmoid(f)
+ *     one-hot      f = E(block at 0) - E(block at x[k] = 1)      p = softmax of f over the last axis
+ *     Gaussian     a = d2E/dx[k]2, f = -dE/dx[k] at x = 0        normal(f/a, 1/a)
+ *     exponential  f = -dE/dx[k]                                 p proportional to base(x)*exp(f*x)
+ * and is closed when f (and a) are free of x.  Then E = E(x = base) + sum over the blocks of their
+ * contributions, so that summing x out leaves E(x = base) - sum over blocks of the log-partition.
  *
  * The last layer that sees the AST (through sema). */
 #ifndef DGM_MODEL_H
@@ -16,18 +20,22 @@
 
 enum group_role { GROUP_VISIBLE, GROUP_HIDDEN, GROUP_GIVEN };
 
-/* What a domain's conditional is, given the field.  One row a domain in family.c. */
+enum shape { SHAPE_TWO, SHAPE_ONEHOT, SHAPE_GAUSS, SHAPE_EXPONENTIAL };
+
+/* What a domain's conditional is, given the field (and, for Gaussians, the precision). */
+struct conditional;
 struct family {
 	const char *domain;
-	double lo, hi; /* the two values */
-	/* expectation, and a draw from a uniform number u in (0, 1) */
-	struct node *(*mean)(struct arena *a, struct node *field);
-	struct node *(*draw)(struct arena *a, struct node *field, struct node *u);
-	/* log sum over both values of exp(-energy), relative to the base value 0 when the energy is affine
-	 * in the group, to lo otherwise */
-	struct node *(*log_partition)(struct arena *a, struct node *field, bool affine);
-	/* the field whose mean is m, and the value that undoes a flip: hi + lo - x */
-	struct node *(*field_of_mean)(struct arena *a, struct node *m);
+	enum shape shape;
+	double lo, hi; /* the least and greatest value; the two of a two-valued unit */
+	double start;  /* a mean to start chains at (one-hot: of any value, they are normalised) */
+	struct node *(*mean)(struct arena *a, const struct conditional *c);
+	/* log of the sum (integral) over a block's values of exp(-energy), relative to x = base */
+	struct node *(*log_partition)(struct arena *a, const struct conditional *c, double base);
+	/* a draw of an element from a uniform u or a standard normal z; one-hot: NULL, drawn by block */
+	struct node *(*draw)(struct arena *a, const struct conditional *c, struct node *u, struct node *z);
+	/* the f (and precision *p) of the energy -f*x + p*x^2/2 of an independent unit with mean m, variance v */
+	struct node *(*natural)(struct arena *a, struct node *m, struct node *v, struct node **p);
 };
 
 struct group { /* a declared variable */
@@ -37,6 +45,7 @@ struct group { /* a declared variable */
 	const char *domain;
 	const struct sym *sym;
 	const struct sym *mean; /* SYM_INPUT: its mean over the training data */
+	const struct sym *var;  /* SYM_INPUT: its variance there, for Gaussian units; else NULL */
 	struct span span;
 };
 struct weight { /* a declared parameter */
@@ -69,13 +78,21 @@ struct conditional {
 	const struct group *group;
 	const struct idx *at[MAX_RANK]; /* the element */
 	struct node *field;             /* over at[] and the batch index; free of the group */
+	struct node *precision;         /* Gaussian shape; else NULL */
+	bool coupled;                   /* the field mentions other units of the group */
 	struct node *mean;
 	struct span *term;              /* the terms it stems from */
 	int nterm;
 };
-/* false: refused, with a diagnostic that names the term. */
+/* The conditional of one element given all others, its own group's too; false: refused. */
+bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
+                   struct conditional *out);
+/* The same where the group's blocks are independent given the rest; else refused, naming the term. */
 bool model_conditional(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                        struct conditional *out);
+/* The energy sum of -f*x + p*x^2/2 over the elements of g; f and p are expressions over at, p may be NULL. */
+struct node *model_independent(const struct model *m, const struct group *g, const struct idx *const *at,
+                               struct node *f, struct node *p);
 /* E with every group of the role summed out, one after the other; false: refused, likewise (cx NULL:
  * without a word). */
 bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role, energy *out);

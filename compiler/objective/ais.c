@@ -21,7 +21,20 @@ static energy tempered(struct expansion *x, const energy *base, struct node *b)
 	return E;
 }
 
-/* E_base = - sum_i field[i]*v[i], field the base rate's, kept in "base.v". */
+/* A symbol of the group's shape, set once to an expression. */
+static struct node *kept(struct expansion *x, struct function *f, const struct group *g, const char *name,
+                         const struct idx *const *at, struct node *value)
+{
+	struct arena *a = x->cx->prog;
+	const struct sym *s = sym_new(a, arena_printf(a, "%s.%s", name, g->name), SYM_INPUT, VALUES_REAL, false,
+	                              g->sym->rank, g->sym->dim, g->span);
+	program_tensor(x->p, s, SPACE_STATE, -1, NULL);
+	assign(x, f, s, NULL, at, value);
+	return ex_at(a, s, NULL, at);
+}
+
+/* The energy of independent units: visible ones at the data's mean and variance, hidden Gaussians standard
+ * (at b = 0 nothing else would bound them); the other hidden units have none. */
 static energy base_energy(struct expansion *x, struct function *f)
 {
 	struct arena *a = x->cx->prog;
@@ -29,17 +42,15 @@ static energy base_energy(struct expansion *x, struct function *f)
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
 		const struct idx *at[MAX_RANK];
-		if (g->role != GROUP_VISIBLE)
+		struct node *n, *p;
+		bool visible = g->role == GROUP_VISIBLE, real = g->family->shape == SHAPE_GAUSS;
+		if (g->role == GROUP_GIVEN || (!visible && !real))
 			continue;
 		fresh_axes(a, g->sym, at);
-		const struct sym *s = sym_new(a, arena_printf(a, "base.%s", g->name), SYM_INPUT,
-		                              VALUES_REAL, false, g->sym->rank, g->sym->dim, g->span);
-		program_tensor(x->p, s, SPACE_STATE, -1, NULL);
-		struct node *field = g->family->field_of_mean(a, ex_at(a, g->mean, NULL, at));
-		assign(x, f, s, NULL, at, ex_scale(a, 1 / (g->family->hi - g->family->lo), field));
-		struct node *t = ex_mul(a, ex_at(a, s, NULL, at), ex_at(a, g->sym, x->m->batch, at));
-		energy_push(a, &base, ex_neg(a, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, t)),
-		            g->span);
+		n = natural_at(x, g, at, visible, &p);
+		n = visible ? kept(x, f, g, "base", at, n) : n;
+		p = visible && p ? kept(x, f, g, "base.precision", at, p) : p;
+		energy_push(a, &base, model_independent(x->m, g, at, n, p), g->span);
 	}
 	return base;
 }
@@ -56,7 +67,8 @@ bool objective_ais(struct expansion *x)
 	assign(x, f, out_sym(x, "ais.base", -1), NULL, NULL, ex_neg(a, energy_node(a, &all)));
 
 	f = program_function(x->p, "ais.start");
-	draw_independent(x, f, &w, GROUP_VISIBLE, true);
+	if (!draw_independent(x, f, &w, GROUP_VISIBLE, true))
+		return false;
 
 	struct node *b0 = ex_access(a, scalar_sym(x, "b0"), NULL, NULL);
 	struct node *b1 = ex_access(a, scalar_sym(x, "b1"), NULL, NULL);

@@ -56,8 +56,8 @@ static void gradients(struct expansion *x, struct function *f, const energy *F,
 static bool begin_chains(struct expansion *x, const struct walkers *chain)
 {
 	struct function *f = program_function(x->p, "chains.begin");
-	draw_independent(x, f, chain, GROUP_VISIBLE, true);
-	return sweep_role(x, f, &x->m->E, chain, GROUP_HIDDEN);
+	return draw_independent(x, f, chain, GROUP_VISIBLE, true) &&
+	       sweep_role(x, f, &x->m->E, chain, GROUP_HIDDEN);
 }
 
 static bool refuse_given(struct expansion *x, const char *what)

@@ -30,6 +30,8 @@ struct expansion *expansion_new(struct cx *cx, struct model *m)
 			program_tensor(x->p, g->sym, SPACE_STATE, POP_DATA, NULL);
 		if (g->mean)
 			program_tensor(x->p, g->mean, SPACE_STATE, -1, NULL);
+		if (g->var)
+			program_tensor(x->p, g->var, SPACE_STATE, -1, NULL);
 	}
 	struct function *f = program_function(x->p, "init");
 	while (x->p->ndraw <
@@ -116,67 +118,12 @@ struct node *at_walkers(struct expansion *x, struct node *e, const struct walker
 
 /* ---- statements on walkers
  * --------------------------------------------------------------------------------- */
-static int group_number(const struct expansion *x, const struct group *g)
+int group_number(const struct expansion *x, const struct group *g)
 {
 	for (int i = 0; i < x->m->group.n; i++)
 		if (x->m->group.at[i] == g)
 			return i;
 	BUG("group %s", g->name);
-}
-
-bool draw_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
-                const struct walkers *w)
-{
-	struct arena *a = x->cx->prog;
-	struct conditional c;
-	if (!model_conditional(x->cx, x->m, E, g, &c))
-		return false;
-	struct node *u = ex_draw(a, OP_UNIFORM, program_stream(x->p));
-	assign(x, f, w->state[group_number(x, g)], w->batch, c.at,
-	       g->family->draw(a, at_walkers(x, c.field, w), u));
-	return true;
-}
-
-bool mean_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
-                const struct walkers *w, const struct sym *dst)
-{
-	struct conditional c;
-	if (!model_conditional(x->cx, x->m, E, g, &c))
-		return false;
-	assign(x, f, dst, w->batch, c.at, at_walkers(x, c.mean, w));
-	return true;
-}
-
-bool sweep_role(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
-                enum group_role role)
-{
-	block_vec blocks = {0};
-	if (!model_blocks(x->cx, x->m, &blocks))
-		return false;
-	for (int b = 0; b < blocks.n; b++)
-		for (int i = 0; i < blocks.at[b].group.n; i++)
-			if (blocks.at[b].group.at[i]->role == role &&
-			    !draw_group(x, f, E, blocks.at[b].group.at[i], w))
-				return false;
-	return true;
-}
-
-void draw_independent(struct expansion *x, struct function *f, const struct walkers *w,
-                      enum group_role role, bool at_mean)
-{
-	struct arena *a = x->cx->prog;
-	for (int i = 0; i < x->m->group.n; i++) {
-		const struct group *g = x->m->group.at[i];
-		const struct idx *at[MAX_RANK];
-		if (g->role != role)
-			continue;
-		fresh_axes(a, g->sym, at);
-		struct node *field = ex_num(a, 0);
-		if (at_mean)
-			field = g->family->field_of_mean(a, ex_at(a, g->mean, NULL, at));
-		struct node *u = ex_draw(a, OP_UNIFORM, program_stream(x->p));
-		assign(x, f, w->state[i], w->batch, at, g->family->draw(a, field, u));
-	}
 }
 
 struct node *statistic(struct expansion *x, const energy *F, const struct weight *wt,

@@ -41,34 +41,65 @@ bool objective_reconstruction(struct expansion *x)
 	return true;
 }
 
-/* log p(v[k] | rest) = -softplus(F(v) - F(v with v[k] flipped)), summed over k. */
-bool objective_pseudo_likelihood(struct expansion *x)
+/* Two values: log p(v[k] | rest) = -softplus(F(v) - F(v with v[k] flipped)), summed over k. */
+static struct node *flip_score(struct expansion *x, const energy *F, const struct group *g)
 {
 	struct arena *a = x->cx->prog;
-	energy F;
-	if (!model_free_energy(x->cx, x->m, &x->m->E, &F))
-		return false;
-	struct function *f = program_function(x->p, "pseudo_likelihood");
+	const struct idx *at[MAX_RANK];
+	struct affine k[MAX_RANK];
+	fresh_axes(a, g->sym, at);
+	for (int r = 0; r < g->sym->rank; r++)
+		k[r] = affine_idx(a, at[r]);
+	struct node *v = ex_at(a, g->sym, x->m->batch, at);
+	struct node *flipped = ex_sub(a, ex_num(a, g->family->hi + g->family->lo), v);
+	struct node *gap = ex_num(a, 0);
+	for (int t = 0; t < F->n; t++)
+		gap = ex_add(a, gap, ex_delta(a, F->at[t].node, g->sym, k, v, flipped));
+	return ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, ex_neg(a, ex_op1(a, OP_SOFTPLUS, gap)));
+}
+
+/* One-hot: log p(v[k] | rest) = sum_a v[k, a]*f[k, a] - logsumexp_a f[k, a], f the field in F. */
+static struct node *onehot_score(struct expansion *x, const energy *F, const struct group *g)
+{
+	struct arena *a = x->cx->prog;
+	struct conditional c;
+	model_element(x->cx, x->m, F, g, &c);
+	struct node *score = ex_mul(a, ex_at(a, g->sym, x->m->batch, c.at), c.field);
+	struct node *total = ex_reduce(a, RED_SUM, c.at, g->sym->rank, NULL, 0, score);
+	struct node *norm = g->family->log_partition(a, &c, 0);
+	return ex_sub(a, total, ex_reduce(a, RED_SUM, c.at, g->sym->rank - 1, NULL, 0, norm));
+}
+
+struct node *pseudo_log_likelihood(struct expansion *x, const energy *F)
+{
+	struct arena *a = x->cx->prog;
 	struct node *sum = ex_num(a, 0);
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		const struct idx *at[MAX_RANK];
-		struct affine k[MAX_RANK];
 		if (g->role != GROUP_VISIBLE)
 			continue;
-		fresh_axes(a, g->sym, at);
-		for (int r = 0; r < g->sym->rank; r++)
-			k[r] = affine_idx(a, at[r]);
-		struct node *v = ex_at(a, g->sym, x->m->batch, at);
-		struct node *flipped = ex_sub(a, ex_num(a, g->family->hi + g->family->lo), v);
-		struct node *gap = ex_num(a, 0);
-		for (int t = 0; t < F.n; t++)
-			gap = ex_add(a, gap, ex_delta(a, F.at[t].node, g->sym, k, v, flipped));
-		struct node *lp = ex_neg(a, ex_op1(a, OP_SOFTPLUS, gap));
-		sum = ex_add(a, sum, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, lp));
+		if (g->family->shape == SHAPE_TWO) {
+			sum = ex_add(a, sum, flip_score(x, F, g));
+		} else if (g->family->shape == SHAPE_ONEHOT) {
+			sum = ex_add(a, sum, onehot_score(x, F, g));
+		} else {
+			diag(x->cx->diags, DIAG_PSEUDO, g->span, g->name, g->domain);
+			return NULL;
+		}
 	}
-	assign(x, f, out_sym(x, "pseudo_likelihood", POP_DATA), x->m->batch, NULL, sum);
-	return true;
+	return sum;
+}
+
+bool objective_pseudo_likelihood(struct expansion *x)
+{
+	energy F;
+	if (!model_free_energy(x->cx, x->m, &x->m->E, &F))
+		return false;
+	struct node *sum = pseudo_log_likelihood(x, &F);
+	struct function *f = program_function(x->p, "pseudo_likelihood");
+	if (sum)
+		assign(x, f, out_sym(x, "pseudo_likelihood", POP_DATA), x->m->batch, NULL, sum);
+	return sum != NULL;
 }
 
 /* ---- enumeration
@@ -85,18 +116,33 @@ static int64_t units_of(const struct model *m, enum group_role role)
 	return n;
 }
 
-bool objective_enumerated(struct cx *cx, const struct model *m, enum group_role *side,
-                          int64_t *units)
+/* Two-valued groups only: their states can be numbered by bits. */
+static bool numbered(const struct model *m, enum group_role role)
+{
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		if (g->role == role && (g->family == NULL || g->family->shape != SHAPE_TWO))
+			return false;
+	}
+	return true;
+}
+
+bool objective_enumerated(struct cx *cx, const struct model *m, enum group_role *side, int64_t *units)
 {
 	int64_t nv = units_of(m, GROUP_VISIBLE), nh = units_of(m, GROUP_HIDDEN);
+	bool visible = numbered(m, GROUP_VISIBLE), hidden = numbered(m, GROUP_HIDDEN);
 	energy F;
 	*side = GROUP_HIDDEN;
 	*units = nh;
-	if (nh < nv && model_sum_out(NULL, m, &m->E, GROUP_VISIBLE, &F))
+	if (hidden && (nh < nv || !visible) && model_sum_out(NULL, m, &m->E, GROUP_VISIBLE, &F))
 		return true;
 	*side = GROUP_VISIBLE;
 	*units = nv;
-	return model_sum_out(cx, m, &m->E, GROUP_HIDDEN, &F);
+	if (visible)
+		return model_sum_out(cx, m, &m->E, GROUP_HIDDEN, &F);
+	if (cx)
+		diag(cx->diags, DIAG_ENUMERATE, m->group.at[0]->span, m->name);
+	return false;
 }
 
 bool objective_enumerate(struct expansion *x, bool gradient)

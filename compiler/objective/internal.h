@@ -28,8 +28,11 @@ bool mean_group(struct expansion *x, struct function *f, const energy *E, const 
 /* Draws every block with groups of the role, in order. */
 bool sweep_role(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
                 enum group_role role);
-/* Groups of the role := independent draws at the data's mean (or, where at_mean is false, uniform). */
-void draw_independent(struct expansion *x, struct function *f, const struct walkers *w, enum group_role role,
+int group_number(const struct expansion *x, const struct group *g);
+struct node *natural_at(struct expansion *x, const struct group *g, const struct idx *const *at, bool at_mean,
+                        struct node **p);
+/* Groups of the role := independent draws at the data's mean (or at the family's start). */
+bool draw_independent(struct expansion *x, struct function *f, const struct walkers *w, enum group_role role,
                       bool at_mean);
 /* A group's real-valued means: symbols "GROUP.suffix"; other roles keep w's states. */
 struct walkers walkers_means(struct expansion *x, const char *suffix, const struct walkers *w, enum group_role role);
@@ -38,6 +41,8 @@ struct walkers walkers_means(struct expansion *x, const char *suffix, const stru
 struct node *statistic(struct expansion *x, const energy *F, const struct weight *wt,
                        const struct idx *const *at, const struct walkers *w,
                        enum group_role role, struct node *scale);
+/* sum over the visible units of log p(unit | all others), F the free energy; NULL: refused. */
+struct node *pseudo_log_likelihood(struct expansion *x, const energy *F);
 const struct sym *scalar_sym(struct expansion *x, const char *name);
 const struct sym *out_sym(struct expansion *x, const char *function, int pop);
 

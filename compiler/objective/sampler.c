@@ -1,4 +1,4 @@
-/* Samples by block Gibbs: chains start at uniform states; a sweep draws the hidden blocks, then the
+/* Samples by block Gibbs: chains start at independent units; a sweep draws the hidden blocks, then the
  * visible ones; sample.mean gives the visible groups' conditional means, which pictures show. */
 #include "objective/internal.h"
 
@@ -7,7 +7,8 @@ bool objective_sampler(struct expansion *x)
 	const energy *E = &x->m->E;
 	struct walkers w = walkers_new(x, "sample", POP_SAMPLES);
 	struct walkers mean = walkers_means(x, "sample.mean", &w, GROUP_VISIBLE);
-	draw_independent(x, program_function(x->p, "sample.begin"), &w, GROUP_VISIBLE, false);
+	if (!draw_independent(x, program_function(x->p, "sample.begin"), &w, GROUP_VISIBLE, false))
+		return false;
 	struct function *f = program_function(x->p, "sample.sweep");
 	if (!sweep_role(x, f, E, &w, GROUP_HIDDEN) || !sweep_role(x, f, E, &w, GROUP_VISIBLE))
 		return false;
