@@ -92,6 +92,7 @@ static uint64_t digest(const struct dgm_raw *r, int64_t values, const struct dgm
 		h = mix(h, (uint64_t)s->kind);
 		h = mix_bytes(h, &s->value, sizeof s->value);
 		h = mix(mix(mix(h, (uint64_t)s->lo), (uint64_t)s->hi), s->seed);
+		h = mix(mix(h, (uint64_t)s->more[0]), (uint64_t)s->more[1]);
 	}
 	return h;
 }
@@ -165,7 +166,7 @@ int dgm_data_load(const struct dgm_data_spec *spec, struct dgm_data **out)
 	}
 
 	struct dgm_raw raw = {0};
-	int status = reader->read(path, spec->arg, &raw);
+	int status = reader->read(path, spec, &raw);
 	if (status)
 		return status;
 	int64_t values = dgm_raw_values(&raw);

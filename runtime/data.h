@@ -13,25 +13,33 @@ enum dgm_data_domain { DGM_DATA_REAL, DGM_DATA_UNIT, DGM_DATA_COUNT, DGM_DATA_BI
  * that holds. */
 
 enum dgm_step_kind {
-	DGM_STEP_MUL, DGM_STEP_ADD,                                   /* value; v / 255 is a product */
-	DGM_STEP_ROWS,                                                /* examples lo..hi-1 (hi < 0: to the end) */
-	DGM_STEP_COLUMNS,                                             /* columns lo..hi-1 of a rank-1 example */
-	DGM_STEP_SHUFFLE,                                             /* seed */
-	DGM_STEP_STANDARDIZE,                                         /* each unit: mean 0, variance 1 */
-	DGM_STEP_BINARIZE_FIXED, DGM_STEP_BINARIZE_RESAMPLED, DGM_STEP_BINARIZE_THRESHOLD /* seed / - / value: v > value */
+#define STEP(id, name, signature, places, picks, run) DGM_STEP_##id,
+#include "data_step.def"
+#undef STEP
+	DGM_STEP_COUNT
 };
-struct dgm_step {
+struct dgm_step { /* what a field is to a step: data_step.def */
 	enum dgm_step_kind kind;
-	double value;
-	int64_t lo, hi;
+	double value;    /* MUL, ADD: v / 255 is a product; threshold: v > value */
+	int64_t lo, hi;  /* half open: lo..hi-1; hi < 0: to the end */
+	int64_t more[2]; /* further whole numbers */
 	uint64_t seed;
 };
+struct dgm_data_work;
+struct dgm_step_row {
+	const char *name, *signature, *places;
+	bool picks;
+	int (*run)(struct dgm_data_work *w, const struct dgm_step *s);
+};
+extern const struct dgm_step_row dgm_step_table[DGM_STEP_COUNT]; /* by kind */
+
 struct dgm_data_spec {
 	const char *name;       /* of the data set in the file */
-	const char *reader;     /* "idx", "npy", "csv", "bars_and_stripes" */
+	const char *reader;     /* "idx", "npy", ...: see dgm_readers */
 	const char *path;       /* as written; searched beside base_dir, then DGM_DATA, then /usr/share/datasets */
 	const char *base_dir;   /* the folder of the .dgm file */
-	int64_t arg[4];         /* built-in sets: their sizes */
+	const char *member;     /* what to read of the file, where it holds several sets; "" or NULL: not said */
+	int64_t arg[4];         /* sizes */
 	int nstep;
 	struct dgm_step step[16];
 };
@@ -59,6 +67,10 @@ void dgm_data_free(struct dgm_data *d);
 
 /* Mean of each unit over all examples; smoothed: (sum + 1)/(n + 2), finite under logit. */
 void dgm_data_mean(const struct dgm_data *d, bool smoothed, float *mean);
+/* Variance of each unit over all examples (the mean square of the differences from the mean), of
+ * resampled data that of the drawn values; at least DGM_DATA_VARIANCE_FLOOR, so that 1/var is finite. */
+#define DGM_DATA_VARIANCE_FLOOR 1e-6f
+void dgm_data_variance(const struct dgm_data *d, float *var);
 /* Writes examples index[0..n) into a slot's buffer (f32 or bits per the slot; same number of items).
  * resampled sets draw unit u of example e at (seed, epoch or step `step`): a function of those alone. */
 int dgm_data_batch(const struct dgm_data *d, const int64_t *index, int64_t n, const struct dgm_slot *slot,
@@ -76,9 +88,11 @@ struct dgm_raw { /* what a reader gives */
 };
 struct dgm_reader {
 	const char *name;
+	const char *signature; /* of its arguments, for the compiler's call_bind: a file's begins with
+	                          path:str, another string is spec->member, whole numbers are spec->arg */
 	bool is_file;
-	int nargs; /* numbers a built-in set takes */
-	int (*read)(const char *path, const int64_t *arg, struct dgm_raw *out);
+	int nargs; /* numbers it takes */
+	int (*read)(const char *path, const struct dgm_data_spec *spec, struct dgm_raw *out);
 };
 extern const struct dgm_reader *const dgm_readers[]; /* NULL-terminated */
 #endif

@@ -8,6 +8,7 @@
 #include "data_work.h"
 #include <Random123/philox.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,9 +130,10 @@ int dgm_data_batch(const struct dgm_data *d, const int64_t *index, int64_t n,
 	return DGM_OK;
 }
 
+enum { BLOCK = 512 }; /* units whose sums are kept together */
+
 void dgm_data_mean(const struct dgm_data *d, bool smoothed, float *mean)
 {
-	enum { BLOCK = 512 }; /* units whose sums are kept together */
 	double n = (double)d->n;
 	for (int64_t lo = 0; lo < d->items; lo += BLOCK) {
 		int64_t k = d->items - lo < BLOCK ? d->items - lo : BLOCK;
@@ -150,6 +152,54 @@ void dgm_data_mean(const struct dgm_data *d, bool smoothed, float *mean)
 			mean[lo + i] = (float)(smoothed ? (s + 1) / (n + 2) : s / n);
 		}
 	}
+}
+
+/* Of k units from lo on.  n^2 times the variance is the whole number n*sum(x^2) - sum(x)^2. */
+static void variance_bytes(const struct dgm_data *d, int64_t lo, int64_t k, float *var)
+{
+	uint64_t sum[BLOCK] = {0}, square[BLOCK] = {0};
+	for (int64_t e = 0; e < d->n; e++)
+		for (int64_t i = 0; i < k; i++) {
+			unsigned x = d->u8[e * d->items + lo + i];
+			sum[i] += x;
+			square[i] += x * x;
+		}
+	for (int64_t i = 0; i < k; i++) {
+		unsigned __int128 x =
+		    (unsigned __int128)d->n * square[i] - (unsigned __int128)sum[i] * sum[i];
+		double by = d->scale / (double)d->n;
+		var[i] = (float)((double)x * by * by);
+	}
+}
+
+static void variance_floats(const struct dgm_data *d, int64_t lo, int64_t k, float *var)
+{
+	double sum[BLOCK] = {0}, square[BLOCK] = {0}, n = (double)d->n;
+	for (int64_t e = 0; e < d->n; e++)
+		for (int64_t i = 0; i < k; i++)
+			sum[i] += d->f32[e * d->items + lo + i];
+	for (int64_t e = 0; e < d->n; e++)
+		for (int64_t i = 0; i < k; i++) {
+			double x = d->f32[e * d->items + lo + i] - sum[i] / n;
+			square[i] += x * x;
+		}
+	for (int64_t i = 0; i < k; i++)
+		var[i] = (float)(square[i] / n);
+}
+
+void dgm_data_variance(const struct dgm_data *d, float *var)
+{
+	if (d->resampled)
+		dgm_data_mean(d, false, var);
+	for (int64_t lo = 0; lo < d->items && !d->resampled; lo += BLOCK) {
+		int64_t k = d->items - lo < BLOCK ? d->items - lo : BLOCK;
+		if (d->u8)
+			variance_bytes(d, lo, k, var + lo);
+		else
+			variance_floats(d, lo, k, var + lo);
+	}
+	for (int64_t i = 0; i < d->items; i++)
+		var[i] = fmaxf(d->resampled ? var[i] * (1 - var[i]) : var[i], DGM_DATA_VARIANCE_FLOOR);
 }
 
 void dgm_permutation(int64_t *index, int64_t n, uint64_t seed, uint32_t epoch)

@@ -17,7 +17,24 @@ struct dgm_data_work {
 #define DGM_STREAM_RESAMPLED 0xFFFFF002u
 #define DGM_STREAM_PERMUTATION 0xFFFFF003u
 
+#define DGM_DATA_MAX_DENSE ((int64_t)1 << 32) /* values that a step or a sparse file may grow to */
+
 int dgm_data_step(struct dgm_data_work *w, const struct dgm_step *s);
+#define STEP(id, name, signature, places, picks, run) \
+	int run(struct dgm_data_work *w, const struct dgm_step *s);
+#include "data_step.def"
+#undef STEP
+
+/* What the steps share. */
+int dgm_data_no_memory(const struct dgm_data_work *w);
+size_t dgm_data_value_size(const struct dgm_data_work *w);
+void *dgm_data_values(const struct dgm_data_work *w);
+int dgm_data_to_floats(struct dgm_data_work *w);
+void dgm_data_set_bytes(struct dgm_data_work *w, uint8_t *v); /* 0/1, in the place of what there was */
+void dgm_data_append(char *to, size_t room, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+#define CHANGED(...) dgm_data_append(w->changes, sizeof w->changes, __VA_ARGS__)
+#define PICKED(...) dgm_data_append(w->picked, sizeof w->picked, __VA_ARGS__)
+
 /* Finds the narrowest domain, brings 0/1 values to u8 with scale 1, and writes the key. */
 int dgm_data_finish(struct dgm_data_work *w);
 /* The domain of the values as they stand (probabilities: of the probabilities) and their range. */

@@ -6,9 +6,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static int read_bars(const char *path, const int64_t *arg, struct dgm_raw *out)
+static int read_bars(const char *path, const struct dgm_data_spec *spec, struct dgm_raw *out)
 {
-	int64_t n = arg[0], m = arg[1];
+	int64_t n = spec->arg[0], m = spec->arg[1];
 	(void)path;
 	if (n < 1 || m < 1)
 		return dgm_fail(DGM_EDOMAIN, "bars_and_stripes(%" PRId64 ", %" PRId64 "): sizes begin at 1",
@@ -35,4 +35,4 @@ static int read_bars(const char *path, const int64_t *arg, struct dgm_raw *out)
 	return DGM_OK;
 }
 
-const struct dgm_reader dgm_reader_bars = {"bars_and_stripes", false, 2, read_bars};
+const struct dgm_reader dgm_reader_bars = {"bars_and_stripes", "n:int m:int", false, 2, read_bars};

@@ -225,12 +225,12 @@ static int read_lines(struct lines *l, struct dgm_raw *out, struct dgm_floats *f
 	return DGM_OK;
 }
 
-static int read_csv(const char *path, const int64_t *arg, struct dgm_raw *out)
+static int read_csv(const char *path, const struct dgm_data_spec *spec, struct dgm_raw *out)
 {
 	struct dgm_stream s;
 	struct dgm_floats f = {0};
 	struct lines l = {.s = &s, .room = 1 << 16};
-	(void)arg;
+	(void)spec;
 	int status = dgm_stream_open(&s, path);
 	if (!status) {
 		l.buf = malloc((size_t)l.room + 1);
@@ -244,4 +244,4 @@ static int read_csv(const char *path, const int64_t *arg, struct dgm_raw *out)
 	return status;
 }
 
-const struct dgm_reader dgm_reader_csv = {"csv", true, 0, read_csv};
+const struct dgm_reader dgm_reader_csv = {"csv", "path:str", true, 0, read_csv};

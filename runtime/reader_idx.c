@@ -67,11 +67,11 @@ static int read_header(struct dgm_stream *s, struct dgm_elem *e, struct dgm_raw 
 	return DGM_OK;
 }
 
-static int read_idx(const char *path, const int64_t *arg, struct dgm_raw *out)
+static int read_idx(const char *path, const struct dgm_data_spec *spec, struct dgm_raw *out)
 {
 	struct dgm_stream s;
 	struct dgm_elem e = {0};
-	(void)arg;
+	(void)spec;
 	int status = dgm_stream_open(&s, path);
 	if (!status)
 		status = read_header(&s, &e, out);
@@ -81,4 +81,4 @@ static int read_idx(const char *path, const int64_t *arg, struct dgm_raw *out)
 	return status;
 }
 
-const struct dgm_reader dgm_reader_idx = {"idx", true, 0, read_idx};
+const struct dgm_reader dgm_reader_idx = {"idx", "path:str", true, 0, read_idx};

@@ -218,13 +218,13 @@ static int interpret(const char *path, const char *text, struct header *h, struc
 	return DGM_OK;
 }
 
-static int read_npy(const char *path, const int64_t *arg, struct dgm_raw *out)
+static int read_npy(const char *path, const struct dgm_data_spec *spec, struct dgm_raw *out)
 {
 	struct dgm_stream s;
 	struct dgm_elem e = {0};
 	struct header h = {.rank = 0};
 	char *text = NULL;
-	(void)arg;
+	(void)spec;
 	int status = dgm_stream_open(&s, path);
 	if (!status)
 		status = read_text(&s, &text);
@@ -248,4 +248,4 @@ static int read_npy(const char *path, const int64_t *arg, struct dgm_raw *out)
 	return status;
 }
 
-const struct dgm_reader dgm_reader_npy = {"npy", true, 0, read_npy};
+const struct dgm_reader dgm_reader_npy = {"npy", "path:str", true, 0, read_npy};

@@ -38,65 +38,90 @@ static const char *reader_list(struct arena *a)
 	return b.s;
 }
 
-static bool binarize_step(struct unit *u, const struct call *c, struct dgm_step *s)
+static bool binarize_how(struct unit *u, const struct value *v, struct dgm_step *s)
 {
-	struct value v[2];
-	if (!call_bind(&u->cx, c, "how:any seed:num=1", v, NULL))
-		return false;
-	const char *how = v[0].kind == VAL_CALL   ? v[0].call->name
-	                  : v[0].kind == VAL_NAME ? v[0].name
-	                                          : "";
-	s->seed = (uint64_t)v[1].num;
+	const char *how = v->kind == VAL_CALL ? v->call->name : v->kind == VAL_NAME ? v->name : "";
 	if (strcmp(how, "fixed") == 0) {
 		s->kind = DGM_STEP_BINARIZE_FIXED;
 	} else if (strcmp(how, "resampled") == 0) {
 		s->kind = DGM_STEP_BINARIZE_RESAMPLED;
 	} else if (strcmp(how, "threshold") == 0) {
 		struct value t[1] = {{.num = 0.5}};
-		if (v[0].kind == VAL_CALL && !call_bind(&u->cx, v[0].call, "at:num=0.5", t, NULL))
+		if (v->kind == VAL_CALL && !call_bind(&u->cx, v->call, "at:num=0.5", t, NULL))
 			return false;
 		s->kind = DGM_STEP_BINARIZE_THRESHOLD;
 		s->value = t[0].num;
 	} else {
-		diag(u->cx.diags, DIAG_BINARIZE, v[0].span);
+		diag(u->cx.diags, DIAG_BINARIZE, v->span);
 		return false;
 	}
 	return true;
 }
 
-static const struct { /* steps that are calls */
-	const char *name, *signature;
-	enum dgm_step_kind kind;
-} step_calls[] = {
-    {"binarize", NULL, DGM_STEP_BINARIZE_FIXED},      {"rows", "from:num to:num", DGM_STEP_ROWS},
-    {"columns", "from:num to:num", DGM_STEP_COLUMNS}, {"shuffle", "seed:num=1", DGM_STEP_SHUFFLE},
-    {"standardize", "", DGM_STEP_STANDARDIZE},
-};
-enum { NSTEP = sizeof step_calls / sizeof *step_calls };
+/* The k-th argument of a call, a whole number. */
+static bool whole(struct unit *u, const struct call *c, int k, const char *signature,
+                  const struct value *v, int64_t *to)
+{
+	for (; k > 0; k--)
+		signature += strcspn(signature, " ") + 1;
+	if (v->num == floor(v->num) && fabs(v->num) <= 9e15) {
+		*to = (int64_t)v->num;
+		return true;
+	}
+	diag(u->cx.diags, DIAG_SEMA_ARG_KIND, v->span, intern_n(signature, strcspn(signature, ":")),
+	     c->name, "a whole number");
+	return false;
+}
+
+/* Puts bound arguments where the row's places say. */
+static bool place(struct unit *u, const struct call *c, const struct dgm_step_row *row,
+                  const struct value *v, struct dgm_step *s)
+{
+	int64_t n = 0;
+	bool ok = true;
+	for (int k = 0; row->places[k] && ok; k++) {
+		char at = row->places[k];
+		if (at == 'b')
+			ok = binarize_how(u, &v[k], s);
+		else if (at == 'v')
+			s->value = v[k].num;
+		else
+			ok = whole(u, c, k, row->signature, &v[k], &n);
+		if (at == 'l')
+			s->lo = n;
+		if (at == 'h')
+			s->hi = n;
+		if (at == 'm' || at == 'n')
+			s->more[at - 'm'] = n;
+		if (at == 's')
+			s->seed = (uint64_t)n;
+	}
+	return ok;
+}
 
 static bool call_step(struct unit *u, const struct call *c, struct dgm_step *s)
 {
-	const char *names[NSTEP];
-	for (int i = 0; i < NSTEP; i++) {
-		struct value v[2] = {0};
-		names[i] = step_calls[i].name;
-		if (strcmp(names[i], c->name) != 0)
+	const char *names[DGM_STEP_COUNT];
+	struct buf list;
+	int n = 0;
+	buf_init(&list, u->cx.prog);
+	for (int i = 0; i < DGM_STEP_COUNT; i++) {
+		const struct dgm_step_row *row = &dgm_step_table[i];
+		struct value v[8] = {0};
+		if (row->name == NULL)
 			continue;
-		s->kind = step_calls[i].kind;
-		if (step_calls[i].signature == NULL)
-			return binarize_step(u, c, s);
-		if (!call_bind(&u->cx, c, step_calls[i].signature, v, NULL))
-			return false;
-		s->lo = (int64_t)v[0].num;
-		s->hi = (int64_t)v[1].num;
-		s->seed = (uint64_t)v[0].num;
-		return true;
+		if (strcmp(row->name, c->name) == 0) {
+			s->kind = (enum dgm_step_kind)i;
+			return call_bind(&u->cx, c, row->signature, v, NULL) && place(u, c, row, v, s);
+		}
+		buf_printf(&list, "%s%s", n ? ", " : "", row->name);
+		names[n++] = row->name;
 	}
-	const char *near = nearest_word(c->name, names, NSTEP);
+	const char *near = nearest_word(c->name, names, n);
 	diag(u->cx.diags, DIAG_DATA_STEP, c->name_span, c->name);
 	diag(u->cx.diags, DIAG_NOTE, c->name_span,
 	     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near)
-	          : "there are binarize, rows, columns, shuffle and standardize");
+	          : arena_printf(u->cx.prog, "there are %s", list.s));
 	return false;
 }
 
@@ -116,14 +141,15 @@ static bool read_spec(struct unit *u, const struct data_def *def, struct dgm_dat
 		return false;
 	}
 	out->reader = r->name;
-	struct value v[4] = {0};
-	static const char *const sizes[] = {"", "n:int", "n:int m:int", "n:int m:int k:int"};
-	if (!call_bind(&u->cx, c, r->is_file ? "path:str" : sizes[r->nargs], v, NULL))
+	struct value v[8] = {0};
+	if (!call_bind(&u->cx, c, r->signature, v, NULL))
 		return false;
-	if (r->is_file)
-		out->path = v[0].name;
-	for (int i = 0; !r->is_file && i < r->nargs; i++)
-		out->arg[i] = (int64_t)v[i].num;
+	int strings = 0, numbers = 0;
+	for (int i = 0; i < 8; i++)
+		if (v[i].kind == VAL_STR)
+			*(strings++ ? &out->member : &out->path) = v[i].name;
+		else if (numbers < r->nargs && !whole(u, c, i, r->signature, &v[i], &out->arg[numbers++]))
+			return false;
 	for (int i = 0; i < def->nstep; i++) {
 		const struct data_step *d = &def->step[i];
 		if (i == (int)(sizeof out->step / sizeof *out->step)) {
@@ -177,25 +203,76 @@ struct dgm_data *dataset(struct unit *u, const struct data_def *def, int *status
 	return l.data;
 }
 
-static bool all_spins(const struct dgm_data *d)
+static float value_at(const struct dgm_data *d, int64_t i)
 {
-	if (d->resampled)
-		return false;
+	return d->f32 ? d->f32[i] : (float)d->u8[i] * d->scale;
+}
+
+static bool holds_bits(const struct dgm_data *d, const struct group *g)
+{
+	(void)g;
+	return d->domain == DGM_DATA_BINARY;
+}
+
+static bool holds_spins(const struct dgm_data *d, const struct group *g)
+{
+	(void)g;
 	for (int64_t i = 0; i < d->n * d->items; i++) {
-		float v = d->f32 ? d->f32[i] : (float)d->u8[i] * d->scale;
-		if (v != 1 && v != -1)
+		float v = value_at(d, i);
+		if (d->resampled || (v != 1 && v != -1))
 			return false;
 	}
 	return true;
 }
+
+/* One 1 in each row of the variable's last axis. */
+static bool holds_onehot(const struct dgm_data *d, const struct group *g)
+{
+	int64_t q = g->sym->rank ? g->sym->dim[g->sym->rank - 1] : 1;
+	if (d->domain != DGM_DATA_BINARY || d->resampled)
+		return false;
+	for (int64_t i = 0; i < d->n * d->items; i += q) {
+		int ones = 0;
+		for (int64_t k = 0; k < q; k++)
+			ones += value_at(d, i + k) == 1;
+		if (ones != 1)
+			return false;
+	}
+	return true;
+}
+
+static bool holds_counts(const struct dgm_data *d, const struct group *g)
+{
+	(void)g;
+	return d->domain == DGM_DATA_BINARY || d->domain == DGM_DATA_COUNT;
+}
+
+static const struct { /* domains that not all numbers are in */
+	const char *domain;
+	bool (*holds)(const struct dgm_data *d, const struct group *g);
+	const char *mend;
+} checks[] = {
+    {"binary", holds_bits,
+     "make them 0 and 1 with  |> binarize(resampled), binarize(fixed) or binarize(threshold(0.5))"},
+    {"spin", holds_spins, "spins are -1 and +1: from 0 and 1 they come with  * 2 - 1"},
+    {"categorical", holds_onehot,
+     "each row of the last axis holds a single 1, the rest 0: whole numbers 0..q-1 become such "
+     "rows "
+     "with  |> onehot(q)"},
+    {"count", holds_counts, "counts are whole numbers from 0 on"},
+};
+enum { NCHECK = sizeof checks / sizeof *checks };
 
 bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *g, struct span at)
 {
 	static const char *const words[] = {"real numbers", "grey values in [0, 1]", "counts",
 	                                    "0 and 1"};
 	int64_t items = 1;
+	int check = 0;
 	for (int i = 0; i < g->sym->rank; i++)
 		items *= g->sym->dim[i];
+	while (check < NCHECK && strcmp(checks[check].domain, g->domain) != 0)
+		check++;
 	if (items != d->items) {
 		diag(u->cx.diags, DIAG_DATA_SIZE, at, d->name, (long long)d->items, g->name,
 		     (long long)items);
@@ -203,16 +280,10 @@ bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *
 		     arena_printf(u->cx.prog, "'%s' is declared here", g->name));
 		return false;
 	}
-	enum values v = g->sym->values;
-	bool fits = v == VALUES_BINARY ? d->domain == DGM_DATA_BINARY
-	            : v == VALUES_SPIN ? all_spins(d)
-	                               : true;
-	if (fits)
+	if (check == NCHECK || checks[check].holds(d, g))
 		return true;
-	diag(u->cx.diags, DIAG_DATA_DOMAIN, at, d->name, words[d->domain], g->name, g->domain);
-	diag(u->cx.diags, DIAG_NOTE, at,
-	     v == VALUES_SPIN ? "spins are -1 and +1: from 0 and 1 they come with  * 2 - 1"
-	                      : "make them 0 and 1 with  |> binarize(resampled), binarize(fixed) or "
-	                        "binarize(threshold(0.5))");
+	diag(u->cx.diags, DIAG_DATA_DOMAIN, at, d->name,
+	     d->resampled ? "draws of 0 and 1" : words[d->domain], g->name, g->domain);
+	diag(u->cx.diags, DIAG_NOTE, at, checks[check].mend);
 	return false;
 }
