@@ -105,14 +105,20 @@ LLVMValueRef emit_fma(struct emit *e, LLVMValueRef a, LLVMValueRef b, LLVMValueR
 LLVMValueRef emit_less(struct emit *e, LLVMValueRef a, LLVMValueRef b); /* mask a < b */
 LLVMValueRef emit_op(struct emit *e, enum op op, LLVMValueRef a, LLVMValueRef b);
 
-/* vmath.c: elementary functions in vector code */
+/* vmath.c, unit.c: elementary functions in vector code */
 LLVMValueRef emit_exp(struct emit *e, LLVMValueRef x);
 LLVMValueRef emit_log(struct emit *e, LLVMValueRef x);
 LLVMValueRef emit_sigmoid(struct emit *e, LLVMValueRef x);
 LLVMValueRef emit_softplus(struct emit *e, LLVMValueRef x);
 LLVMValueRef emit_tanh(struct emit *e, LLVMValueRef x);
 LLVMValueRef emit_logit(struct emit *e, LLVMValueRef x);
+LLVMValueRef emit_xlogx(struct emit *e, LLVMValueRef x);
 LLVMValueRef emit_pow(struct emit *e, LLVMValueRef x, LLVMValueRef y);
+/* units on [0,1] with density proportional to exp(f x) */
+LLVMValueRef emit_unit_logz(struct emit *e, LLVMValueRef f);
+LLVMValueRef emit_unit_mean(struct emit *e, LLVMValueRef f);
+LLVMValueRef emit_unit_var(struct emit *e, LLVMValueRef f);
+LLVMValueRef emit_unit_quantile(struct emit *e, LLVMValueRef u, LLVMValueRef f);
 /* uniform < sigmoid(x), without a division: u*(1 + exp(-x)) < 1 */
 LLVMValueRef emit_below_sigmoid(struct emit *e, LLVMValueRef u, LLVMValueRef x);
 
@@ -203,6 +209,8 @@ struct rt_symbol {
 	const char *name;
 	uint64_t address;
 };
+/* name(a), name(a, b) of floats, lane by lane */
+LLVMValueRef emit_call(struct emit *e, const char *name, LLVMValueRef a, LLVMValueRef b);
 const struct rt_symbol *rt_symbols(int *n);
 
 /* module.c */

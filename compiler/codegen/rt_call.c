@@ -73,6 +73,21 @@ LLVMValueRef emit_rt(struct emit *e, const char *name, LLVMValueRef *args, int n
 	return LLVMBuildCall2(e->b, type, fn, args, (unsigned)nargs, "");
 }
 
+LLVMValueRef emit_call(struct emit *e, const char *name, LLVMValueRef a, LLVMValueRef b)
+{
+	int lanes = emit_lanes(a), nargs = b ? 2 : 1;
+	if (!lanes)
+		return emit_rt(e, name, (LLVMValueRef[]){a, b}, nargs);
+	LLVMValueRef v = LLVMGetPoison(LLVMTypeOf(a));
+	for (int k = 0; k < lanes; k++) {
+		LLVMValueRef lane = LLVMConstInt(e->i32, (unsigned)k, 0), args[2];
+		args[0] = LLVMBuildExtractElement(e->b, a, lane, "");
+		args[1] = b ? LLVMBuildExtractElement(e->b, b, lane, "") : NULL;
+		v = LLVMBuildInsertElement(e->b, v, emit_rt(e, name, args, nargs), lane, "");
+	}
+	return v;
+}
+
 /* Function pointers as addresses: libm's are what LLVM calls for sin and cos. */
 const struct rt_symbol *rt_symbols(int *n)
 {

@@ -12,18 +12,9 @@
  * Largest errors (tests/unit/test_vmath.c), in units in the last place: exp 1, log 1, sigmoid 3,
  * softplus 2, tanh 2, logit 4; pow: relative 2^-22 (1 + |y log x|).  NaN gives NaN; subnormal
  * results are rounded, not flushed. */
-#include "codegen/emit.h"
+#include "codegen/vmath.h"
 
 #include <math.h>
-
-#define K(x) emit_like(e, x0, (x))
-#define ADD(p_, q_) LLVMBuildFAdd(e->b, (p_), (q_), "")
-#define SUB(p_, q_) LLVMBuildFSub(e->b, (p_), (q_), "")
-#define MUL(p_, q_) LLVMBuildFMul(e->b, (p_), (q_), "")
-#define DIV(p_, q_) LLVMBuildFDiv(e->b, (p_), (q_), "")
-#define SEL(c_, p_, q_) LLVMBuildSelect(e->b, (c_), (p_), (q_), "")
-#define LESS(p_, q_) LLVMBuildFCmp(e->b, LLVMRealOLT, (p_), (q_), "")
-#define IADD(p_, q_) LLVMBuildAdd(e->b, (p_), (q_), "")
 
 static LLVMValueRef as_int(struct emit *e, LLVMValueRef x)
 {
@@ -45,8 +36,7 @@ static LLVMValueRef shift_left(struct emit *e, LLVMValueRef x, int by)
 	return LLVMBuildShl(e->b, x, emit_like(e, x, by), "");
 }
 
-/* c[0] x^(n-1) + ... + c[n-1] */
-static LLVMValueRef horner(struct emit *e, LLVMValueRef x0, const double *c, int n)
+LLVMValueRef emit_horner(struct emit *e, LLVMValueRef x0, const double *c, int n)
 {
 	LLVMValueRef v = K(c[0]);
 	for (int k = 1; k < n; k++)
@@ -78,7 +68,7 @@ static LLVMValueRef exp_parts(struct emit *e, LLVMValueRef x0, LLVMValueRef low)
 	r = emit_fma(e, t, K(-1.42860682030941723212e-6), r);
 	if (low)
 		r = ADD(r, low);
-	LLVMValueRef p = horner(e, r, c, 6);
+	LLVMValueRef p = emit_horner(e, r, c, 6);
 	p = ADD(emit_fma(e, p, MUL(r, r), r), K(1));
 	return scale(e, p, n);
 }
@@ -95,10 +85,15 @@ static LLVMValueRef log_poly(struct emit *e, LLVMValueRef f, LLVMValueRef k)
 	                           -1.2420140846e-1, 1.4249322787e-1,  -1.6668057665e-1,
 	                           2.0000714765e-1,  -2.4999993993e-1, 3.3333331174e-1};
 	LLVMValueRef x0 = f, z = MUL(f, f);
-	LLVMValueRef y = MUL(MUL(horner(e, f, c, 9), f), z);
+	LLVMValueRef y = MUL(MUL(emit_horner(e, f, c, 9), f), z);
 	y = emit_fma(e, k, K(-2.12194440e-4), y);
 	y = emit_fma(e, z, K(-0.5), y);
 	return emit_fma(e, k, K(0.693359375), ADD(f, y));
+}
+
+LLVMValueRef emit_log1p_near(struct emit *e, LLVMValueRef x0)
+{
+	return log_poly(e, x0, K(0));
 }
 
 /* x = 2^k (1 + f) for a positive x; k as a float */
@@ -153,7 +148,7 @@ LLVMValueRef emit_tanh(struct emit *e, LLVMValueRef x0)
 	static const double c[] = {-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2,
 	                           1.33314422036e-1, -3.33332819422e-1};
 	LLVMValueRef a = emit_unary(e, "llvm.fabs", x0), z = MUL(x0, x0);
-	LLVMValueRef near = emit_fma(e, MUL(horner(e, z, c, 5), z), x0, x0);
+	LLVMValueRef near = emit_fma(e, MUL(emit_horner(e, z, c, 5), z), x0, x0);
 	LLVMValueRef far = SUB(K(1), DIV(K(2), ADD(emit_exp(e, ADD(a, a)), K(1))));
 	LLVMTypeRef type = LLVMTypeOf(x0);
 	far = emit_intrinsic(e, "llvm.copysign", &type, 1, (LLVMValueRef[]){far, x0}, 2);
@@ -167,6 +162,13 @@ LLVMValueRef emit_logit(struct emit *e, LLVMValueRef x0)
 	LLVMValueRef centre = LLVMBuildFCmp(e->b, LLVMRealOEQ, k, K(0), "");
 	f = SEL(centre, DIV(SUB(ADD(x0, x0), K(1)), rest), f);
 	return log_special(e, q, log_poly(e, f, k));
+}
+
+/* x log x, 0 at 0. */
+LLVMValueRef emit_xlogx(struct emit *e, LLVMValueRef x0)
+{
+	LLVMValueRef zero = LLVMBuildFCmp(e->b, LLVMRealOEQ, x0, K(0), "");
+	return SEL(zero, K(0), MUL(x0, emit_log(e, x0)));
 }
 
 LLVMValueRef emit_below_sigmoid(struct emit *e, LLVMValueRef u, LLVMValueRef x)

@@ -27,6 +27,14 @@ struct scope { /* the sums between the root and here */
 #define NEG(p) ex_neg(a, p)
 #define F1(o, p) ex_op1(a, OP_##o, p)
 #define F2(o, p, q) ex_op2(a, OP_##o, p, q)
+#define NONE no_derivative(self->op)
+/* of a quantile at u: 1/density = exp(log z - f x) */
+#define UNIT_DENSITY F1(EXP, SUB(F1(UNIT_LOGZ, y), MUL(y, self)))
+
+static struct node *no_derivative(enum op op)
+{
+	BUG("the derivative of %s is not known", op_name(op));
+}
 
 static struct node *op_derivative(struct arena *a, struct node *self, int operand)
 {

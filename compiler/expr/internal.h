@@ -30,4 +30,14 @@ void reduce_freshen(struct arena *a, const struct node *x, const struct idx **bo
 /* Rebuilds an operator, reduction or mask with other operands. */
 struct node *rebuild(struct arena *a, const struct node *x, struct node *const *kid);
 
+/* special.c: values of op.def */
+double op_lgamma(double x);
+double op_digamma(double x);
+double op_trigamma(double x);
+double op_poisson(double u, double rate);
+double op_unit_logz(double f);
+double op_unit_mean(double f);
+double op_unit_var(double f);
+double op_unit_quantile(double u, double f);
+
 #endif

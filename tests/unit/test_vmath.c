@@ -23,6 +23,12 @@ static const struct bound bounds[] = {
     {OP_TANH, -INFINITY, INFINITY, 2},
     {OP_SIN, -100, 100, 1},
     {OP_COS, -100, 100, 1},
+    {OP_LGAMMA, -INFINITY, INFINITY, 0.51},
+    {OP_DIGAMMA, 0, INFINITY, 0.51},
+    {OP_TRIGAMMA, 0, INFINITY, 0.51},
+    {OP_UNIT_LOGZ, -INFINITY, INFINITY, 4},
+    {OP_UNIT_MEAN, -INFINITY, INFINITY, 4},
+    {OP_UNIT_VAR, -1e4, 1e4, 9},
 };
 
 static double unit_in_last_place(double x)
@@ -136,7 +142,8 @@ static void binary(void)
 {
 	for (int op = 0; op < OP_COUNT; op++) {
 		int arity = op_arity((enum op)op);
-		if (arity == 0 || arity == 1 || op_flags((enum op)op) & OPF_DRAW)
+		if (arity == 0 || arity == 1 || op_flags((enum op)op) & OPF_DRAW || op == OP_POISSON ||
+		    op == OP_UNIT_QUANTILE)
 			continue;
 		const struct sym *sx, *sy, *sz;
 		struct fx *f = vector_of((enum op)op, &sx, &sz, &sy);
@@ -213,6 +220,113 @@ static void below_sigmoid(void)
 	fx_free(f);
 }
 
+/* At rates from 0 to 10^6: exact, above 100 but for a few that are off by one. */
+static void poisson(void)
+{
+	static const float rate[] = {0, 1e-6f, 0.3f, 1, 7.5f, 42, 99, 101, 250, 1000, 3e4f, 1e6f};
+	const struct sym *su, *sr, *sn;
+	struct fx *f = vector_of(OP_POISSON, &su, &sr, &sn);
+	float *u = data(f, su), *r = data(f, sr), *n = data(f, sn);
+	for (size_t k = 0; k < sizeof rate / sizeof *rate; k++) {
+		int off = 0;
+		dgm_uniform(u, N, 1, 2, 3, (uint32_t)k);
+		for (int i = 0; i < N; i++)
+			r[i] = rate[k];
+		fx_run(f, 1);
+		for (int i = 0; i<N; i += rate[k]> 500 ? 16 : 1) {
+			double d = fabs((double)n[i] - op_eval(OP_POISSON, (double)u[i], (double)rate[k]));
+			CU_ASSERT_FATAL(d == 0 || (d == 1 && rate[k] > 100));
+			off += d != 0;
+		}
+		if (getenv("VERBOSE"))
+			printf("\nrate %g: %d off by one", (double)rate[k], off);
+		CU_ASSERT(off <= 1);
+	}
+	static const float ends[][3] = {{NAN, 1, NAN},  {0.5f, NAN, NAN}, {0.5f, -1, NAN},
+	                                {0, 5, 0},      {1, 5, INFINITY}, {0.5f, INFINITY, INFINITY},
+	                                {0.999f, 0, 0}, {1, 0, 0}};
+	for (int i = 0; i < 8; i++) {
+		u[i] = ends[i][0];
+		r[i] = ends[i][1];
+	}
+	fx_run(f, 1);
+	for (int i = 0; i < 8; i++) {
+		CU_ASSERT(n[i] == ends[i][2] || (isnan(n[i]) && isnan(ends[i][2])));
+		double want = op_eval(OP_POISSON, (double)ends[i][0], (double)ends[i][1]);
+		CU_ASSERT(want == (double)n[i] || (isnan(want) && isnan(n[i])));
+	}
+	fx_free(f);
+}
+
+static void unit_quantile(void)
+{
+	const struct sym *su, *sf, *sx;
+	struct fx *f = vector_of(OP_UNIT_QUANTILE, &su, &sf, &sx);
+	float *u = data(f, su), *field = data(f, sf), *x = data(f, sx);
+	double worst = 0, at = 0;
+	dgm_uniform(u, N, 1, 2, 3, 4);
+	for (int i = 0; i < N; i++) {
+		float size = i % 3 ? expf((float)(i % 997) / 997 * 30 - 20) : (float)(i % 4001) * 1e-3f;
+		field[i] = i % 2 ? size : -size;
+		if (i % 101 == 0)
+			u[i] = (float)(i % 2);
+	}
+	fx_run(f, 1);
+	for (int i = 0; i < N; i++) {
+		double want = op_eval(OP_UNIT_QUANTILE, (double)u[i], (double)field[i]);
+		double error = fabs((double)x[i] - want);
+		if (!(error <= worst)) {
+			worst = error;
+			at = (double)field[i];
+		}
+	}
+	if (getenv("VERBOSE") || !(worst <= 0x1p-22))
+		printf("\nunit_quantile: 2^%.2f at %.9g", log2(worst), at);
+	CU_ASSERT(worst <= 0x1p-22);
+	fx_free(f);
+}
+
+static double load_x(void *arg, const struct sym *s, int64_t row, const int64_t *at)
+{
+	(void)row;
+	(void)at;
+	return ((const double *)arg)[s->name[0] - 'x'];
+}
+
+/* The derivative columns against central differences. */
+static void derivatives(void)
+{
+	static const double point[][2] = {{0.3, 1.2}, {0.9, -2.5}, {2.7, 0.004}, {0.05, 30}};
+	struct arena *a = arena_new();
+	struct sym *sym[2];
+	for (int k = 0; k < 2; k++)
+		sym[k] =
+		    sym_new(a, k ? "y" : "x", SYM_PARAM, VALUES_REAL, false, 0, NULL, (struct span){0});
+	struct node *x[2] = {ex_at(a, sym[0], NULL, NULL), ex_at(a, sym[1], NULL, NULL)};
+	for (int op = 0; op < OP_COUNT; op++) {
+		if (op_arity((enum op)op) < 1 || op == OP_POISSON || op == OP_TRIGAMMA || op == OP_UNIT_VAR)
+			continue;
+		struct node *e = ex_op(a, (enum op)op, x, op_arity((enum op)op));
+		for (int k = 0; k < op_arity((enum op)op); k++)
+			for (int p = 0; p < 4; p++) {
+				double at[2] = {point[p][0], point[p][1]}, h = 1e-5 * (1 + fabs(at[k])), y[2];
+				struct env env = {.load = load_x, .arg = at};
+				if ((op == OP_LOGIT || op == OP_UNIT_QUANTILE) && at[0] > 1)
+					continue;
+				double d = ex_eval(ex_diff(a, e, sym[k], NULL), &env, NULL, 0);
+				for (int s = 0; s < 2; s++) {
+					at[k] = point[p][k] + (s ? h : -h);
+					y[s] = ex_eval(e, &env, NULL, 0);
+				}
+				double want = (y[1] - y[0]) / (2 * h);
+				if (!(fabs(d - want) <= 1e-6 * (1 + fabs(want))))
+					printf("\nd %s: %g, expected %g", op_name((enum op)op), d, want);
+				CU_ASSERT(fabs(d - want) <= 1e-6 * (1 + fabs(want)));
+			}
+	}
+	arena_free(a);
+}
+
 int main(void)
 {
 	if (!codegen_init())
@@ -224,6 +338,9 @@ int main(void)
 	CU_ADD_TEST(s, binary);
 	CU_ADD_TEST(s, constant_powers);
 	CU_ADD_TEST(s, below_sigmoid);
+	CU_ADD_TEST(s, poisson);
+	CU_ADD_TEST(s, unit_quantile);
+	CU_ADD_TEST(s, derivatives);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
