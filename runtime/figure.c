@@ -38,6 +38,9 @@ int dgm_figure_mean(struct dgm_store *s, const struct dgm_figure *f, uint64_t se
 			break;
 		call.pop[f->pop] = rows;
 		call.row0[f->pop] = first;
+		if (f->start)
+			dgm_run(f->start, &call);
+		dgm_refine_run(&f->refine, s, &call);
 		dgm_run(f->fn, &call);
 		for (int64_t i = 0; i < rows; i++) {
 			double v = (double)x[i * stride], d = v - mean;

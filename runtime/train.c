@@ -83,20 +83,32 @@ static int open_trainer(struct dgm_trainer *tr)
 	return dgm_update_plan(tr);
 }
 
+int dgm_mean_fill(const struct dgm_mean_slot *m, struct dgm_store *s)
+{
+	const struct dgm_slot *slot = &s->mod->slot[m->mean_slot];
+	float *x = s->slot[m->mean_slot];
+	int64_t items = dgm_slot_items(slot);
+
+	if (slot->pop >= 0 || slot->repr != DGM_F32 || items != m->data->items)
+		return dgm_fail(DGM_ESHAPE, "%s: its examples have %" PRId64 " values, %s has %" PRId64,
+		                m->data->name, m->data->items, slot->name, items);
+	if (m->variance) {
+		dgm_data_variance(m->data, x);
+		return DGM_OK;
+	}
+	dgm_data_mean(m->data, m->smoothed, x);
+	for (int64_t u = 0; u < items; u++)
+		x[u] = m->lo + (m->hi - m->lo) * x[u];
+	return DGM_OK;
+}
+
 static int set_means(const struct dgm_trainer *tr)
 {
 	for (int i = 0; i < tr->t->nmean; i++) {
-		const struct dgm_mean_slot *m = &tr->t->mean[i];
-		const struct dgm_slot *slot = &tr->s->mod->slot[m->mean_slot];
-		float *x = tr->s->slot[m->mean_slot];
-		int64_t items = dgm_slot_items(slot);
+		int status = dgm_mean_fill(&tr->t->mean[i], tr->s);
 
-		if (slot->pop >= 0 || slot->repr != DGM_F32 || items != m->data->items)
-			return dgm_fail(DGM_ESHAPE, "%s: its examples have %" PRId64 " values, %s has %" PRId64,
-			                m->data->name, m->data->items, slot->name, items);
-		dgm_data_mean(m->data, m->smoothed, x);
-		for (int64_t u = 0; u < items; u++)
-			x[u] = m->lo + (m->hi - m->lo) * x[u];
+		if (status)
+			return status;
 	}
 	return DGM_OK;
 }

@@ -19,8 +19,21 @@ struct dgm_input { /* a state slot filled from a data set, row by row of a popul
 	const struct dgm_data *data;
 };
 
+/* An iteration on the rows of a population that is repeated until it changes little. */
+struct dgm_refine {
+	const struct dgm_function *pass; /* NULL: none */
+	int change;                      /* slot of the largest change, one number a row */
+	int pop;
+	int64_t passes;                  /* at most */
+	double tolerance;                /* stop when no row changed by more; 0: do all passes */
+};
+/* Runs on a call; the step is advanced once a pass. */
+void dgm_refine_run(const struct dgm_refine *r, const struct dgm_store *s, struct dgm_call *call);
+
 /* A batched figure averaged over data: mean of slot `out` (one number a row) over all examples of the inputs. */
 struct dgm_figure {
+	const struct dgm_function *start; /* before fn, once a block; NULL: none */
+	struct dgm_refine refine;         /* between start and fn */
 	const struct dgm_function *fn;
 	int out;
 	int pop;                /* population of inputs and out */
@@ -57,12 +70,16 @@ struct dgm_enumeration {
  * exp(-energy - log Z) and calls grad block after block.  DGM_ELIMIT beyond 2^26 states. */
 int dgm_enumerate(struct dgm_store *s, const struct dgm_enumeration *e, uint64_t seed, bool weights, double *log_z);
 
-struct dgm_mean_slot { /* a slot that is set once to the data's means: lo + (hi-lo)*mean */
+struct dgm_mean_slot { /* a slot that is set once to the data's means (lo + (hi-lo)*mean) or variances */
 	int mean_slot;
+	bool variance;
 	const struct dgm_data *data;
 	bool smoothed;
 	float lo, hi;
 };
+
+/* DGM_ESHAPE when the sizes differ. */
+int dgm_mean_fill(const struct dgm_mean_slot *m, struct dgm_store *s);
 
 struct dgm_train {
 	struct dgm_store *store;
@@ -72,9 +89,10 @@ struct dgm_train {
 	int data_pop, chain_pop;             /* chain_pop -1: no chains of their own */
 	int64_t batch, chains, epochs;
 	/* once: init (parameters), prepare, begin (chains).
-	 * each update: load a batch; first; sweep k-1 times; final (gradients); [enumeration]; the optimiser; prepare.
+	 * each update: load a batch; first; refine; sweep k-1 times; final (gradients); [enumeration]; the optimiser; prepare.
 	 * final sets every gradient; with `exact` all are zeroed before it. */
 	const struct dgm_function *init, *prepare, *begin, *first, *sweep, *final;
+	struct dgm_refine refine;
 	struct dgm_ramp k;
 	int scalar_inv_n, scalar_inv_m;      /* scalars set to 1/batch rows and 1/chains; -1: none */
 	struct dgm_enumeration *exact;       /* NULL: none.  Gradients of final are completed by it */

@@ -100,6 +100,7 @@ int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
 	if (t->scalar_inv_m >= 0)
 		tr->call.scalar[t->scalar_inv_m] = 1 / (float)(own_chains ? t->chains : rows);
 	dgm_train_call(tr, t->first);
+	dgm_refine_run(&t->refine, tr->s, &tr->call);
 	for (int64_t i = 1; i < tr->k; i++)
 		dgm_train_call(tr, t->sweep);
 	if (t->exact)

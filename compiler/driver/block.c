@@ -97,10 +97,66 @@ static bool expand_monitor(struct unit *u, struct compiled *c, struct wanted *w,
 	return ok;
 }
 
+static bool read_posterior(struct unit *u, const struct block_def *b, struct posterior *out)
+{
+	const struct clause *cl = block_clause(b, "posterior");
+	struct value v[3];
+	*out = (struct posterior){0};
+	if (cl == NULL)
+		return true;
+	const struct call *call = cl->arg[0].call;
+	if (strcmp(call->name, "meanfield") != 0) {
+		diag(u->cx.diags, DIAG_POSTERIOR, call->name_span, call->name);
+		return false;
+	}
+	if (!call_bind(&u->cx, call, "iterations:int=10 tolerance:num=0 damping:num=0", v, NULL))
+		return false;
+	*out = (struct posterior){true, (int64_t)v[0].num, v[1].num, v[2].num};
+	if (out->tolerance >= 0 && out->damping >= 0 && out->damping < 1)
+		return true;
+	diag(u->cx.diags, DIAG_POSTERIOR_RANGE, call->span);
+	return false;
+}
+
+const struct value *objective_value(const struct compiled *c, const char *name)
+{
+	const char *p = c->objective->signature;
+	size_t n = strlen(name);
+	for (int i = 0; *p; i++) {
+		if (strncmp(p, name, n) == 0 && p[n] == ':')
+			return &c->objective_arg[i];
+		p += strcspn(p, " ");
+		p += strspn(p, " ");
+	}
+	return NULL;
+}
+
+static bool read_objective_args(struct unit *u, const struct compiled *c, struct objective_args *out)
+{
+	const struct value *statistics = objective_value(c, "statistics"), *sigma = objective_value(c, "sigma"),
+	                   *target = objective_value(c, "target");
+	if (statistics) {
+		out->samples = strcmp(statistics->name, "samples") == 0;
+		if (!out->samples && strcmp(statistics->name, "means") != 0) {
+			diag(u->cx.diags, DIAG_STATISTICS, statistics->span, statistics->name);
+			return false;
+		}
+	}
+	out->sigma = sigma ? sigma->num : 0;
+	for (int i = 0; target && i < c->m->group.n; i++)
+		if (c->m->group.at[i]->role == GROUP_VISIBLE && strcmp(c->m->group.at[i]->name, target->name) == 0)
+			out->target = c->m->group.at[i];
+	if (target && out->target == NULL) {
+		diag(u->cx.diags, DIAG_TARGET, target->span, target->name);
+		return false;
+	}
+	return true;
+}
+
 static bool expand_train(struct unit *u, struct compiled *c)
 {
 	const struct clause *obj = block_clause(c->block, "objective");
-	struct objective_args args = {0};
+	struct objective_args args = {.meanfield = c->posterior.given, .damping = c->posterior.damping};
 	if (obj == NULL) {
 		diag(u->cx.diags, DIAG_NO_OBJECTIVE, c->block->span);
 		return false;
@@ -116,17 +172,7 @@ static bool expand_train(struct unit *u, struct compiled *c)
 	}
 	if (!call_bind(&u->cx, call, c->objective->signature, c->objective_arg, NULL))
 		return false;
-	for (int i = 0; i < 8; i++) {
-		const struct value *v = &c->objective_arg[i];
-		if (v->kind != VAL_NAME || v->name == NULL)
-			continue;
-		args.samples = strcmp(v->name, "samples") == 0;
-		if (!args.samples && strcmp(v->name, "means") != 0) {
-			diag(u->cx.diags, DIAG_STATISTICS, v->span, v->name);
-			return false;
-		}
-	}
-	return c->objective->expand(c->x, &args);
+	return read_objective_args(u, c, &args) && c->objective->expand(c->x, &args);
 }
 
 static bool is_ais(const struct clause *cl)
@@ -134,9 +180,19 @@ static bool is_ais(const struct clause *cl)
 	return strcmp(cl->arg[0].call->name, "ais") == 0;
 }
 
+/* The free energy of the data, or the bound on it where a posterior is asked for. */
+static bool want_free_energy(struct compiled *c, struct wanted *w, bool *bound)
+{
+	if (!c->posterior.given)
+		return want_figure(c, w, figure_find("free_energy"));
+	bool first = !*bound;
+	*bound = true;
+	return !first || objective_bound(c->x, c->posterior.damping);
+}
+
 static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w)
 {
-	bool ais = false, exact = false, ok = true;
+	bool ais = false, exact = false, bound = false, ok = true;
 	for (int i = 0; i < c->block->nclause; i++) {
 		const struct clause *cl = &c->block->clause[i];
 		const struct figure_kind *k = figure_find(cl->name);
@@ -146,7 +202,7 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 			continue;
 		const struct call *how = cl->arg[0].call;
 		struct value v[4];
-		ok = want_figure(c, w, figure_find("free_energy")) && ok;
+		ok = want_free_energy(c, w, &bound) && ok;
 		if (is_ais(cl)) {
 			ok = call_bind(&u->cx, how, "chains:int=100 betas:int=10000", v, NULL) &&
 			     (ais || objective_ais(c->x)) && ok;
@@ -171,10 +227,12 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 	     i++) { /* a conditional each, or a refusal before anything else */
 		struct conditional c;
 		const struct group *g = out->m->group.at[i];
-		if (g->role != GROUP_GIVEN && !model_conditional(&u->cx, out->m, &out->m->E, g, &c))
+		if (g->role != GROUP_GIVEN && !model_element(&u->cx, out->m, &out->m->E, g, &c))
 			return false;
 	}
 	out->x = expansion_new(&u->cx, out->m);
+	if (!read_posterior(u, b, &out->posterior))
+		return false;
 	bool ok = true;
 	if (b->kind == BLOCK_TRAIN)
 		ok = expand_train(u, out);

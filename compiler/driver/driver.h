@@ -53,8 +53,14 @@ bool figure_data(struct unit *u, const struct model *m, const struct figure_kind
                  const struct data_def **out);
 
 /* ---- block.c: a block compiled --------------------------------------------------------------------------- */
+struct posterior { /* posterior meanfield(iterations, tolerance, damping) */
+	bool given;
+	int64_t iterations;
+	double tolerance, damping;
+};
 struct compiled {
 	const struct block_def *block;
+	struct posterior posterior;
 	struct model *m;
 	const struct objective *objective; /* train */
 	struct value objective_arg[8];     /* bound to its signature */
@@ -63,6 +69,8 @@ struct compiled {
 	struct jit *jit;
 	const struct dgm_module *mod;
 };
+/* The argument of the objective by its name in the signature; NULL: it has none. */
+const struct value *objective_value(const struct compiled *c, const char *name);
 /* What the block's clauses ask for, as a program; then its plan; then code. false: diagnostics. */
 bool block_expand(struct unit *u, const struct block_def *b, struct compiled *out);
 void block_plan(struct unit *u, struct compiled *c);
@@ -97,6 +105,8 @@ struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t
 int job_means(struct session *s, const struct compiled *c, struct dgm_store *store, const struct block_def *b);
 /* A figure on the block's own data. */
 int job_figure(struct session *s, const struct compiled *c, const struct figure_kind *k, struct dgm_figure *out);
+/* minus the mean-field bound, on the block's own data. */
+int job_bound(struct session *s, const struct compiled *c, struct dgm_figure *out);
 struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c);
 int job_filters(struct session *s, const struct compiled *c, struct dgm_store *store);
 int run_failed(void); /* prints dgm_error(), returns EXIT_RUN */

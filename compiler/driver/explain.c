@@ -77,14 +77,39 @@ static void explain_energy(struct writer *w, const struct model *m)
 	places(w, s, terms_of(&m->E, s));
 }
 
-static bool explain_conditionals(struct writer *w, const struct model *m)
+/* The conditional of an element as the reader of a paper would write it. */
+static void conditional(struct writer *w, const struct conditional *c)
 {
 	struct arena *a = w->u->cx.prog;
+	const struct group *g = c->group;
+	const char *x = element(w, g->sym, c->at);
+	const char *given = w->latex ? "\\mid \\mathrm{rest}" : "| rest";
+	switch (g->family->shape) {
+	case SHAPE_TWO:
+		equation(w, arena_printf(a, "p(%s = %g %s)", x, g->family->hi, given), formula(w, ex_op1(a, OP_SIGMOID, c->field)));
+		break;
+	case SHAPE_ONEHOT:
+		equation(w, arena_printf(a, "p(%s = 1 %s)", x, given), arena_printf(a, w->latex ? "\\operatorname{softmax}\\left(%s\\right)" : "softmax(%s)", formula(w, c->field)));
+		break;
+	case SHAPE_GAUSS:
+		equation(w, arena_printf(a, "p(%s %s)", x, given),
+		         arena_printf(a, w->latex ? "\\mathcal{N}\\left(%s, \\; 1/(%s)\\right)" : "normal(mean %s, variance 1/(%s))", formula(w, c->mean), formula(w, c->precision)));
+		break;
+	case SHAPE_EXPONENTIAL:
+		equation(w, arena_printf(a, w->latex ? "E(%s %s)" : "mean of %s %s", x, given), formula(w, c->mean));
+		break;
+	}
+	if (c->coupled)
+		heading(w, "      (coupled with other units of its group: drawn in turn)");
+	places(w, c->term, c->nterm);
+}
+
+static bool explain_conditionals(struct writer *w, const struct model *m)
+{
 	block_vec blocks = {0};
 	if (!model_blocks(&w->u->cx, m, &blocks))
 		return false;
-	heading(w, "blocks of Gibbs sampling, in the order of a sweep: the units of a block are "
-	           "independent given the rest");
+	heading(w, "blocks of Gibbs sampling, in the order of a sweep: the units of a block are drawn together");
 	for (int b = 0; b < blocks.n; b++) {
 		printf(w->latex ? "%% block %d:" : "    block %d:", b + 1);
 		for (int i = 0; i < blocks.at[b].group.n; i++)
@@ -95,16 +120,9 @@ static bool explain_conditionals(struct writer *w, const struct model *m)
 	for (int b = 0; b < blocks.n; b++)
 		for (int i = 0; i < blocks.at[b].group.n; i++) {
 			struct conditional c;
-			const struct group *g = blocks.at[b].group.at[i];
-			if (!model_conditional(&w->u->cx, m, &m->E, g, &c))
+			if (!model_element(&w->u->cx, m, &m->E, blocks.at[b].group.at[i], &c))
 				return false;
-			struct node *p = ex_op1(a, OP_SIGMOID, c.field);
-			equation(
-			    w,
-			    arena_printf(a, w->latex ? "p(%s = %g \\mid \\mathrm{rest})" : "p(%s = %g | rest)",
-			                 element(w, g->sym, c.at), g->family->hi),
-			    formula(w, p));
-			places(w, c.term, c.nterm);
+			conditional(w, &c);
 		}
 	return true;
 }

@@ -35,20 +35,6 @@ static struct dgm_ramp ramp(const struct value *v)
 	return (struct dgm_ramp){v->num, v->kind == VAL_RAMP ? v->to : v->num, v->kind == VAL_RAMP};
 }
 
-/* The argument of an objective by its name in the signature; NULL: it has none. */
-static const struct value *objective_value(const struct compiled *c, const char *name)
-{
-	const char *p = c->objective->signature;
-	size_t n = strlen(name);
-	for (int i = 0; *p; i++) {
-		if (strncmp(p, name, n) == 0 && p[n] == ':')
-			return &c->objective_arg[i];
-		p += strcspn(p, " ");
-		p += strspn(p, " ");
-	}
-	return NULL;
-}
-
 /* ---- data
  * ------------------------------------------------------------------------------------------------
  */
@@ -144,25 +130,26 @@ static int read_monitors(struct session *s, const struct compiled *c, struct dgm
 	return EXIT_DONE;
 }
 
-/* Means of 0/1 data are smoothed to (sum + 1)/(n + 2), of spins to sum/(n + 2): finite under logit.
- */
-static int mean_slots(const struct compiled *c, const struct dgm_input *in, int nin,
-                      struct dgm_mean_slot *out)
+/* Means of 0/1 data and counts are smoothed to (sum + 1)/(n + 2), of spins to sum/(n + 2): finite under
+ * logit and log. */
+static void mean_slot(const struct compiled *c, const struct group *g, const struct dgm_data *d, struct dgm_mean_slot *out,
+                      int *n)
+{
+	float lo = g->sym->values == VALUES_SPIN ? -1.0f / (float)(d->n + 2) : 0.0f;
+	bool gauss = g->family && g->family->shape == SHAPE_GAUSS;
+	if (g->mean && slot(c, g->mean->name) >= 0)
+		out[(*n)++] = (struct dgm_mean_slot){.mean_slot = slot(c, g->mean->name), .data = d, .smoothed = !gauss, .lo = lo, .hi = lo + 1};
+	if (g->var && slot(c, g->var->name) >= 0)
+		out[(*n)++] = (struct dgm_mean_slot){.mean_slot = slot(c, g->var->name), .data = d, .variance = true};
+}
+
+static int mean_slots(const struct compiled *c, const struct dgm_input *in, int nin, struct dgm_mean_slot *out)
 {
 	int n = 0;
-	for (int i = 0; i < c->m->group.n; i++) {
-		const struct group *g = c->m->group.at[i];
-		for (int k = 0; g->mean && k < nin; k++) {
-			if (in[k].slot != slot(c, g->sym->name) || slot(c, g->mean->name) < 0)
-				continue;
-			float lo = g->sym->values == VALUES_SPIN ? -1.0f / (float)(in[k].data->n + 2) : 0.0f;
-			out[n++] = (struct dgm_mean_slot){.mean_slot = slot(c, g->mean->name),
-			                                  .data = in[k].data,
-			                                  .smoothed = g->sym->values != VALUES_REAL,
-			                                  .lo = lo,
-			                                  .hi = lo + 1};
-		}
-	}
+	for (int i = 0; i < c->m->group.n; i++)
+		for (int k = 0; k < nin; k++)
+			if (in[k].slot == slot(c, c->m->group.at[i]->sym->name))
+				mean_slot(c, c->m->group.at[i], in[k].data, out, &n);
 	return n;
 }
 
@@ -227,6 +214,24 @@ struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled
 	return e;
 }
 
+static struct dgm_refine refine(struct session *s, const struct compiled *c, const char *pass)
+{
+	return (struct dgm_refine){.pass = fn(c, pass),
+	                           .change = slot(c, arena_printf(s->u->cx.prog, "out.%s", pass)),
+	                           .pop = POP_DATA,
+	                           .passes = c->posterior.iterations,
+	                           .tolerance = c->posterior.tolerance};
+}
+
+int job_bound(struct session *s, const struct compiled *c, struct dgm_figure *out)
+{
+	const struct figure_kind bound = {.name = "bound", .function = "bound"};
+	int status = job_figure(s, c, &bound, out);
+	out->start = fn(c, "meanfield.start");
+	out->refine = refine(s, c, "meanfield.pass");
+	return status;
+}
+
 int job_figure(struct session *s, const struct compiled *c, const struct figure_kind *k,
                struct dgm_figure *out)
 {
@@ -245,7 +250,7 @@ int job_means(struct session *s, const struct compiled *c, struct dgm_store *sto
               const struct block_def *b)
 {
 	struct dgm_input in[DGM_MAX_POP];
-	struct dgm_mean_slot mean[DGM_MAX_POP];
+	struct dgm_mean_slot mean[2 * DGM_MAX_POP];
 	struct compiled as = *c;
 	int n;
 	as.block = b;
@@ -260,13 +265,9 @@ int job_means(struct session *s, const struct compiled *c, struct dgm_store *sto
 	if (status != EXIT_DONE)
 		return status;
 	n = mean_slots(c, in, n, mean);
-	for (int i = 0; i < n; i++) {
-		const struct dgm_slot *sl = &c->mod->slot[mean[i].mean_slot];
-		float *to = store->slot[mean[i].mean_slot];
-		dgm_data_mean(mean[i].data, mean[i].smoothed, to);
-		for (int64_t k = 0; k < dgm_slot_items(sl); k++)
-			to[k] = mean[i].lo + (mean[i].hi - mean[i].lo) * to[k];
-	}
+	for (int i = 0; i < n; i++)
+		if (dgm_mean_fill(&mean[i], store) != DGM_OK)
+			return run_failed();
 	return EXIT_DONE;
 }
 
@@ -319,7 +320,7 @@ int job_train(struct session *s, const struct block_def *b)
 {
 	struct unit *u = s->u;
 	struct compiled *c = NEW(u->cx.perm, struct compiled);
-	struct dgm_mean_slot mean[DGM_MAX_POP];
+	struct dgm_mean_slot mean[2 * DGM_MAX_POP];
 	struct dgm_monitor monitor[64];
 	struct dgm_train t = {.model = b->model->name,
 	                      .data_pop = POP_DATA,
@@ -361,6 +362,7 @@ int job_train(struct session *s, const struct block_def *b)
 	t.prepare = fn(c, "prepare");
 	t.begin = fn(c, "chains.begin");
 	t.first = fn(c, "train.first");
+	t.refine = refine(s, c, "train.pass");
 	t.sweep = fn(c, "train.sweep");
 	t.final = fn(c, "train.final");
 	t.scalar_inv_n = scalar(c, "inv_n");

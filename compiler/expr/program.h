@@ -24,6 +24,11 @@ struct stmt {
 	const struct idx *batch;         /* row of dst; NULL when dst is unbatched */
 	const struct idx *at[MAX_RANK];  /* one index an axis of dst */
 	bool accumulate;                 /* += */
+	/* The elements of dst, row-major within an item, are assigned one after the other, each seeing those
+	 * assigned before it: a sweep within a group whose units are coupled.  The last `inner` axes make one
+	 * step together. */
+	bool sequential;
+	int inner;
 	struct node *rhs;
 };
 struct function {

@@ -180,6 +180,15 @@ static bool marginal(const struct model *m, const energy *E, const struct group 
 	return true;
 }
 
+bool model_sum_out_group(const struct model *m, const energy *E, const struct group *g, energy *out)
+{
+	energy next;
+	if (g->family == NULL || !marginal(m, E, g, &next))
+		return false;
+	*out = next;
+	return true;
+}
+
 /* The term that joins g to another group of its role, NULL: none. */
 static const struct term *joins_same_role(const struct model *m, const struct group *g, const struct group **other)
 {
@@ -247,6 +256,28 @@ struct node *model_independent(const struct model *m, const struct group *g, con
 	if (p)
 		e = ex_add(a, e, ex_scale(a, 0.5, ex_mul(a, p, ex_op2(a, OP_POW, x, ex_num(a, 2)))));
 	return ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, e);
+}
+
+/* E is multi-affine in a group's units when the second difference in one unit vanishes, that is, when its
+ * field is free of the unit itself; the field may mention others of the group at most linearly. */
+bool model_factorises(struct cx *cx, const struct model *m, const energy *E)
+{
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		if (g->role != GROUP_HIDDEN)
+			continue;
+		if (!has_family(cx, g))
+			return false;
+		for (int t = 0; t < E->n; t++) {
+			int d = ex_degree(E->at[t].node, g->sym);
+			if (d == 0 || d == 1 || (d == 2 && g->family->shape == SHAPE_TWO))
+				continue;
+			diag(cx->diags, DIAG_FACTORISE, E->at[t].span, g->name);
+			diag(cx->diags, DIAG_FACTORISE_NOTE, g->span, g->name);
+			return false;
+		}
+	}
+	return true;
 }
 
 /* ---- blocks ------------------------------------------------------------------------------------------------ */
@@ -321,6 +352,6 @@ struct node *model_gradient(const struct model *m, const energy *E, const energy
                             const struct weight *w, const struct idx *const *at, bool *at_means)
 {
 	struct node *g = diff_terms(m, E, w, at);
-	*at_means = means_suffice(m, g, role);
+	*at_means = F == NULL || means_suffice(m, g, role);
 	return *at_means ? g : diff_terms(m, F, w, at);
 }

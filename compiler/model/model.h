@@ -96,10 +96,17 @@ struct node *model_independent(const struct model *m, const struct group *g, con
 /* E with every group of the role summed out, one after the other; false: refused, likewise (cx NULL:
  * without a word). */
 bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role, energy *out);
+/* One group summed out; false, and out untouched, where that has no closed form. */
+bool model_sum_out_group(const struct model *m, const energy *E, const struct group *g, energy *out);
 /* E with every hidden group summed out. */
 bool model_free_energy(struct cx *cx, const struct model *m, const energy *E, energy *out);
 struct node *energy_node(struct arena *a, const energy *E); /* the sum as one expression */
 void energy_push(struct arena *a, energy *E, struct node *x, struct span s);
+
+/* May the expectation of E under independent units be had by putting means for the units of the hidden
+ * groups?  It may where E is affine in each hidden group, or holds products of different units only; false:
+ * refused, naming the term. */
+bool model_factorises(struct cx *cx, const struct model *m, const energy *E);
 
 struct block {
 	VEC(const struct group *) group;
@@ -111,7 +118,7 @@ bool model_blocks(struct cx *cx, const struct model *m, block_vec *out);
 
 /* d F / d theta, F being E with the groups of `role` summed out: the conditional expectation of dE/dtheta.
  * `at` are the parameter's indices.  Where dE/dtheta is affine in each of those groups it is dE/dtheta with
- * the groups left in it, to be read at their conditional means (*at_means true), else the derivative of F. */
+ * the groups left in it, to be read at their conditional means (*at_means true), else the derivative of F.  F NULL: dE/dtheta in any case. */
 struct node *model_gradient(const struct model *m, const energy *E, const energy *F, enum group_role role,
                             const struct weight *w, const struct idx *const *at, bool *at_means);
 

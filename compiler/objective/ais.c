@@ -55,6 +55,46 @@ static energy base_energy(struct expansion *x, struct function *f)
 	return base;
 }
 
+/* E with as many groups summed out as can be, the hidden ones first; which are left. */
+static void sum_out_most(struct expansion *x, const energy *E, const bool *keep, energy *out)
+{
+	*out = *E;
+	for (int i = 0; i < x->m->group.n; i++)
+		if (!keep[i])
+			model_sum_out_group(x->m, out, x->m->group.at[i], out);
+}
+
+/* The groups whose states the weights depend on: those that are not summed out.  All hidden groups are where
+ * that can be; else, greedily, whatever groups can be, larger ones first. */
+static bool *states_kept(struct expansion *x, const energy *E)
+{
+	struct arena *a = x->cx->prog;
+	int n = x->m->group.n;
+	bool *keep = NEW_ARRAY(a, bool, n), *tried = NEW_ARRAY(a, bool, n);
+	energy F = *E;
+	for (int i = 0; i < n; i++)
+		keep[i] = x->m->group.at[i]->role != GROUP_HIDDEN;
+	if (model_sum_out(NULL, x->m, E, GROUP_HIDDEN, &F))
+		return keep;
+	F = *E;
+	for (int round = 0; round < n; round++) {
+		int best = -1;
+		int64_t most = -1;
+		for (int i = 0; i < n; i++) {
+			int64_t items = 1;
+			for (int k = 0; k < x->m->group.at[i]->sym->rank; k++)
+				items *= x->m->group.at[i]->sym->dim[k];
+			if (!tried[i] && items > most) {
+				best = i;
+				most = items;
+			}
+		}
+		tried[best] = true;
+		keep[best] = x->m->group.at[best]->role == GROUP_GIVEN || !model_sum_out_group(x->m, &F, x->m->group.at[best], &F);
+	}
+	return keep;
+}
+
 bool objective_ais(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
@@ -67,14 +107,15 @@ bool objective_ais(struct expansion *x)
 	assign(x, f, out_sym(x, "ais.base", -1), NULL, NULL, ex_neg(a, energy_node(a, &all)));
 
 	f = program_function(x->p, "ais.start");
-	if (!draw_independent(x, f, &w, GROUP_VISIBLE, true))
+	if (!draw_independent(x, f, &w, GROUP_VISIBLE, true) || !draw_independent(x, f, &w, GROUP_HIDDEN, false))
 		return false;
 
 	struct node *b0 = ex_access(a, scalar_sym(x, "b0"), NULL, NULL);
 	struct node *b1 = ex_access(a, scalar_sym(x, "b1"), NULL, NULL);
 	energy E0 = tempered(x, &base, b0), E1 = tempered(x, &base, b1);
-	if (!model_free_energy(x->cx, x->m, &E0, &F0) || !model_free_energy(x->cx, x->m, &E1, &F1))
-		return false;
+	const bool *keep = states_kept(x, &E1);
+	sum_out_most(x, &E0, keep, &F0);
+	sum_out_most(x, &E1, keep, &F1);
 	f = program_function(x->p, "ais.step");
 	struct node *lw = ex_sub(a, energy_node(a, &F0), energy_node(a, &F1));
 	assign(x, f, out_sym(x, "ais.step", POP_AIS), w.batch, NULL, at_walkers(x, lw, &w));

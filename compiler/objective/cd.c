@@ -22,14 +22,14 @@ static bool means_of(struct expansion *x, struct function *f, const struct walke
 	return true;
 }
 
-static void copy_hidden(struct expansion *x, struct function *f, const struct walkers *from,
-                        const struct walkers *to)
+static void copy_role(struct expansion *x, struct function *f, const struct walkers *from,
+                      const struct walkers *to, enum group_role role)
 {
 	struct arena *a = x->cx->prog;
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
 		const struct idx *at[MAX_RANK];
-		if (g->role != GROUP_HIDDEN)
+		if (g->role != role)
 			continue;
 		fresh_axes(a, g->sym, at);
 		assign(x, f, to->state[i], to->batch, at, ex_at(a, from->state[i], from->batch, at));
@@ -51,6 +51,23 @@ static void gradients(struct expansion *x, struct function *f, const energy *F,
 			g = ex_sub(a, g, statistic(x, F, wt, at, neg, GROUP_HIDDEN, inv_m));
 		assign(x, f, x->grad[i], NULL, at, g);
 	}
+}
+
+/* Does a visible unit's conditional read other visible units?  Then chains need the batch's to start from. */
+static bool visible_coupled(struct expansion *x)
+{
+	for (int i = 0; i < x->m->group.n; i++) {
+		struct conditional c;
+		if (x->m->group.at[i]->role != GROUP_VISIBLE)
+			continue;
+		model_element(x->cx, x->m, &x->m->E, x->m->group.at[i], &c);
+		for (int k = 0; k < x->m->group.n; k++)
+			if (x->m->group.at[k]->role == GROUP_VISIBLE &&
+			    (ex_mentions(c.field, x->m->group.at[k]->sym) ||
+			     (c.precision && ex_mentions(c.precision, x->m->group.at[k]->sym))))
+				return true;
+	}
+	return false;
 }
 
 static bool begin_chains(struct expansion *x, const struct walkers *chain)
@@ -75,7 +92,12 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 {
 	const energy *E = &x->m->E;
 	energy F;
-	if (!model_free_energy(x->cx, x->m, E, &F) || (persistent && !refuse_given(x, "sml")))
+	if (!model_free_energy(x->cx, x->m, E, &F)) {
+		if (persistent)
+			diag(x->cx->diags, DIAG_NEEDS_POSTERIOR, x->m->group.at[0]->span);
+		return false;
+	}
+	if (persistent && !refuse_given(x, "sml"))
 		return false;
 	struct walkers data = walkers_data(x);
 	struct walkers chain = walkers_new(x, "chain", persistent ? POP_CHAINS : POP_DATA);
@@ -93,11 +115,13 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 	struct function *sweep = program_function(x->p, "train.sweep");
 	struct function *final = program_function(x->p, "train.final");
 	struct function *positive = persistent ? final : first;
+	if (!persistent && visible_coupled(x))
+		copy_role(x, positive, &data, &chain, GROUP_VISIBLE);
 	if (args->samples) {
 		if (!sweep_role(x, positive, E, &pos_draw, GROUP_HIDDEN))
 			return false;
 		if (!persistent)
-			copy_hidden(x, positive, &pos_draw, &chain);
+			copy_role(x, positive, &pos_draw, &chain, GROUP_HIDDEN);
 	} else {
 		struct walkers start = chain; /* hidden chains drawn from the examples */
 		start.batch = data.batch;
@@ -125,6 +149,32 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 	return true;
 }
 
+/* Hidden groups joined by terms: the data's half at mean-field means, the model's at the chains' states. */
+static bool expand_meanfield(struct expansion *x, const struct objective_args *args)
+{
+	const energy *E = &x->m->E;
+	if (!meanfield_allowed(x) || !refuse_given(x, "sml"))
+		return false;
+	struct walkers data = walkers_data(x), chain = walkers_new(x, "chain", POP_CHAINS);
+	struct walkers q = walkers_means(x, "q", &data, GROUP_HIDDEN);
+	struct function *begin = program_function(x->p, "chains.begin");
+	if (!draw_independent(x, begin, &chain, GROUP_VISIBLE, true) ||
+	    !draw_independent(x, begin, &chain, GROUP_HIDDEN, false))
+		return false;
+	meanfield_start(x, program_function(x->p, "train.first"), &q);
+	if (!meanfield_pass(x, program_function(x->p, "train.pass"), &q, args->damping))
+		return false;
+	const char *const names[] = {"train.sweep", "train.final"};
+	struct function *f = NULL;
+	for (int i = 0; i < 2; i++) {
+		f = program_function(x->p, names[i]);
+		if (!sweep_role(x, f, E, &chain, GROUP_HIDDEN) || !sweep_role(x, f, E, &chain, GROUP_VISIBLE))
+			return false;
+	}
+	gradients(x, f, NULL, &q, &chain);
+	return true;
+}
+
 bool expand_cd(struct expansion *x, const struct objective_args *args)
 {
 	return expand_chains(x, args, false);
@@ -132,7 +182,7 @@ bool expand_cd(struct expansion *x, const struct objective_args *args)
 
 bool expand_sml(struct expansion *x, const struct objective_args *args)
 {
-	return expand_chains(x, args, true);
+	return args->meanfield ? expand_meanfield(x, args) : expand_chains(x, args, true);
 }
 
 /* The exact likelihood: final gives the data's half of the gradient, enum.grad the model's. */

@@ -41,13 +41,11 @@ bool objective_reconstruction(struct expansion *x)
 	return true;
 }
 
-/* Two values: log p(v[k] | rest) = -softplus(F(v) - F(v with v[k] flipped)), summed over k. */
-static struct node *flip_score(struct expansion *x, const energy *F, const struct group *g)
+/* F(v) - F(v with v[at] flipped) */
+struct node *flip_gap(struct expansion *x, const energy *F, const struct group *g, const struct idx *const *at)
 {
 	struct arena *a = x->cx->prog;
-	const struct idx *at[MAX_RANK];
 	struct affine k[MAX_RANK];
-	fresh_axes(a, g->sym, at);
 	for (int r = 0; r < g->sym->rank; r++)
 		k[r] = affine_idx(a, at[r]);
 	struct node *v = ex_at(a, g->sym, x->m->batch, at);
@@ -55,7 +53,17 @@ static struct node *flip_score(struct expansion *x, const energy *F, const struc
 	struct node *gap = ex_num(a, 0);
 	for (int t = 0; t < F->n; t++)
 		gap = ex_add(a, gap, ex_delta(a, F->at[t].node, g->sym, k, v, flipped));
-	return ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, ex_neg(a, ex_op1(a, OP_SOFTPLUS, gap)));
+	return gap;
+}
+
+/* Two values: log p(v[k] | rest) = -softplus(F(v) - F(v with v[k] flipped)), summed over k. */
+static struct node *flip_score(struct expansion *x, const energy *F, const struct group *g)
+{
+	struct arena *a = x->cx->prog;
+	const struct idx *at[MAX_RANK];
+	fresh_axes(a, g->sym, at);
+	struct node *miss = ex_op1(a, OP_SOFTPLUS, flip_gap(x, F, g, at));
+	return ex_neg(a, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, miss));
 }
 
 /* One-hot: log p(v[k] | rest) = sum_a v[k, a]*f[k, a] - logsumexp_a f[k, a], f the field in F. */

@@ -37,12 +37,20 @@ bool draw_independent(struct expansion *x, struct function *f, const struct walk
 /* A group's real-valued means: symbols "GROUP.suffix"; other roles keep w's states. */
 struct walkers walkers_means(struct expansion *x, const char *suffix, const struct walkers *w, enum group_role role);
 
+/* Mean field on the hidden groups' means in q. */
+bool meanfield_allowed(struct expansion *x);
+void meanfield_start(struct expansion *x, struct function *f, const struct walkers *q);
+bool meanfield_pass(struct expansion *x, struct function *f, const struct walkers *q, double damping);
+/* The bound on log p(v) + log Z. */
+struct node *meanfield_bound(struct expansion *x, const struct walkers *q);
+
 /* Sum over the walkers of scale * dE/dtheta, the groups of `role` (summed out in F) at their means in w. */
 struct node *statistic(struct expansion *x, const energy *F, const struct weight *wt,
                        const struct idx *const *at, const struct walkers *w,
                        enum group_role role, struct node *scale);
 /* sum over the visible units of log p(unit | all others), F the free energy; NULL: refused. */
 struct node *pseudo_log_likelihood(struct expansion *x, const energy *F);
+struct node *flip_gap(struct expansion *x, const energy *F, const struct group *g, const struct idx *const *at);
 const struct sym *scalar_sym(struct expansion *x, const char *name);
 const struct sym *out_sym(struct expansion *x, const char *function, int pop);
 

@@ -6,6 +6,7 @@
  * init               parameters := their initial distributions
  * chains.begin       chain states := independent units at the data's mean
  * train.first        (data) conditional statistics, start of the chains
+ * train.pass         (data) with a mean-field posterior: one pass over the hidden groups' means
  * train.sweep        one sweep of block Gibbs sampling on the chains
  * train.final        the last sweep; gradients := their estimate for the mean negative log-likelihood
  * enum.energy        (states) out := free energy of each state
@@ -15,6 +16,7 @@
  * pseudo_likelihood  (data) out := sum over units of log p(unit | all other visible units)
  * ais.base, ais.start, ais.step        see runtime/train.h
  * sample.begin, sample.sweep, sample.mean
+ * meanfield.start, meanfield.pass, bound   (data) out := minus the mean-field bound on log p(v) + log Z
  * prepare            (plan) packed copies of the parameters
  *
  * Symbols: a group's own symbol holds the examples; "v.chain", "v.states", ... hold the states of
@@ -37,7 +39,11 @@ struct expansion { /* of one block of a file */
 struct expansion *expansion_new(struct cx *cx, struct model *m);
 
 struct objective_args {
-	bool samples; /* statistics = samples: drawn states in the statistics instead of their means */
+	bool samples;   /* statistics = samples: drawn states in the statistics instead of their means */
+	bool meanfield; /* posterior meanfield(...): the data's statistics at mean-field means */
+	double damping;
+	double sigma;               /* of denoising noise */
+	const struct group *target; /* nll(y given x): y */
 };
 struct objective { /* a row of objective.def */
 	const char *name;
@@ -54,6 +60,7 @@ const char *const *objective_names(int *n);
 bool objective_free_energy(struct expansion *x);
 bool objective_reconstruction(struct expansion *x);
 bool objective_pseudo_likelihood(struct expansion *x);
+bool objective_bound(struct expansion *x, double damping);
 bool objective_ais(struct expansion *x);
 bool objective_sampler(struct expansion *x);
 /* The groups whose states are enumerated, the visible or the hidden ones: the fewer of those that allow it. */

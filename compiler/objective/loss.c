@@ -1,0 +1,161 @@
+/* Objectives that are a number for each example, differentiated as they stand: the gradient is the mean
+ * over the batch of d loss / d theta.
+ *
+ *   pseudo-likelihood   - sum_k log p(v[k] | all other v)                          (Besag 1975)
+ *   ratio matching      sum_k (1 - p(v[k] | all other v))^2, two-valued units      (Hyvarinen 2007)
+ *   score matching      sum_i (dF/dv[i])^2/2 - d2F/dv[i]2, real units              (Hyvarinen 2005)
+ *   denoising           |dF/dv at v + s*z  +  z/s|^2 * s^2/2, z standard normal    (Vincent 2011)
+ *   conditional         - log p(y | x), y one-hot or two-valued                    (Larochelle & Bengio 2008) */
+#include "objective/internal.h"
+
+static void descend(struct expansion *x, struct function *f, struct node *loss)
+{
+	struct arena *a = x->cx->prog;
+	const struct idx *n = x->m->batch;
+	struct node *inv_n = ex_access(a, scalar_sym(x, "inv_n"), NULL, NULL);
+	for (int i = 0; i < x->m->weight.n; i++) {
+		const struct weight *w = x->m->weight.at[i];
+		const struct idx *at[MAX_RANK];
+		struct affine k[MAX_RANK];
+		fresh_axes(a, w->sym, at);
+		for (int r = 0; r < w->sym->rank; r++)
+			k[r] = affine_idx(a, at[r]);
+		struct node *g = ex_reduce(a, RED_SUM, &n, 1, NULL, 0, ex_diff(a, loss, w->sym, k));
+		assign(x, f, x->grad[i], NULL, at, ex_mul(a, inv_n, g));
+	}
+}
+
+static bool refuse_unless(struct expansion *x, enum shape shape, const char *what)
+{
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		if (g->role != GROUP_VISIBLE || (g->family && g->family->shape == shape))
+			continue;
+		diag(x->cx->diags, DIAG_LOSS_DOMAIN, g->span, what, shape == SHAPE_GAUSS ? "real" : "binary or spin", g->name, g->domain);
+		return false;
+	}
+	return true;
+}
+
+bool expand_pl(struct expansion *x, const struct objective_args *args)
+{
+	(void)args;
+	energy F;
+	if (!model_free_energy(x->cx, x->m, &x->m->E, &F))
+		return false;
+	struct node *score = pseudo_log_likelihood(x, &F);
+	if (score)
+		descend(x, program_function(x->p, "train.final"), ex_neg(x->cx->prog, score));
+	return score != NULL;
+}
+
+bool expand_ratio(struct expansion *x, const struct objective_args *args)
+{
+	struct arena *a = x->cx->prog;
+	energy F;
+	(void)args;
+	if (!refuse_unless(x, SHAPE_TWO, "ratio matching") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
+		return false;
+	struct node *loss = ex_num(a, 0);
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		const struct idx *at[MAX_RANK];
+		if (g->role != GROUP_VISIBLE)
+			continue;
+		fresh_axes(a, g->sym, at);
+		struct node *miss = ex_op1(a, OP_SIGMOID, flip_gap(x, &F, g, at));
+		loss = ex_add(a, loss, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, ex_op2(a, OP_POW, miss, ex_num(a, 2))));
+	}
+	descend(x, program_function(x->p, "train.final"), loss);
+	return true;
+}
+
+/* dF/dv[at] */
+static struct node *slope(struct expansion *x, const energy *F, const struct group *g, const struct idx *const *at)
+{
+	struct affine k[MAX_RANK];
+	for (int r = 0; r < g->sym->rank; r++)
+		k[r] = affine_idx(x->cx->prog, at[r]);
+	return ex_diff(x->cx->prog, energy_node(x->cx->prog, F), g->sym, k);
+}
+
+bool expand_score(struct expansion *x, const struct objective_args *args)
+{
+	struct arena *a = x->cx->prog;
+	energy F;
+	(void)args;
+	if (!refuse_unless(x, SHAPE_GAUSS, "score matching") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
+		return false;
+	struct node *loss = ex_num(a, 0);
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		const struct idx *at[MAX_RANK];
+		struct affine k[MAX_RANK];
+		if (g->role != GROUP_VISIBLE)
+			continue;
+		fresh_axes(a, g->sym, at);
+		for (int r = 0; r < g->sym->rank; r++)
+			k[r] = affine_idx(a, at[r]);
+		struct node *s = slope(x, &F, g, at);
+		struct node *t = ex_sub(a, ex_scale(a, 0.5, ex_op2(a, OP_POW, s, ex_num(a, 2))), ex_diff(a, s, g->sym, k));
+		loss = ex_add(a, loss, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, t));
+	}
+	descend(x, program_function(x->p, "train.final"), loss);
+	return true;
+}
+
+bool expand_denoising(struct expansion *x, const struct objective_args *args)
+{
+	struct arena *a = x->cx->prog;
+	energy F;
+	if (!refuse_unless(x, SHAPE_GAUSS, "denoising score matching") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
+		return false;
+	struct function *f = program_function(x->p, "train.final");
+	struct walkers data = walkers_data(x), noisy = walkers_means(x, "noisy", &data, GROUP_VISIBLE);
+	struct walkers noise = walkers_means(x, "noise", &data, GROUP_VISIBLE);
+	struct node *loss = ex_num(a, 0);
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		const struct idx *at[MAX_RANK];
+		if (g->role != GROUP_VISIBLE)
+			continue;
+		fresh_axes(a, g->sym, at);
+		assign(x, f, noise.state[i], noise.batch, at, ex_draw(a, OP_NORMAL, program_stream(x->p)));
+		struct node *z = ex_at(a, noise.state[i], noise.batch, at);
+		assign(x, f, noisy.state[i], noisy.batch, at, ex_add(a, ex_at(a, g->sym, data.batch, at), ex_scale(a, args->sigma, z)));
+		struct node *s = at_walkers(x, slope(x, &F, g, at), &noisy);
+		struct node *d = ex_sub(a, ex_scale(a, args->sigma, s), z);
+		loss = ex_add(a, loss, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, ex_scale(a, 0.5, ex_op2(a, OP_POW, d, ex_num(a, 2)))));
+	}
+	descend(x, f, loss);
+	return true;
+}
+
+/* -log p(y | everything else visible): y's field in the free energy. */
+static struct node *conditional_loss(struct expansion *x, const struct group *y)
+{
+	struct arena *a = x->cx->prog;
+	struct conditional c;
+	energy F;
+	if (!model_free_energy(x->cx, x->m, &x->m->E, &F) || !model_conditional(x->cx, x->m, &F, y, &c))
+		return NULL;
+	struct node *v = ex_at(a, y->sym, x->m->batch, c.at);
+	double width = y->family->hi - y->family->lo;
+	struct node *up = y->family->shape == SHAPE_TWO ? ex_scale(a, 1 / width, ex_add(a, v, ex_num(a, -y->family->lo))) : v;
+	int blocks = y->sym->rank - (y->family->shape == SHAPE_ONEHOT ? 1 : 0);
+	if (y->family->shape != SHAPE_TWO && y->family->shape != SHAPE_ONEHOT) {
+		diag(x->cx->diags, DIAG_LOSS_DOMAIN, y->span, "a conditional likelihood", "binary, spin or categorical", y->name, y->domain);
+		return NULL;
+	}
+	struct node *hit = ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, ex_mul(a, up, c.field));
+	struct node *norm = ex_reduce(a, RED_SUM, c.at, blocks, NULL, 0, y->family->log_partition(a, &c, y->family->lo));
+	return ex_sub(a, norm, hit);
+}
+
+bool expand_conditional(struct expansion *x, const struct objective_args *args)
+{
+	struct node *loss = conditional_loss(x, args->target);
+	if (loss)
+		descend(x, program_function(x->p, "train.final"), loss);
+	return loss != NULL;
+}

@@ -1,0 +1,106 @@
+/* Mean field: hidden units independent given the example, q(h) = prod over blocks of q_k, with means mu.
+ * Coordinate ascent on the bound
+ *     log p(v) + log Z >= -E(v, mu) + H(q)
+ * sets each group to its conditional mean at the others' means, a group whose units are coupled in turn,
+ * unit after unit, so that no step lowers the bound (Salakhutdinov & Hinton 2009; Saul et al. 1996).
+ * E(v, mu) is the expectation of E because E is multi-affine in the hidden units (model_factorises).
+ * With damping d, mu := (1 - d)*new + d*mu. */
+#include "objective/internal.h"
+
+void meanfield_start(struct expansion *x, struct function *f, const struct walkers *q)
+{
+	struct arena *a = x->cx->prog;
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		const struct idx *at[MAX_RANK];
+		if (g->role != GROUP_HIDDEN)
+			continue;
+		fresh_axes(a, g->sym, at);
+		double m = g->family->start;
+		if (g->family->shape == SHAPE_ONEHOT)
+			m = 1 / (double)g->sym->dim[g->sym->rank - 1];
+		assign(x, f, q->state[i], q->batch, at, ex_num(a, m));
+	}
+}
+
+/* One pass over the hidden groups; out.FUNCTION := the largest change of a mean, row by row. */
+bool meanfield_pass(struct expansion *x, struct function *f, const struct walkers *q, double damping)
+{
+	struct arena *a = x->cx->prog;
+	struct node *change = ex_num(a, 0);
+	struct walkers old = walkers_means(x, "q.old", q, GROUP_HIDDEN);
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		struct conditional c;
+		if (g->role != GROUP_HIDDEN)
+			continue;
+		if (!model_element(x->cx, x->m, &x->m->E, g, &c))
+			return false;
+		struct node *before = ex_at(a, old.state[i], q->batch, c.at);
+		assign(x, f, old.state[i], q->batch, c.at, ex_at(a, q->state[i], q->batch, c.at));
+		struct node *mean = ex_add(a, ex_scale(a, 1 - damping, at_walkers(x, c.mean, q)), ex_scale(a, damping, before));
+		struct stmt s = {.dst = q->state[i], .batch = q->batch, .rhs = mean, .sequential = c.coupled};
+		for (int r = 0; r < g->sym->rank; r++)
+			s.at[r] = c.at[r];
+		program_stmt(x->p, f, s);
+		struct node *d = ex_op1(a, OP_ABS, ex_sub(a, ex_at(a, q->state[i], q->batch, c.at), before));
+		change = ex_op2(a, OP_MAX, change, ex_reduce(a, RED_MAX, c.at, g->sym->rank, NULL, 0, d));
+	}
+	assign(x, f, out_sym(x, f->name, q->pop), q->batch, NULL, change);
+	return true;
+}
+
+static struct node *minus_xlogx(struct arena *a, struct node *x)
+{
+	return ex_neg(a, ex_op1(a, OP_XLOGX, x));
+}
+
+/* Entropy of a group at its means: two values with probabilities p, 1-p; one-hot. */
+static struct node *entropy(struct expansion *x, const struct group *g, const struct sym *mean, const struct idx *batch)
+{
+	struct arena *a = x->cx->prog;
+	const struct idx *at[MAX_RANK];
+	double width = g->family->hi - g->family->lo;
+	fresh_axes(a, g->sym, at);
+	struct node *m = ex_at(a, mean, batch, at);
+	struct node *p = ex_scale(a, 1 / width, ex_add(a, m, ex_num(a, -g->family->lo)));
+	struct node *h = minus_xlogx(a, p);
+	if (g->family->shape == SHAPE_TWO)
+		h = ex_add(a, h, minus_xlogx(a, ex_sub(a, ex_num(a, 1), p)));
+	return ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, h);
+}
+
+bool meanfield_allowed(struct expansion *x)
+{
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		if (g->role != GROUP_HIDDEN || (g->family && (g->family->shape == SHAPE_TWO || g->family->shape == SHAPE_ONEHOT)))
+			continue;
+		diag(x->cx->diags, DIAG_MEANFIELD_DOMAIN, g->span, g->name, g->domain);
+		return false;
+	}
+	return model_factorises(x->cx, x->m, &x->m->E);
+}
+
+struct node *meanfield_bound(struct expansion *x, const struct walkers *q)
+{
+	struct arena *a = x->cx->prog;
+	struct node *b = ex_neg(a, at_walkers(x, energy_node(a, &x->m->E), q));
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i]->role == GROUP_HIDDEN)
+			b = ex_add(a, b, entropy(x, x->m->group.at[i], q->state[i], q->batch));
+	return b;
+}
+
+bool objective_bound(struct expansion *x, double damping)
+{
+	if (!meanfield_allowed(x))
+		return false;
+	struct walkers data = walkers_data(x), q = walkers_means(x, "q", &data, GROUP_HIDDEN);
+	meanfield_start(x, program_function(x->p, "meanfield.start"), &q);
+	if (!meanfield_pass(x, program_function(x->p, "meanfield.pass"), &q, damping))
+		return false;
+	struct function *f = program_function(x->p, "bound");
+	assign(x, f, out_sym(x, "bound", POP_DATA), q.batch, NULL, ex_neg(x->cx->prog, meanfield_bound(x, &q)));
+	return true;
+}
