@@ -226,16 +226,18 @@ static void explain_block(struct writer *w, const struct block_def *b)
 		if (strcmp(b->clause[i].name, "loglik") != 0)
 			continue;
 		const char *how = b->clause[i].arg[0].call->name;
-		enum group_role side;
-		int64_t units;
+		struct states st;
 		if (strcmp(how, "ais") == 0)
 			printf("%s log-likelihood of %s: annealed importance sampling from independent visible "
 			       "units at the data's mean, block Gibbs at each temperature\n",
 			       mark, c.m->name);
-		else if (objective_enumerated(&w->u->cx, c.m, &side, &units))
-			printf("%s log-likelihood of %s: log Z by enumeration of the 2^%lld states of the %s "
-			       "units\n",
-			       mark, c.m->name, (long long)units, side == GROUP_HIDDEN ? "hidden" : "visible");
+		else if (objective_states(&w->u->cx, c.m, &st)) {
+			printf("%s log-likelihood of %s: log Z by enumeration of the 2^%lld states of", mark, c.m->name, (long long)st.units);
+			for (int k = 0; k < c.m->group.n; k++)
+				if (st.listed[k])
+					printf(" %s", c.m->group.at[k]->name);
+			printf(", the rest summed out\n");
+		}
 	}
 }
 

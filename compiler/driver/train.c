@@ -196,14 +196,13 @@ static bool read_optimizer(struct session *s, const struct compiled *c, struct d
 struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c)
 {
 	struct dgm_enumeration *e = NEW(s->u->cx.prog, struct dgm_enumeration);
-	enum group_role side;
-	int64_t units;
-	objective_enumerated(&s->u->cx, c->m, &side, &units);
+	struct states st;
+	objective_states(&s->u->cx, c->m, &st);
 	*e = (struct dgm_enumeration){
 	    .pop = POP_STATES, .energy = fn(c, "enum.energy"), .grad = fn(c, "enum.grad")};
 	for (int i = 0; i < c->m->group.n; i++) {
 		const struct group *g = c->m->group.at[i];
-		if (g->role != side)
+		if (!st.listed[i])
 			continue;
 		e->slot[e->nslot] = slot(c, arena_printf(s->u->cx.prog, "%s.states", g->name));
 		e->lo[e->nslot] = (float)g->family->lo;

@@ -202,50 +202,82 @@ static const struct term *joins_same_role(const struct model *m, const struct gr
 	return NULL;
 }
 
-/* Groups are summed out in any order that works: slabs before spikes. */
-static bool quiet_sum_out(const struct model *m, const energy *E, enum group_role role, energy *out,
-                          const struct group **culprit)
+bool model_joined(const struct model *m, const struct group *g)
 {
-	bool *done = NEW_ARRAY(m->a, bool, m->group.n), progress = true;
-	*out = *E;
-	while (progress) {
-		progress = false;
-		*culprit = NULL;
-		for (int i = 0; i < m->group.n; i++) {
-			const struct group *g = m->group.at[i];
-			energy next;
-			if (g->role != role || done[i])
-				continue;
-			if (g->family == NULL || !marginal(m, out, g, &next)) {
-				*culprit = *culprit ? *culprit : g;
-				continue;
-			}
-			*out = next;
-			done[i] = progress = true;
-		}
-	}
-	return *culprit == NULL;
+	const struct group *other;
+	return joins_same_role(m, g, &other) != NULL;
 }
 
-bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role, energy *out)
+static bool eliminate(const struct model *m, const energy *E, const bool *which, struct elimination *out, bool *done)
 {
-	const struct group *g, *other;
-	struct conditional c;
-	if (quiet_sum_out(m, E, role, out, &g))
+	bool all = true;
+	for (int i = 0; i < m->group.n; i++) {
+		energy next;
+		if (!which[i] || done[i])
+			continue;
+		all = false;
+		if (!model_sum_out_group(m, E, m->group.at[i], &next))
+			continue;
+		out->group[out->n] = m->group.at[i];
+		out->before[out->n++] = *E;
+		done[i] = true;
+		if (eliminate(m, &next, which, out, done))
+			return true;
+		done[i] = false;
+		out->n--;
+	}
+	if (all)
+		out->rest = *E;
+	return all;
+}
+
+bool model_eliminate(const struct model *m, const energy *E, const bool *which, struct elimination *out)
+{
+	int n = m->group.n;
+	*out = (struct elimination){.group = NEW_ARRAY(m->a, const struct group *, n + 1),
+	                            .before = NEW_ARRAY(m->a, energy, n + 1)};
+	return eliminate(m, E, which, out, NEW_ARRAY(m->a, bool, n + 1));
+}
+
+const bool *model_role(const struct model *m, enum group_role role)
+{
+	bool *which = NEW_ARRAY(m->a, bool, m->group.n + 1);
+	for (int i = 0; i < m->group.n; i++)
+		which[i] = m->group.at[i]->role == role;
+	return which;
+}
+
+bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, const bool *which, energy *out)
+{
+	struct elimination el;
+	if (model_eliminate(m, E, which, &el)) {
+		*out = el.rest;
 		return true;
-	if (cx == NULL || !has_family(cx, g))
+	}
+	for (int i = 0; cx && i < m->group.n; i++) {
+		const struct group *g = m->group.at[i], *other;
+		struct conditional c;
+		if (!which[i])
+			continue;
+		if (!model_element(cx, m, E, g, &c))
+			return false;
+		if (c.coupled)
+			return model_conditional(cx, m, E, g, &c);
+		const struct term *t = joins_same_role(m, g, &other);
+		if (t == NULL)
+			continue;
+		diag(cx->diags, DIAG_NO_FREE_ENERGY, t->span, g->name, other->name);
+		diag(cx->diags, DIAG_NO_FREE_ENERGY_NOTE, g->span, g->name);
 		return false;
-	const struct term *t = joins_same_role(m, g, &other);
-	if (t == NULL)
-		return model_conditional(cx, m, E, g, &c);
-	diag(cx->diags, DIAG_NO_FREE_ENERGY, t->span, g->name, other->name);
-	diag(cx->diags, DIAG_NO_FREE_ENERGY_NOTE, g->span, g->name);
+	}
+	if (cx)
+		BUG("nothing stands in the way of summing out the groups of %s", m->name);
 	return false;
 }
 
 bool model_free_energy(struct cx *cx, const struct model *m, const energy *E, energy *out)
 {
-	return model_sum_out(cx, m, E, GROUP_HIDDEN, out);
+	return model_sum_out(cx, m, E, model_role(m, GROUP_HIDDEN), out);
 }
 
 struct node *model_independent(const struct model *m, const struct group *g, const struct idx *const *at,
@@ -329,29 +361,23 @@ static struct node *diff_terms(const struct model *m, const energy *E, const str
 	return sum;
 }
 
-/* Means may stand for the states where no product of two units of the role's groups that depend on one
- * another occurs: affine in each group, and no two of them joined by a term. */
-static bool means_suffice(const struct model *m, const struct node *g, enum group_role role)
+/* Means may stand for the states of the groups summed out where no product of two units that depend on one
+ * another occurs: affine in each group, and none of them joined to another by a term. */
+static bool means_suffice(const struct model *m, const struct node *g, const bool *which)
 {
-	int present = 0;
-	bool joined = false;
 	for (int i = 0; i < m->group.n; i++) {
-		const struct group *x = m->group.at[i], *other;
+		const struct group *x = m->group.at[i];
 		int d = ex_degree(g, x->sym);
-		if (x->role != role || d == 0)
-			continue;
-		if (d != 1)
+		if (which[i] && d != 0 && (d != 1 || model_joined(m, x)))
 			return false;
-		joined = joined || joins_same_role(m, x, &other) != NULL;
-		present++;
 	}
-	return present == 0 || !joined;
+	return true;
 }
 
-struct node *model_gradient(const struct model *m, const energy *E, const energy *F, enum group_role role,
+struct node *model_gradient(const struct model *m, const energy *E, const energy *F, const bool *which,
                             const struct weight *w, const struct idx *const *at, bool *at_means)
 {
 	struct node *g = diff_terms(m, E, w, at);
-	*at_means = F == NULL || means_suffice(m, g, role);
+	*at_means = F == NULL || means_suffice(m, g, which);
 	return *at_means ? g : diff_terms(m, F, w, at);
 }

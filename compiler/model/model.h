@@ -93,9 +93,21 @@ bool model_conditional(struct cx *cx, const struct model *m, const energy *E, co
 /* The energy sum of -f*x + p*x^2/2 over the elements of g; f and p are expressions over at, p may be NULL. */
 struct node *model_independent(const struct model *m, const struct group *g, const struct idx *const *at,
                                struct node *f, struct node *p);
-/* E with every group of the role summed out, one after the other; false: refused, likewise (cx NULL:
- * without a word). */
-bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role, energy *out);
+/* An order in which groups can be summed out one after the other, each in closed form: slabs before spikes.
+ * Drawn in the reverse order, each from the energy `before` it was summed out, they are a joint draw. */
+struct elimination {
+	int n;
+	const struct group **group;
+	energy *before;
+	energy rest; /* with all summed out */
+};
+/* which: one a group of the model.  false: there is no such order. */
+bool model_eliminate(const struct model *m, const energy *E, const bool *which, struct elimination *out);
+const bool *model_role(const struct model *m, enum group_role role); /* the groups of a role */
+/* E with the groups summed out; false: refused, naming the term (cx NULL: without a word). */
+bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, const bool *which, energy *out);
+/* Does a term join the group to another of its role? */
+bool model_joined(const struct model *m, const struct group *g);
 /* One group summed out; false, and out untouched, where that has no closed form. */
 bool model_sum_out_group(const struct model *m, const energy *E, const struct group *g, energy *out);
 /* E with every hidden group summed out. */
@@ -116,10 +128,10 @@ typedef VEC(struct block) block_vec;
  * of hidden groups first, blocks with visible groups last.  false: refused. */
 bool model_blocks(struct cx *cx, const struct model *m, block_vec *out);
 
-/* d F / d theta, F being E with the groups of `role` summed out: the conditional expectation of dE/dtheta.
+/* d F / d theta, F being E with the groups `which` summed out: the conditional expectation of dE/dtheta.
  * `at` are the parameter's indices.  Where dE/dtheta is affine in each of those groups it is dE/dtheta with
  * the groups left in it, to be read at their conditional means (*at_means true), else the derivative of F.  F NULL: dE/dtheta in any case. */
-struct node *model_gradient(const struct model *m, const energy *E, const energy *F, enum group_role role,
+struct node *model_gradient(const struct model *m, const energy *E, const energy *F, const bool *which,
                             const struct weight *w, const struct idx *const *at, bool *at_means);
 
 /* Fresh indices over the axes of a symbol. */

@@ -55,44 +55,25 @@ static energy base_energy(struct expansion *x, struct function *f)
 	return base;
 }
 
-/* E with as many groups summed out as can be, the hidden ones first; which are left. */
-static void sum_out_most(struct expansion *x, const energy *E, const bool *keep, energy *out)
+/* The groups that the weights have summed out: all hidden ones where that can be; else, greedily, whatever
+ * groups can be, larger ones first. */
+static const bool *summed_out(struct expansion *x, const energy *E)
 {
-	*out = *E;
-	for (int i = 0; i < x->m->group.n; i++)
-		if (!keep[i])
-			model_sum_out_group(x->m, out, x->m->group.at[i], out);
-}
-
-/* The groups whose states the weights depend on: those that are not summed out.  All hidden groups are where
- * that can be; else, greedily, whatever groups can be, larger ones first. */
-static bool *states_kept(struct expansion *x, const energy *E)
-{
-	struct arena *a = x->cx->prog;
 	int n = x->m->group.n;
-	bool *keep = NEW_ARRAY(a, bool, n), *tried = NEW_ARRAY(a, bool, n);
+	bool *out = NEW_ARRAY(x->cx->prog, bool, n), *tried = NEW_ARRAY(x->cx->prog, bool, n);
+	const bool *hidden = model_role(x->m, GROUP_HIDDEN);
 	energy F = *E;
-	for (int i = 0; i < n; i++)
-		keep[i] = x->m->group.at[i]->role != GROUP_HIDDEN;
-	if (model_sum_out(NULL, x->m, E, GROUP_HIDDEN, &F))
-		return keep;
-	F = *E;
+	if (model_sum_out(NULL, x->m, E, hidden, &F))
+		return hidden;
 	for (int round = 0; round < n; round++) {
 		int best = -1;
-		int64_t most = -1;
-		for (int i = 0; i < n; i++) {
-			int64_t items = 1;
-			for (int k = 0; k < x->m->group.at[i]->sym->rank; k++)
-				items *= x->m->group.at[i]->sym->dim[k];
-			if (!tried[i] && items > most) {
+		for (int i = 0; i < n; i++)
+			if (!tried[i] && (best < 0 || group_units(x->m->group.at[i]) > group_units(x->m->group.at[best])))
 				best = i;
-				most = items;
-			}
-		}
 		tried[best] = true;
-		keep[best] = x->m->group.at[best]->role == GROUP_GIVEN || !model_sum_out_group(x->m, &F, x->m->group.at[best], &F);
+		out[best] = x->m->group.at[best]->role != GROUP_GIVEN && model_sum_out_group(x->m, &F, x->m->group.at[best], &F);
 	}
-	return keep;
+	return out;
 }
 
 bool objective_ais(struct expansion *x)
@@ -101,8 +82,8 @@ bool objective_ais(struct expansion *x)
 	struct walkers w = walkers_new(x, "ais", POP_AIS);
 	struct function *f = program_function(x->p, "ais.base");
 	energy base = base_energy(x, f), free, all, F0, F1;
-	if (!model_sum_out(x->cx, x->m, &base, GROUP_HIDDEN, &free) ||
-	    !model_sum_out(x->cx, x->m, &free, GROUP_VISIBLE, &all))
+	if (!model_sum_out(x->cx, x->m, &base, model_role(x->m, GROUP_HIDDEN), &free) ||
+	    !model_sum_out(x->cx, x->m, &free, model_role(x->m, GROUP_VISIBLE), &all))
 		return false;
 	assign(x, f, out_sym(x, "ais.base", -1), NULL, NULL, ex_neg(a, energy_node(a, &all)));
 
@@ -113,9 +94,9 @@ bool objective_ais(struct expansion *x)
 	struct node *b0 = ex_access(a, scalar_sym(x, "b0"), NULL, NULL);
 	struct node *b1 = ex_access(a, scalar_sym(x, "b1"), NULL, NULL);
 	energy E0 = tempered(x, &base, b0), E1 = tempered(x, &base, b1);
-	const bool *keep = states_kept(x, &E1);
-	sum_out_most(x, &E0, keep, &F0);
-	sum_out_most(x, &E1, keep, &F1);
+	const bool *out = summed_out(x, &E1);
+	if (!model_sum_out(x->cx, x->m, &E0, out, &F0) || !model_sum_out(x->cx, x->m, &E1, out, &F1))
+		return false;
 	f = program_function(x->p, "ais.step");
 	struct node *lw = ex_sub(a, energy_node(a, &F0), energy_node(a, &F1));
 	assign(x, f, out_sym(x, "ais.step", POP_AIS), w.batch, NULL, at_walkers(x, lw, &w));

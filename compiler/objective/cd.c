@@ -11,12 +11,13 @@
  * means of h | v For persistent chains the state is h, drawn again at the end of final. */
 #include "objective/internal.h"
 
-static bool means_of(struct expansion *x, struct function *f, const struct walkers *w,
-                     const struct walkers *mean, enum group_role role)
+/* Means of the hidden groups that no term joins to another; the statistics read no others. */
+static bool hidden_means(struct expansion *x, struct function *f, const struct walkers *w,
+                         const struct walkers *mean)
 {
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role == role && !mean_group(x, f, &x->m->E, g, w, mean->state[i]))
+		if (g->role == GROUP_HIDDEN && !model_joined(x->m, g) && !mean_group(x, f, &x->m->E, g, w, mean->state[i]))
 			return false;
 	}
 	return true;
@@ -46,9 +47,9 @@ static void gradients(struct expansion *x, struct function *f, const energy *F,
 		const struct weight *wt = x->m->weight.at[i];
 		const struct idx *at[MAX_RANK];
 		fresh_axes(a, wt->sym, at);
-		struct node *g = statistic(x, F, wt, at, pos, GROUP_HIDDEN, inv_n);
+		struct node *g = statistic(x, F, wt, at, pos, model_role(x->m, GROUP_HIDDEN), inv_n);
 		if (neg)
-			g = ex_sub(a, g, statistic(x, F, wt, at, neg, GROUP_HIDDEN, inv_m));
+			g = ex_sub(a, g, statistic(x, F, wt, at, neg, model_role(x->m, GROUP_HIDDEN), inv_m));
 		assign(x, f, x->grad[i], NULL, at, g);
 	}
 }
@@ -125,7 +126,7 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 	} else {
 		struct walkers start = chain; /* hidden chains drawn from the examples */
 		start.batch = data.batch;
-		if (!means_of(x, positive, &data, &pos_mean, GROUP_HIDDEN))
+		if (!hidden_means(x, positive, &data, &pos_mean))
 			return false;
 		if (!persistent) {
 			const struct sym **state = NEW_ARRAY(x->cx->prog, const struct sym *, x->m->group.n);
@@ -140,7 +141,7 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 	    !sweep_role(x, sweep, E, &chain, GROUP_HIDDEN) ||
 	    !sweep_role(x, final, E, &chain, GROUP_VISIBLE))
 		return false;
-	if (!args->samples && !means_of(x, final, &chain, &neg_mean, GROUP_HIDDEN))
+	if (!args->samples && !hidden_means(x, final, &chain, &neg_mean))
 		return false;
 	if ((args->samples || persistent) && !sweep_role(x, final, E, &chain, GROUP_HIDDEN))
 		return false;
@@ -195,7 +196,7 @@ bool expand_nll(struct expansion *x, const struct objective_args *args)
 	struct walkers data = walkers_data(x);
 	struct walkers mean = walkers_means(x, "mean", &data, GROUP_HIDDEN);
 	struct function *final = program_function(x->p, "train.final");
-	if (!means_of(x, final, &data, &mean, GROUP_HIDDEN))
+	if (!hidden_means(x, final, &data, &mean))
 		return false;
 	gradients(x, final, &F, &mean, NULL);
 	return objective_enumerate(x, true);

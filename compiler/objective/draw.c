@@ -92,10 +92,22 @@ bool mean_group(struct expansion *x, struct function *f, const energy *E, const 
 	return true;
 }
 
+/* A joint draw of the hidden groups where they can be summed out one after the other. */
+static bool draw_hidden_jointly(struct expansion *x, struct function *f, const struct elimination *el, const struct walkers *w)
+{
+	for (int i = el->n - 1; i >= 0; i--)
+		if (!draw_group(x, f, &el->before[i], el->group[i], w))
+			return false;
+	return true;
+}
+
 bool sweep_role(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
                 enum group_role role)
 {
 	block_vec blocks = {0};
+	struct elimination el;
+	if (role == GROUP_HIDDEN && model_eliminate(x->m, E, model_role(x->m, role), &el))
+		return draw_hidden_jointly(x, f, &el, w);
 	if (!model_blocks(x->cx, x->m, &blocks))
 		return false;
 	for (int b = 0; b < blocks.n; b++)

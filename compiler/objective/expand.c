@@ -106,6 +106,11 @@ struct walkers walkers_means(struct expansion *x, const char *suffix, const stru
 	return r;
 }
 
+const struct sym *mean_sym(struct expansion *x, const struct group *g, const char *suffix, int pop)
+{
+	return state_sym(x, g, suffix, pop, VALUES_REAL);
+}
+
 struct node *at_walkers(struct expansion *x, struct node *e, const struct walkers *w)
 {
 	for (int i = 0; i < x->m->group.n; i++) {
@@ -127,12 +132,12 @@ int group_number(const struct expansion *x, const struct group *g)
 }
 
 struct node *statistic(struct expansion *x, const energy *F, const struct weight *wt,
-                       const struct idx *const *at, const struct walkers *w, enum group_role role,
+                       const struct idx *const *at, const struct walkers *w, const bool *which,
                        struct node *scale)
 {
 	struct arena *a = x->cx->prog;
 	bool means;
-	struct node *d = model_gradient(x->m, &x->m->E, F, role, wt, at, &means);
+	struct node *d = model_gradient(x->m, &x->m->E, F, which, wt, at, &means);
 	d = at_walkers(x, d, w);
 	const struct idx *n = w->batch;
 	struct node *weighted = scale->kind == N_ACCESS && scale->batch ? ex_mul(a, scale, d) : d;

@@ -110,80 +110,76 @@ bool objective_pseudo_likelihood(struct expansion *x)
 	return sum != NULL;
 }
 
-/* ---- enumeration
- * ---------------------------------------------------------------------------------------- */
-static int64_t units_of(const struct model *m, enum group_role role)
+/* ---- enumeration ---------------------------------------------------------------------------------------- */
+int64_t group_units(const struct group *g)
 {
-	int64_t n = 0;
-	for (int i = 0; i < m->group.n; i++) {
-		int64_t items = 1;
-		for (int k = 0; k < m->group.at[i]->sym->rank; k++)
-			items *= m->group.at[i]->sym->dim[k];
-		n += m->group.at[i]->role == role ? items : 0;
-	}
+	int64_t n = 1;
+	for (int k = 0; k < g->sym->rank; k++)
+		n *= g->sym->dim[k];
 	return n;
 }
 
-/* Two-valued groups only: their states can be numbered by bits. */
-static bool numbered(const struct model *m, enum group_role role)
+/* Tries to enumerate the two-valued groups of the roles, everything else summed out. */
+static bool try_states(const struct model *m, bool visible, bool hidden, struct states *out)
 {
+	struct states s = {.F = {0}};
+	bool *listed = NEW_ARRAY(m->a, bool, m->group.n), *rest = NEW_ARRAY(m->a, bool, m->group.n);
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *g = m->group.at[i];
-		if (g->role == role && (g->family == NULL || g->family->shape != SHAPE_TWO))
-			return false;
+		bool role = g->role == GROUP_VISIBLE ? visible : g->role == GROUP_HIDDEN && hidden;
+		listed[i] = role && g->family && g->family->shape == SHAPE_TWO;
+		rest[i] = !listed[i] && g->role != GROUP_GIVEN;
+		s.units += listed[i] ? group_units(g) : 0;
 	}
+	s.listed = listed;
+	s.rest = rest;
+	if (s.units == 0 || (out->listed && s.units >= out->units) || !model_sum_out(NULL, m, &m->E, rest, &s.F))
+		return false;
+	*out = s;
 	return true;
 }
 
-bool objective_enumerated(struct cx *cx, const struct model *m, enum group_role *side, int64_t *units)
+bool objective_states(struct cx *cx, const struct model *m, struct states *out)
 {
-	int64_t nv = units_of(m, GROUP_VISIBLE), nh = units_of(m, GROUP_HIDDEN);
-	bool visible = numbered(m, GROUP_VISIBLE), hidden = numbered(m, GROUP_HIDDEN);
-	energy F;
-	*side = GROUP_HIDDEN;
-	*units = nh;
-	if (hidden && (nh < nv || !visible) && model_sum_out(NULL, m, &m->E, GROUP_VISIBLE, &F))
-		return true;
-	*side = GROUP_VISIBLE;
-	*units = nv;
-	if (visible)
-		return model_sum_out(cx, m, &m->E, GROUP_HIDDEN, &F);
-	if (cx)
+	*out = (struct states){.units = 0};
+	try_states(m, true, false, out);
+	try_states(m, false, true, out);
+	try_states(m, true, true, out);
+	if (out->listed == NULL)
 		diag(cx->diags, DIAG_ENUMERATE, m->group.at[0]->span, m->name);
-	return false;
+	return out->listed != NULL;
 }
 
 bool objective_enumerate(struct expansion *x, bool gradient)
 {
 	struct arena *a = x->cx->prog;
-	enum group_role side, other;
-	int64_t units;
-	energy F;
-	if (!objective_enumerated(x->cx, x->m, &side, &units))
-		return false;
-	other = side == GROUP_HIDDEN ? GROUP_VISIBLE : GROUP_HIDDEN;
-	if (!model_sum_out(x->cx, x->m, &x->m->E, other, &F))
+	struct states st;
+	if (!objective_states(x->cx, x->m, &st))
 		return false;
 	struct walkers w = walkers_new(x, "states", POP_STATES);
 	struct function *f = program_function(x->p, "enum.energy");
-	assign(x, f, out_sym(x, "enum.energy", POP_STATES), w.batch, NULL,
-	       at_walkers(x, energy_node(a, &F), &w));
+	assign(x, f, out_sym(x, "enum.energy", POP_STATES), w.batch, NULL, at_walkers(x, energy_node(a, &st.F), &w));
 	if (!gradient)
 		return true;
 	const struct sym *weight = out_sym(x, "enum.weight", POP_STATES);
-	struct walkers mean = walkers_means(x, "states.mean", &w, other);
+	struct walkers mean = w;
+	const struct sym **state = NEW_ARRAY(a, const struct sym *, x->m->group.n);
 	f = program_function(x->p, "enum.grad");
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role == other && !mean_group(x, f, &x->m->E, g, &w, mean.state[i]))
+		state[i] = w.state[i];
+		if (!st.rest[i] || model_joined(x->m, g))
+			continue;
+		state[i] = mean_sym(x, g, "states.mean", POP_STATES);
+		if (!mean_group(x, f, &x->m->E, g, &w, state[i]))
 			return false;
 	}
+	mean.state = state;
 	for (int i = 0; i < x->m->weight.n; i++) {
 		const struct weight *wt = x->m->weight.at[i];
 		struct stmt s = {.dst = x->grad[i], .accumulate = true};
 		fresh_axes(a, wt->sym, s.at);
-		s.rhs = ex_neg(
-		    a, statistic(x, &F, wt, s.at, &mean, other, ex_access(a, weight, w.batch, NULL)));
+		s.rhs = ex_neg(a, statistic(x, &st.F, wt, s.at, &mean, st.rest, ex_access(a, weight, w.batch, NULL)));
 		program_stmt(x->p, f, s);
 	}
 	return true;

@@ -14,6 +14,8 @@ struct walkers {
 struct walkers walkers_new(struct expansion *x, const char *suffix, int pop);
 /* The examples: the groups' own symbols. */
 struct walkers walkers_data(struct expansion *x);
+/* A real-valued symbol of the group's shape in a population. */
+const struct sym *mean_sym(struct expansion *x, const struct group *g, const char *suffix, int pop);
 /* e read at the walkers' states. */
 struct node *at_walkers(struct expansion *x, struct node *e, const struct walkers *w);
 
@@ -25,9 +27,10 @@ bool draw_group(struct expansion *x, struct function *f, const energy *E, const 
                 const struct walkers *w);
 bool mean_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
                 const struct walkers *w, const struct sym *dst);
-/* Draws every block with groups of the role, in order. */
+/* Draws the groups of the role: hidden ones jointly where they can be summed out, else block after block. */
 bool sweep_role(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
                 enum group_role role);
+int64_t group_units(const struct group *g);
 int group_number(const struct expansion *x, const struct group *g);
 struct node *natural_at(struct expansion *x, const struct group *g, const struct idx *const *at, bool at_mean,
                         struct node **p);
@@ -44,10 +47,10 @@ bool meanfield_pass(struct expansion *x, struct function *f, const struct walker
 /* The bound on log p(v) + log Z. */
 struct node *meanfield_bound(struct expansion *x, const struct walkers *q);
 
-/* Sum over the walkers of scale * dE/dtheta, the groups of `role` (summed out in F) at their means in w. */
+/* Sum over the walkers of scale * dE/dtheta, the groups `which` (summed out in F) at their means in w. */
 struct node *statistic(struct expansion *x, const energy *F, const struct weight *wt,
                        const struct idx *const *at, const struct walkers *w,
-                       enum group_role role, struct node *scale);
+                       const bool *which, struct node *scale);
 /* sum over the visible units of log p(unit | all others), F the free energy; NULL: refused. */
 struct node *pseudo_log_likelihood(struct expansion *x, const energy *F);
 struct node *flip_gap(struct expansion *x, const energy *F, const struct group *g, const struct idx *const *at);

@@ -63,8 +63,14 @@ bool objective_pseudo_likelihood(struct expansion *x);
 bool objective_bound(struct expansion *x, double damping);
 bool objective_ais(struct expansion *x);
 bool objective_sampler(struct expansion *x);
-/* The groups whose states are enumerated, the visible or the hidden ones: the fewer of those that allow it. */
+/* Sums over all states: of the two-valued visible groups, or hidden ones, or both, whichever are fewest such
+ * that everything else can be summed out in closed form. */
+struct states {
+	const bool *listed, *rest; /* one a group: enumerated, summed out */
+	int64_t units;
+	energy F;                  /* the energy of a state */
+};
+bool objective_states(struct cx *cx, const struct model *m, struct states *out); /* false: refused */
 bool objective_enumerate(struct expansion *x, bool gradient);
-bool objective_enumerated(struct cx *cx, const struct model *m, enum group_role *side, int64_t *units);
 
 #endif
