@@ -81,13 +81,16 @@ static uint64_t mix_bytes(uint64_t h, const void *bytes, size_t n)
 	return mix(h, rest);
 }
 
-static uint64_t digest(const struct dgm_raw *r, int64_t values, const struct dgm_data_spec *spec)
+static uint64_t digest(const struct dgm_raw *r, int64_t values, const struct dgm_data_spec *spec,
+                       int nstep)
 {
 	uint64_t h = mix(0xCBF29CE484222325u, (uint64_t)r->n);
 	for (int i = 0; i < r->rank; i++)
 		h = mix(h, (uint64_t)r->dim[i]);
 	h = r->u8 ? mix_bytes(h, r->u8, (size_t)values) : mix_bytes(h, r->f32, (size_t)values * 4);
-	for (int i = 0; i < spec->nstep; i++) {
+	if (r->start)
+		h = mix_bytes(h, r->start, (size_t)r->nseq * sizeof *r->start);
+	for (int i = 0; i < nstep; i++) {
 		const struct dgm_step *s = &spec->step[i];
 		h = mix(h, (uint64_t)s->kind);
 		h = mix_bytes(h, &s->value, sizeof s->value);
@@ -118,7 +121,7 @@ static const char *base_name(const char *path)
 
 /* Takes over the values of r. */
 static struct dgm_data_work *work_new(const struct dgm_data_spec *spec, const struct dgm_raw *r,
-                                      int64_t values, const char *path)
+                                      int64_t values, const char *path, int nstep)
 {
 	struct dgm_data_work *w = calloc(1, sizeof *w);
 	if (!w)
@@ -129,21 +132,24 @@ static struct dgm_data_work *work_new(const struct dgm_data_spec *spec, const st
 	                         .items = values / r->n,
 	                         .key = w->key,
 	                         .source = w->source,
-	                         .digest = digest(r, values, spec),
+	                         .digest = digest(r, values, spec, nstep),
+	                         .nseq = r->nseq,
+	                         .start = r->start,
 	                         .u8 = r->u8,
 	                         .scale = 1,
 	                         .f32 = r->f32};
 	memcpy(w->d.dim, r->dim, sizeof w->d.dim);
 	w->scale = 1;
 	snprintf(w->name, sizeof w->name, "%s", spec->name);
-	snprintf(w->source, sizeof w->source, "%.400s digest:%016" PRIx64, path, w->d.digest);
+	snprintf(w->file, sizeof w->file, "%.400s", path);
 	float lo, hi;
 	if (dgm_data_scan(w, &lo, &hi) == DGM_DATA_BINARY)
 		snprintf(w->label, sizeof w->label, "fixed");
 	return w;
 }
 
-int dgm_data_load(const struct dgm_data_spec *spec, struct dgm_data **out)
+/* The set behind its first nstep steps. */
+static int load(const struct dgm_data_spec *spec, int nstep, struct dgm_data_work **out)
 {
 	const struct dgm_reader *reader = NULL;
 	char path[4096];
@@ -173,19 +179,55 @@ int dgm_data_load(const struct dgm_data_spec *spec, struct dgm_data **out)
 	status = check_finite(&raw, values, path);
 	struct dgm_data_work *w = NULL;
 	if (!status) {
-		w = work_new(spec, &raw, values, reader->is_file ? base_name(path) : path);
+		w = work_new(spec, &raw, values, reader->is_file ? base_name(path) : path, nstep);
 		if (!w)
 			status = dgm_fail(DGM_ENOMEM, "%s: not enough memory", path);
 	}
 	if (!w) {
 		free(raw.u8);
 		free(raw.f32);
+		free(raw.start);
 		return status;
 	}
-	for (int i = 0; i < spec->nstep && !status; i++)
+	for (int i = 0; i < nstep && !status; i++)
 		status = dgm_data_step(w, &spec->step[i]);
+	if (status)
+		dgm_data_free(&w->d);
+	else
+		*out = w;
+	return status;
+}
+
+int dgm_data_reference(struct dgm_data_work *w, const struct dgm_step *s,
+                       struct dgm_data_work **ref, const struct dgm_step **how)
+{
+	const struct dgm_data_spec *spec = s->like;
+	int n;
+	*how = s;
+	for (;; spec = (*how)->like) {
+		for (n = 0; n < spec->nstep && spec->step[n].kind != s->kind;)
+			n++;
+		if (n == spec->nstep)
+			break;
+		*how = &spec->step[n];
+		if (!(*how)->like)
+			break;
+	}
+	int status = load(spec, n, ref);
 	if (!status)
-		status = dgm_data_finish(w);
+		w->d.digest = mix(w->d.digest, (*ref)->d.digest);
+	return status;
+}
+
+int dgm_data_load(const struct dgm_data_spec *spec, struct dgm_data **out)
+{
+	struct dgm_data_work *w;
+	*out = NULL;
+	int status = load(spec, spec->nstep, &w);
+	if (status)
+		return status;
+	snprintf(w->source, sizeof w->source, "%s digest:%016" PRIx64, w->file, w->d.digest);
+	status = dgm_data_finish(w);
 	if (status)
 		dgm_data_free(&w->d);
 	else
@@ -199,5 +241,6 @@ void dgm_data_free(struct dgm_data *d)
 		return;
 	free(d->u8);
 	free(d->f32);
+	free(d->start);
 	free(d);
 }

@@ -18,12 +18,14 @@ enum dgm_step_kind {
 #undef STEP
 	DGM_STEP_COUNT
 };
+struct dgm_data_spec;
 struct dgm_step { /* what a field is to a step: data_step.def */
 	enum dgm_step_kind kind;
 	double value;    /* MUL, ADD: v / 255 is a product; threshold: v > value */
 	int64_t lo, hi;  /* half open: lo..hi-1; hi < 0: to the end */
 	int64_t more[2]; /* further whole numbers */
 	uint64_t seed;
+	const struct dgm_data_spec *like; /* the set whose statistics are used; NULL: the set itself */
 };
 struct dgm_data_work;
 struct dgm_step_row {
@@ -55,6 +57,8 @@ struct dgm_data {
 	                                  "threshold(0.5)", "real", ... with further steps that change values */
 	const char *source;            /* file name and digest: "t10k-images-idx3-ubyte.gz digest:..." */
 	uint64_t digest;               /* of the values before binarisation, shape and steps included */
+	int64_t nseq;                  /* sequences: sequence i is the examples start[i]..start[i+1]-1, in */
+	int64_t *start;                /* order; NULL: the file has none */
 	bool resampled;                /* values are probabilities: batches are drawn from them */
 	uint8_t *u8;                   /* one of the two: n*items values, u8 with scale (value = u8*scale) */
 	float scale;
@@ -83,6 +87,7 @@ struct dgm_raw { /* what a reader gives */
 	int64_t n;
 	int rank;
 	int64_t dim[DGM_MAX_RANK];
+	int64_t nseq, *start; /* sequences, as in struct dgm_data; none is empty */
 	uint8_t *u8; /* or */
 	float *f32;
 };

@@ -1,6 +1,7 @@
 /* Steps that pick and arrange values: which examples, which of their values, in which order. Ranges
  * are half open: lo..hi are lo, lo+1, ... hi-1. */
 #include "data_work.h"
+#include <Random123/philox.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,17 +21,75 @@ static int range_of(const struct dgm_data_work *w, const struct dgm_step *s, con
 	return DGM_OK;
 }
 
+/* Puts n*items values of the kind there was in the place of what there was. */
+static void set_values(struct dgm_data_work *w, void *to)
+{
+	free(dgm_data_values(w));
+	if (w->d.u8)
+		w->d.u8 = to;
+	else
+		w->d.f32 = to;
+}
+
+static void forget_sequences(struct dgm_data_work *w)
+{
+	free(w->d.start);
+	w->d.start = NULL;
+	w->d.nseq = 0;
+}
+
+/* Cuts the sequences to the examples lo..hi-1, which become 0..hi-lo-1. */
+static void cut_sequences(struct dgm_data *d, int64_t lo, int64_t hi)
+{
+	int64_t n = 0;
+	for (int64_t i = 0; i < d->nseq; i++) {
+		int64_t from = d->start[i] > lo ? d->start[i] : lo;
+		int64_t to = d->start[i + 1] < hi ? d->start[i + 1] : hi;
+		if (from < to)
+			d->start[n++] = from - lo;
+	}
+	if (d->start)
+		d->start[n] = hi - lo;
+	d->nseq = n;
+}
+
+static void keep_examples(struct dgm_data_work *w, int64_t lo, int64_t hi)
+{
+	size_t row = (size_t)w->d.items * dgm_data_value_size(w);
+	char *v = dgm_data_values(w);
+	memmove(v, v + (size_t)lo * row, (size_t)(hi - lo) * row);
+	cut_sequences(&w->d, lo, hi);
+	w->d.n = hi - lo;
+}
+
 int dgm_step_rows(struct dgm_data_work *w, const struct dgm_step *s)
 {
 	int64_t lo, hi;
 	int status = range_of(w, s, "examples", w->d.n, &lo, &hi);
-	if (status)
-		return status;
-	size_t row = (size_t)w->d.items * dgm_data_value_size(w);
-	memmove(dgm_data_values(w), (char *)dgm_data_values(w) + (size_t)lo * row,
-	        (size_t)(hi - lo) * row);
-	w->d.n = hi - lo;
-	return DGM_OK;
+	if (!status)
+		keep_examples(w, lo, hi);
+	return status;
+}
+
+static int needs_order(const struct dgm_data_work *w, const char *what)
+{
+	if (!w->unordered)
+		return DGM_OK;
+	return dgm_fail(DGM_ESHAPE, "%s: %s needs the examples in the order of the file", w->name,
+	                what);
+}
+
+int dgm_step_sequences(struct dgm_data_work *w, const struct dgm_step *s)
+{
+	int64_t lo, hi;
+	int status = needs_order(w, "sequences(...)");
+	if (!status && !w->d.start)
+		status = dgm_fail(DGM_ESHAPE, "%s: it holds no sequences to choose from", w->name);
+	if (!status)
+		status = range_of(w, s, "sequences", w->d.nseq, &lo, &hi);
+	if (!status)
+		keep_examples(w, w->d.start[lo], w->d.start[hi]);
+	return status;
 }
 
 int dgm_step_columns(struct dgm_data_work *w, const struct dgm_step *s)
@@ -68,11 +127,164 @@ int dgm_step_shuffle(struct dgm_data_work *w, const struct dgm_step *s)
 	for (int64_t e = 0; e < n; e++)
 		memcpy(to + (size_t)e * row, from + (size_t)index[e] * row, row);
 	free(index);
-	free(from);
-	if (w->d.u8)
-		w->d.u8 = (uint8_t *)to;
-	else
-		w->d.f32 = (float *)(void *)to;
+	set_values(w, to);
+	forget_sequences(w);
+	w->unordered = true;
+	return DGM_OK;
+}
+
+int dgm_step_transpose(struct dgm_data_work *w, const struct dgm_step *s)
+{
+	struct dgm_data *d = &w->d;
+	size_t size = dgm_data_value_size(w);
+	(void)s;
+	if (d->rank != 1)
+		return dgm_fail(DGM_ESHAPE, "%s: transpose needs examples of one axis, these have %d",
+		                w->name, d->rank);
+	char *to = malloc((size_t)(d->n * d->items) * size), *from = dgm_data_values(w);
+	if (!to)
+		return dgm_data_no_memory(w);
+	for (int64_t e = 0; e < d->n; e++)
+		for (int64_t u = 0; u < d->items; u++)
+			memcpy(to + (size_t)(u * d->n + e) * size, from + (size_t)(e * d->items + u) * size,
+			       size);
+	set_values(w, to);
+	forget_sequences(w);
+	d->dim[0] = d->n;
+	d->n = d->items;
+	d->items = d->dim[0];
+	PICKED(" |> transpose");
+	return DGM_OK;
+}
+
+/* Patch k: words 0, 1 and 2 of Philox4x32-10 at counter { k low, k high, 0, stream } choose the
+ * example, the row and the column, each by the high half of a product. */
+int dgm_step_patches(struct dgm_data_work *w, const struct dgm_step *s)
+{
+	struct dgm_data *d = &w->d;
+	int64_t h = s->lo, wide = s->hi, n = s->more[0];
+	size_t size = dgm_data_value_size(w);
+	philox4x32_key_t key = {{(uint32_t)s->seed, (uint32_t)(s->seed >> 32)}};
+	if (d->rank != 2 || h < 1 || wide < 1 || h > d->dim[0] || wide > d->dim[1])
+		return dgm_fail(DGM_ESHAPE,
+		                "%s: patches of %" PRId64 " x %" PRId64
+		                " need examples of two axes, at least as large; these have %d%s",
+		                w->name, h, wide, d->rank, d->rank == 2 ? " and are too small" : "");
+	if (n < 1 || n > DGM_DATA_MAX_DENSE / (h * wide) || d->n > UINT32_MAX)
+		return dgm_fail(DGM_ELIMIT,
+		                "%s: %" PRId64 " patches asked for: from 1 to 2^32 values are cut", w->name,
+		                n);
+	char *to = malloc((size_t)(n * h * wide) * size), *from = dgm_data_values(w);
+	if (!to)
+		return dgm_data_no_memory(w);
+	for (int64_t k = 0; k < n; k++) {
+		philox4x32_ctr_t c = {{(uint32_t)k, (uint32_t)(k >> 32), 0, DGM_STREAM_PATCHES}};
+		philox4x32_ctr_t r = philox4x32(c, key);
+		int64_t e = (int64_t)((uint64_t)r.v[0] * (uint64_t)d->n >> 32);
+		int64_t y = (int64_t)((uint64_t)r.v[1] * (uint64_t)(d->dim[0] - h + 1) >> 32);
+		int64_t x = (int64_t)((uint64_t)r.v[2] * (uint64_t)(d->dim[1] - wide + 1) >> 32);
+		for (int64_t i = 0; i < h; i++)
+			memcpy(to + (size_t)((k * h + i) * wide) * size,
+			       from + (size_t)((e * d->dim[0] + y + i) * d->dim[1] + x) * size,
+			       (size_t)wide * size);
+	}
+	set_values(w, to);
+	forget_sequences(w);
+	w->unordered = true;
+	d->n = n;
+	d->dim[0] = h;
+	d->dim[1] = wide;
+	d->items = h * wide;
+	PICKED(" |> patches(%" PRId64 ", %" PRId64 ", %" PRId64 ", seed %" PRIu64 ")", h, wide, n,
+	       s->seed);
+	return DGM_OK;
+}
+
+/* Examples t with `back` before them and `ahead` behind them in their sequence; the boundaries of
+ * what they make go to `start`. */
+static int64_t windows(const struct dgm_data *d, int64_t back, int64_t ahead, int64_t *start,
+                       int64_t *nseq)
+{
+	int64_t n = 0, whole[2] = {0, d->n};
+	const int64_t *from = d->start ? d->start : whole;
+	*nseq = 0;
+	for (int64_t i = 0; i < (d->start ? d->nseq : 1); i++) {
+		int64_t length = from[i + 1] - from[i];
+		if (back >= length || ahead >= length - back)
+			continue;
+		start[(*nseq)++] = n;
+		n += length - back - ahead;
+	}
+	start[*nseq] = n;
+	return n;
+}
+
+static void copy_windows(struct dgm_data_work *w, const struct dgm_step *s, int64_t back,
+                         int64_t ahead, char *to)
+{
+	const struct dgm_data *d = &w->d;
+	size_t row = (size_t)d->items * dgm_data_value_size(w);
+	size_t window = (size_t)(s->hi - s->lo + 1) * row;
+	const char *from = dgm_data_values(w);
+	for (int64_t i = 0; i < (d->start ? d->nseq : 1); i++) {
+		int64_t first = d->start ? d->start[i] : 0, end = d->start ? d->start[i + 1] : d->n;
+		for (int64_t t = first + back; t < end - ahead; t++, to += window)
+			memcpy(to, from + (size_t)(t + s->lo) * row, window);
+	}
+}
+
+int dgm_step_window(struct dgm_data_work *w, const struct dgm_step *s)
+{
+	struct dgm_data *d = &w->d;
+	const int64_t far = (int64_t)1 << 40;
+	int status = needs_order(w, "window(...)");
+	if (status)
+		return status;
+	if (s->lo > s->hi || s->lo < -far || s->hi > far || s->more[0] > far || s->more[1] > far ||
+	    s->more[0] < 0 || s->more[1] < 0)
+		return dgm_fail(DGM_ESHAPE,
+		                "%s: window(%" PRId64 ", %" PRId64
+		                ") needs its first row before its last; reach and ahead begin at 0",
+		                w->name, s->lo, s->hi);
+	int64_t back = -s->lo > s->more[0] ? -s->lo : s->more[0];
+	int64_t ahead = s->hi > s->more[1] ? s->hi : s->more[1], rows = s->hi - s->lo + 1;
+	if (rows > 1 && d->rank == DGM_MAX_RANK)
+		return dgm_fail(DGM_ESHAPE, "%s: window(...) adds an axis, and there are %d already",
+		                w->name, d->rank);
+	int64_t nseq = 0, *start = malloc((size_t)(d->nseq + 2) * sizeof *start);
+	int64_t n = start ? windows(d, back, ahead, start, &nseq) : 0;
+	char *to = NULL;
+	if (!start)
+		status = dgm_data_no_memory(w);
+	else if (n == 0)
+		status =
+		    dgm_fail(DGM_ESHAPE, "%s: no sequence has %" PRId64 " examples, which a window takes",
+		             w->name, back + ahead + 1);
+	else if (n > DGM_DATA_MAX_DENSE / rows / d->items)
+		status = dgm_fail(DGM_ELIMIT,
+		                  "%s: %" PRId64 " windows of %" PRId64 " x %" PRId64
+		                  " values are more than 2^32",
+		                  w->name, n, rows, d->items);
+	else if (!(to = malloc((size_t)(n * rows * d->items) * dgm_data_value_size(w))))
+		status = dgm_data_no_memory(w);
+	if (status) {
+		free(start);
+		return status;
+	}
+	copy_windows(w, s, back, ahead, to);
+	set_values(w, to);
+	free(d->start);
+	d->start = start;
+	d->nseq = nseq;
+	d->n = n;
+	if (rows > 1) {
+		memmove(d->dim + 1, d->dim, (size_t)d->rank * sizeof *d->dim);
+		d->dim[0] = rows;
+		d->rank++;
+		d->items *= rows;
+	}
+	PICKED(" |> window(%" PRId64 ", %" PRId64 ", reach %" PRId64 ", ahead %" PRId64 ")", s->lo,
+	       s->hi, back, ahead);
 	return DGM_OK;
 }
 

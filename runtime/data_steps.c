@@ -153,7 +153,7 @@ int dgm_step_binarize(struct dgm_data_work *w, const struct dgm_step *s)
 		return status;
 	if (d->n > UINT32_MAX)
 		return dgm_fail(DGM_ELIMIT, "%s: at most 2^32 examples can be binarised", w->name);
-	*w->changes = 0;
+	snprintf(w->changes, sizeof w->changes, "%s", w->picked);
 	if (s->kind == DGM_STEP_BINARIZE_RESAMPLED) {
 		d->resampled = true;
 		snprintf(w->label, sizeof w->label, "resampled");
@@ -223,10 +223,10 @@ int dgm_data_finish(struct dgm_data_work *w)
 	const char *base = *w->label ? w->label : "real";
 	if (!*w->label && domain == DGM_DATA_BINARY) {
 		base = "fixed";
-		*w->changes = 0;
+		snprintf(w->changes, sizeof w->changes, "%s", w->picked);
 	} else if (!*w->label && domain == DGM_DATA_COUNT) {
 		base = "count";
 	}
-	snprintf(w->key, sizeof w->key, "%s%s%s", base, w->changes, w->picked);
+	snprintf(w->key, sizeof w->key, "%s%s", base, w->changes);
 	return DGM_OK;
 }

@@ -73,9 +73,31 @@ static bool whole(struct unit *u, const struct call *c, int k, const char *signa
 	return false;
 }
 
+static bool read_spec(struct unit *u, const struct data_def *def, struct dgm_data_spec *out);
+
+/* like = NAME, a set defined before `def`; without a name there is none. */
+static bool like_set(struct unit *u, const struct data_def *def, const struct value *v,
+                     const struct dgm_data_spec **to)
+{
+	if (*v->name == 0)
+		return true;
+	const struct data_def *like = NULL;
+	for (int i = 0; i < u->checked->data.n && u->checked->data.at[i] != def; i++)
+		if (strcmp(u->checked->data.at[i]->name, v->name) == 0)
+			like = u->checked->data.at[i];
+	if (like == NULL) {
+		diag(u->cx.diags, DIAG_SEMA_UNKNOWN_DATA, v->span, v->name);
+		diag(u->cx.diags, DIAG_NOTE, v->span, "it has to be defined before this one");
+		return false;
+	}
+	struct dgm_data_spec *spec = NEW(u->cx.prog, struct dgm_data_spec);
+	*to = spec;
+	return read_spec(u, like, spec);
+}
+
 /* Puts bound arguments where the row's places say. */
-static bool place(struct unit *u, const struct call *c, const struct dgm_step_row *row,
-                  const struct value *v, struct dgm_step *s)
+static bool place(struct unit *u, const struct data_def *def, const struct call *c,
+                  const struct dgm_step_row *row, const struct value *v, struct dgm_step *s)
 {
 	int64_t n = 0;
 	bool ok = true;
@@ -85,6 +107,8 @@ static bool place(struct unit *u, const struct call *c, const struct dgm_step_ro
 			ok = binarize_how(u, &v[k], s);
 		else if (at == 'v')
 			s->value = v[k].num;
+		else if (at == 'd')
+			ok = like_set(u, def, &v[k], &s->like);
 		else
 			ok = whole(u, c, k, row->signature, &v[k], &n);
 		if (at == 'l')
@@ -99,7 +123,8 @@ static bool place(struct unit *u, const struct call *c, const struct dgm_step_ro
 	return ok;
 }
 
-static bool call_step(struct unit *u, const struct call *c, struct dgm_step *s)
+static bool call_step(struct unit *u, const struct data_def *def, const struct call *c,
+                      struct dgm_step *s)
 {
 	const char *names[DGM_STEP_COUNT];
 	struct buf list;
@@ -112,7 +137,7 @@ static bool call_step(struct unit *u, const struct call *c, struct dgm_step *s)
 			continue;
 		if (strcmp(row->name, c->name) == 0) {
 			s->kind = (enum dgm_step_kind)i;
-			return call_bind(&u->cx, c, row->signature, v, NULL) && place(u, c, row, v, s);
+			return call_bind(&u->cx, c, row->signature, v, NULL) && place(u, def, c, row, v, s);
 		}
 		buf_printf(&list, "%s%s", n ? ", " : "", row->name);
 		names[n++] = row->name;
@@ -157,7 +182,7 @@ static bool read_spec(struct unit *u, const struct data_def *def, struct dgm_dat
 			return false;
 		}
 		struct dgm_step *s = &out->step[out->nstep++];
-		if (d->op == 0 && !call_step(u, d->call, s))
+		if (d->op == 0 && !call_step(u, def, d->call, s))
 			return false;
 		if (d->op == '*' || d->op == '/')
 			*s = (struct dgm_step){.kind = DGM_STEP_MUL,
