@@ -245,13 +245,26 @@ static void merge_byte(struct emit *e, LLVMValueRef at, LLVMValueRef change, LLV
 	LLVMBuildStore(e->b, LLVMBuildOr(e->b, keep, bits, ""), at);
 }
 
+/* One bit of the byte at `at`. */
+static void store_bit(struct emit *e, const struct spot *p, LLVMValueRef at, LLVMValueRef bit)
+{
+	LLVMValueRef by =
+	    LLVMBuildTrunc(e->b, LLVMBuildAnd(e->b, p->at, emit_int(e, 7), ""), e->i8, "");
+	LLVMValueRef change = LLVMBuildShl(e->b, LLVMConstInt(e->i8, 1, 0), by, "");
+	LLVMValueRef keep =
+	    LLVMBuildAnd(e->b, LLVMBuildLoad2(e->b, e->i8, at, ""), LLVMBuildNot(e->b, change, ""), "");
+	bit = LLVMBuildShl(e->b, LLVMBuildZExt(e->b, bit, e->i8, ""), by, "");
+	LLVMBuildStore(e->b, LLVMBuildOr(e->b, keep, bit, ""), at);
+}
+
 static void store_bits(struct emit *e, const struct spot *p, LLVMValueRef mask, bool aligned)
 {
-	if (!p->lane) { /* the only unit of its item */
-		if (p->items != 1)
-			BUG("codegen: %s: a single bit of many is stored", e->slot[p->slot].name);
+	if (!p->lane) {
 		LLVMValueRef at = byte_pointer(e, p, p->at);
-		LLVMBuildStore(e->b, LLVMBuildZExt(e->b, mask, e->i64, ""), at);
+		if (p->items == 1) /* the only unit of its item */
+			LLVMBuildStore(e->b, LLVMBuildZExt(e->b, mask, e->i64, ""), at);
+		else
+			store_bit(e, p, at, mask);
 		return;
 	}
 	int lanes = p->lane->lanes;

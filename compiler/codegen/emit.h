@@ -81,6 +81,7 @@ struct emit {
 	int nbind;
 	struct draw draw[MAX_DRAW];
 	int ndraw;
+	struct scope *turn; /* of a kernel in turn: the step; what the kernel writes is read no further out */
 	struct scope *draw_scope; /* where dst's unit is known */
 	LLVMValueRef draw_unit;   /* position of dst's first lane in the scratch buffers */
 	int draw_lanes;
@@ -200,6 +201,10 @@ LLVMValueRef draw_value(struct emit *e, const struct node *x);
 /* loop.c, matmul.c: kernels */
 void emit_rows(struct emit *e, LLVMValueRef rows, LLVMValueRef *lo, LLVMValueRef *hi);
 void emit_loop(struct emit *e, const struct kernel *k);
+void emit_assign(struct emit *e, const struct store *s);
+void bind_group(struct emit *e, const struct group *g, int lanes, bool tail);
+bool has_reduce(const struct node *x);
+void emit_turn(struct emit *e, const struct kernel *k); /* turn.c */
 void emit_matmul(struct emit *e, const struct kernel *k);
 void emit_pack(struct emit *e, const struct kernel *k);
 

@@ -24,7 +24,7 @@ struct nest {
 	LLVMValueRef lo, hi; /* rows of the chunk */
 };
 
-static bool has_reduce(const struct node *x)
+bool has_reduce(const struct node *x)
 {
 	bool any = x->kind == N_REDUCE;
 	for (int k = 0; k < x->nkid && !any; k++)
@@ -84,7 +84,7 @@ static void plan_nest(struct emit *e, const struct kernel *k, struct nest *n)
 	n->fill_item = n->items <= (k->batch ? SCRATCH : LANES_LONG);
 }
 
-static void bind_group(struct emit *e, const struct group *g, int lanes, bool tail)
+void bind_group(struct emit *e, const struct group *g, int lanes, bool tail)
 {
 	if (lanes)
 		bind_lanes(e, g->lead, lanes, tail, g->size - 1);
@@ -111,22 +111,26 @@ static LLVMValueRef unit_of(struct emit *e, const struct kernel *k, const struct
 	return lin_value(e, &in, &lane, &step);
 }
 
+void emit_assign(struct emit *e, const struct store *s)
+{
+	const struct kernel *k = e->kernel;
+	bool bits = e->slot[slot_of(e, s->dst)].repr == DGM_BITS;
+	LLVMValueRef v = NULL, mask = NULL;
+	if (bits) {
+		mask = emit_truth(e, s->rhs);
+	} else if (s->accumulate) {
+		const struct idx *batch = s->dst->batched ? k->batch : NULL;
+		v = emit_accumulate(e, emit_value(e, ex_at(e->a, s->dst, batch, k->at)), s->rhs);
+	} else {
+		v = emit_value(e, s->rhs);
+	}
+	memo_stored(e, s, emit_store(e, s, v, mask));
+}
+
 static void stores(struct emit *e, const struct kernel *k)
 {
-	for (int s = 0; s < k->nstore; s++) {
-		const struct store *st = &k->store[s];
-		bool bits = e->slot[slot_of(e, st->dst)].repr == DGM_BITS;
-		LLVMValueRef v = NULL, mask = NULL;
-		if (bits) {
-			mask = emit_truth(e, st->rhs);
-		} else if (st->accumulate) {
-			const struct idx *batch = st->dst->batched ? k->batch : NULL;
-			v = emit_accumulate(e, emit_value(e, ex_at(e->a, st->dst, batch, k->at)), st->rhs);
-		} else {
-			v = emit_value(e, st->rhs);
-		}
-		memo_stored(e, st, emit_store(e, st, v, mask));
-	}
+	for (int s = 0; s < k->nstore; s++)
+		emit_assign(e, &k->store[s]);
 }
 
 static void innermost(struct emit *e, const struct kernel *k, struct nest *n, LLVMValueRef chain)
@@ -178,6 +182,10 @@ static void innermost(struct emit *e, const struct kernel *k, struct nest *n, LL
 void emit_loop(struct emit *e, const struct kernel *k)
 {
 	struct nest n = {0};
+	if (k->sequential) {
+		emit_turn(e, k);
+		return;
+	}
 	plan_nest(e, k, &n);
 	LLVMValueRef rows =
 	    k->batch ? call_pop(e, k->batch->pop) : emit_int(e, k->rank ? k->at[0]->size : 1);

@@ -130,6 +130,14 @@ static int depth_affine(const struct emit *e, const struct affine *x, int depth,
 	return depth;
 }
 
+static bool kernel_writes(const struct kernel *k, const struct sym *s)
+{
+	for (int t = 0; t < k->nstore; t++)
+		if (k->store[t].dst == s)
+			return true;
+	return false;
+}
+
 static int depth_of(const struct emit *e, const struct node *x, int depth, int *lanes)
 {
 	switch (x->kind) {
@@ -143,6 +151,8 @@ static int depth_of(const struct emit *e, const struct node *x, int depth, int *
 			depth = depth_affine(e, &x->map[k], depth, lanes);
 		if (x->batch)
 			depth = depth_idx(e, x->batch, depth, lanes);
+		if (e->turn && e->turn->depth > depth && kernel_writes(e->kernel, x->sym))
+			depth = e->turn->depth;
 		break;
 	case N_OP:
 		if (op_flags(x->op) & OPF_DRAW) {

@@ -8,7 +8,7 @@
  * The c_k are Bernoulli's numbers B_2k/(2k)!, of logz over 2k, of the variance times 2k - 1.
  *
  * Largest errors (tests/unit/test_vmath.c), in units in the last place: logz 4, mean 4, variance 9;
- * quantile: absolute 2^-22. */
+ * quantile: absolute 2^-21. */
 #include "codegen/vmath.h"
 
 #include <math.h>

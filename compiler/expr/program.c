@@ -2,7 +2,8 @@
  *
  * Invariant: a symbol stands in the tensor table once; a batched symbol has a population of the
  * program, any other has pop -1; every statement's dst is in the table and its left side has one
- * index an axis, of the axis's size, all different. */
+ * index an axis, of the axis's size, all different; what is assigned in turn is batched and reads
+ * of itself its own row. */
 #include "expr/program.h"
 
 struct program *program_new(struct arena *a, const char *model)
@@ -52,6 +53,17 @@ struct function *program_function(struct program *p, const char *name)
 	return f;
 }
 
+/* Does x read of what s writes its own row only? */
+static bool own_rows(const struct node *x, const struct stmt *s)
+{
+	if (x->kind == N_ACCESS && x->sym == s->dst && x->batch != s->batch)
+		return false;
+	for (int i = 0; i < x->nkid; i++)
+		if (!own_rows(x->kid[i], s))
+			return false;
+	return true;
+}
+
 static void stmt_check(const struct program *p, const struct stmt *s)
 {
 	const struct tensor *t = program_find(p, s->dst);
@@ -59,6 +71,10 @@ static void stmt_check(const struct program *p, const struct stmt *s)
 		BUG("program: statement writes %s, which is no tensor of the program", s->dst->name);
 	if (t->pop >= 0 ? !s->batch || s->batch->pop != t->pop : s->batch != NULL)
 		BUG("program: %s written over the wrong rows", s->dst->name);
+	if (s->sequential && (!s->batch || s->inner < 0 || s->inner > s->dst->rank))
+		BUG("program: %s is not assigned in turn: it has no rows, or not the axes", s->dst->name);
+	if (s->sequential && !own_rows(s->rhs, s))
+		BUG("program: %s in turn reads other rows than its own", s->dst->name);
 	for (int i = 0; i < s->dst->rank; i++) {
 		if (!s->at[i] || s->at[i]->pop >= 0 || s->at[i]->size != s->dst->dim[i])
 			BUG("program: index %d of %s does not run over its axis", i, s->dst->name);
@@ -140,7 +156,10 @@ static void print_stmt(const struct program *p, const struct stmt *s, FILE *out)
 		fprintf(out, "%s%s", sep, s->at[i]->name);
 	if (s->batch || s->dst->rank > 0)
 		fputc(']', out);
-	fprintf(out, " %s %s\n", s->accumulate ? "+=" : "=", ex_text(p->a, s->rhs));
+	fprintf(out, " %s %s", s->accumulate ? "+=" : s->sequential ? "<-" : "=", ex_text(p->a, s->rhs));
+	for (int i = 0; s->sequential && i < s->dst->rank - s->inner; i++)
+		fprintf(out, "%s%s", i ? ", " : "  in turn ", s->at[i]->name);
+	fputc('\n', out);
 }
 
 void program_print(const struct program *p, FILE *out)

@@ -8,6 +8,8 @@
  * third-order term is two such steps).  Where the last pair shares no index of its own, three
  * factors with a common index, two of them are multiplied out first.  What is left stays a loop.
  *
+ * In a sequential statement what reads dst is left where it stands.
+ *
  * A statement that is a sum of products (dst = alpha A*B + beta C*D + rest) accumulates into dst
  * directly.
  *
@@ -23,7 +25,8 @@ struct seen { /* a node and what became of it in this statement */
 };
 struct contract {
 	struct work *w;
-	struct seq order; /* the statement's own indices: preferred order of axes */
+	struct seq order;       /* the statement's own indices: preferred order of axes */
+	const struct sym *turn; /* what a sequential statement writes, else NULL */
 	VEC(struct seen) seen;
 };
 /* node, or alpha * the product (not computed yet) */
@@ -39,6 +42,12 @@ struct sum { /* one reduction while it is taken apart */
 	struct node *alpha; /* NULL: 1 */
 	bool guarded;
 };
+
+/* Does x change while the statement is executed? */
+static bool in_turn(const struct contract *c, const struct node *x)
+{
+	return c->turn && ex_mentions(x, c->turn);
+}
 
 static bool is_scalar_access(const struct node *x, void *arg)
 {
@@ -86,7 +95,7 @@ static bool subset(const struct seq *x, const struct seq *y)
 static struct factor look_up(struct contract *c, struct node *e)
 {
 	struct factor f = plan_factor(e);
-	struct node *known = f.plain || ex_has_draw(e) ? NULL : plan_known(c->w, e);
+	struct node *known = f.plain || ex_has_draw(e) || in_turn(c, e) ? NULL : plan_known(c->w, e);
 	return known ? plan_factor(known) : f;
 }
 
@@ -183,7 +192,8 @@ static bool cheapest_pair(const struct contract *c, const struct sum *s, int *bi
 		for (int j = i + 1; j < s->n; j++) {
 			struct seq k = shared_only(s, i, j);
 			struct product p;
-			if (!plan_match(&s->f[i], &s->f[j], &k, &c->order, s->guarded, &p) ||
+			if (in_turn(c, s->f[i].e) || in_turn(c, s->f[j].e) ||
+			    !plan_match(&s->f[i], &s->f[j], &k, &c->order, s->guarded, &p) ||
 			    (found && p.cost >= best->cost))
 				continue;
 			found = true;
@@ -211,6 +221,9 @@ static bool multiply_out(struct contract *c, struct sum *s)
 	double best = 0;
 	int third = -1;
 	struct factor joined = {0};
+	for (int i = 0; i < s->n; i++)
+		if (in_turn(c, s->f[i].e))
+			return false;
 	for (int t = 0; s->n == 3 && t < 3; t++) {
 		int i = t == 0 ? 1 : 0, j = t == 2 ? 1 : 2;
 		struct factor f = plan_factor(ex_mul(c->w->a, s->f[i].e, s->f[j].e));
@@ -341,7 +354,7 @@ static void assign(struct contract *c, const struct stmt *s, struct contracted *
 	struct work *w = c->w;
 	int direct = 0;
 	for (int i = 0; i < n; i++) {
-		if (r[i].product && !plan_product_known(w, r[i].product) &&
+		if (r[i].product && !c->turn && !plan_product_known(w, r[i].product) &&
 		    plan_product_fits(r[i].product, s->dst, &c->order))
 			direct++;
 		else
@@ -356,6 +369,10 @@ static void assign(struct contract *c, const struct stmt *s, struct contracted *
 			rest = rest ? ex_add(w->a, rest, r[i].node) : r[i].node;
 	}
 	bool accumulate = s->accumulate;
+	if (c->turn) {
+		plan_emit_turn(w, s, &c->order, rest);
+		return;
+	}
 	if (rest) {
 		plan_emit_loop(w, s->dst, &c->order, accumulate, rest);
 		if (!into && !accumulate)
@@ -371,7 +388,7 @@ static void assign(struct contract *c, const struct stmt *s, struct contracted *
 
 static void contract_stmt(struct work *w, const struct stmt *s)
 {
-	struct contract c = {.w = w};
+	struct contract c = {.w = w, .turn = s->sequential ? s->dst : NULL};
 	if (s->batch)
 		seq_push(&c.order, s->batch);
 	for (int i = 0; i < s->dst->rank; i++)

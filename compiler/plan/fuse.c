@@ -4,6 +4,8 @@
  * reads what the other writes at another element than its own.  Then a temporary that only later
  * stores of its own kernel read is replaced by its expression, and what nothing reads is dropped.
  *
+ * Kernels in turn stay as they are.
+ *
  * requires: kernels in an order that is right.  ensures: the same, with fewer kernels; draws are
  * neither doubled nor reordered. */
 #include "plan/work.h"
@@ -103,10 +105,10 @@ static void fuse_function(struct work *w, struct work_function *f)
 	int n = 0;
 	for (int i = 0; i < f->kernel.n; i++) {
 		struct work_kernel *q = f->kernel.at[i], *host = NULL;
-		for (int j = n - 1; j >= 0 && q->k.kind == KERNEL_LOOP; j--) {
+		for (int j = n - 1; j >= 0 && q->k.kind == KERNEL_LOOP && !q->k.sequential; j--) {
 			struct work_kernel *p = f->kernel.at[j];
-			if (p->k.kind == KERNEL_LOOP && same_space(&p->k, &q->k) && reads_own(&p->k, &q->k) &&
-			    reads_own(&q->k, &p->k)) {
+			if (p->k.kind == KERNEL_LOOP && !p->k.sequential && same_space(&p->k, &q->k) &&
+			    reads_own(&p->k, &q->k) && reads_own(&q->k, &p->k)) {
 				host = p;
 				break;
 			}
@@ -198,7 +200,7 @@ static void drop_store(struct kernel *k, int t)
 
 static void inline_temps(struct work *w, struct work_kernel *k)
 {
-	for (int t = 0; t < k->k.nstore; t++) {
+	for (int t = 0; t < k->k.nstore && !k->k.sequential; t++) {
 		if (!can_inline(w, k, t))
 			continue;
 		struct subst s = {

@@ -13,6 +13,7 @@ enum { MIN_SAVED = 2 };
 struct around { /* the loops around a node */
 	struct seq ix;
 	bool guarded;
+	const struct sym *turn;
 };
 
 static struct node *hoist(struct work *w, const struct around *s, struct node *x);
@@ -35,15 +36,15 @@ static bool should_hoist(const struct around *s, const struct node *x, const str
 	return layout->n < s->ix.n && seq_batches(layout) <= 1 &&
 	       layout->n - seq_batches(layout) <= MAX_RANK &&
 	       seq_size(&s->ix) >= MIN_SAVED * seq_size(layout) && !ex_has_draw(x) &&
-	       (!s->guarded || plan_in_bounds(x));
+	       !(s->turn && ex_mentions(x, s->turn)) && (!s->guarded || plan_in_bounds(x));
 }
 
-static bool is_heavy(const struct node *x)
+bool plan_heavy(const struct node *x)
 {
 	if (x->kind == N_REDUCE || (x->kind == N_OP && x->op != OP_ADD && x->op != OP_MUL))
 		return true;
 	for (int i = 0; i < x->nkid; i++)
-		if (is_heavy(x->kid[i]))
+		if (plan_heavy(x->kid[i]))
 			return true;
 	return false;
 }
@@ -61,7 +62,7 @@ static struct node *in_two_steps(struct work *w, struct node *x)
 		else
 			rest[nrest++] = x->bound[i];
 	}
-	if (!n || (!nrest && !is_heavy(x->kid[0])))
+	if (!n || (!nrest && !plan_heavy(x->kid[0])))
 		return NULL;
 	struct node *part = nrest
 	                        ? ex_reduce(w->a, RED_SUM, rest, nrest, x->guard, x->nguard, x->kid[0])
@@ -97,8 +98,9 @@ static struct node *hoist(struct work *w, const struct around *s, struct node *x
 	return hoist_kids(w, &inner, x);
 }
 
-struct node *plan_hoist(struct work *w, const struct seq *space, struct node *rhs)
+struct node *plan_hoist(struct work *w, const struct seq *space, struct node *rhs,
+                        const struct sym *turn)
 {
-	struct around s = {.ix = *space};
+	struct around s = {.ix = *space, .turn = turn};
 	return hoist(w, &s, rhs);
 }

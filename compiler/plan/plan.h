@@ -66,6 +66,11 @@ struct kernel {
 	int rank;
 	struct store *store;
 	int nstore;
+	/* LOOP: in turn.  The elements of a row are gone through in steps, in row-major order, the last
+	 * `inner` axes one step; in a step one store after the other is done for all its elements, from
+	 * what was stored before.  No store reads of its dst another element of its step. */
+	bool sequential;
+	int inner;
 	struct matmul_op mm; /* MATMUL */
 	int pack_slot;       /* KERNEL_PACK: the slot with pack set */
 };

@@ -69,8 +69,14 @@ static void print_loop(const struct plan *p, const struct kernel *k, FILE *out)
 		fprintf(out, " %s in %s", k->batch->name, pop_name(p, k->batch->pop));
 		sep = ", ";
 	}
-	for (int i = 0; i < k->rank; i++, sep = ", ")
-		fprintf(out, "%s%s < %lld", sep, k->at[i]->name, (long long)k->at[i]->size);
+	for (int i = 0; i < k->rank; i++, sep = ", ") {
+		fprintf(out, "%s%s%s < %lld", sep,
+		        !k->sequential            ? ""
+		        : i == k->rank - k->inner ? "at once "
+		        : i == 0                  ? "in turn "
+		                                  : "",
+		        k->at[i]->name, (long long)k->at[i]->size);
+	}
 	fputs(":\n", out);
 	for (int s = 0; s < k->nstore; s++)
 		fprintf(out, "      %s %s %s\n", k->store[s].dst->name, k->store[s].accumulate ? "+=" : "=",

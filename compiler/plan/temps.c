@@ -52,17 +52,23 @@ void plan_emit(struct work *w, struct work_kernel *k)
 		forget(w, k->k.store[i].dst);
 }
 
-void plan_emit_loop(struct work *w, const struct sym *dst, const struct seq *layout,
-                    bool accumulate, struct node *rhs)
+struct work_kernel *plan_loop(struct work *w, const struct sym *dst, const struct seq *layout)
 {
-	rhs = plan_hoist(w, layout, rhs);
 	struct work_kernel *k = NEW(w->a, struct work_kernel);
-	k->k.kind = KERNEL_LOOP;
 	int batched = dst->batched;
+	k->k.kind = KERNEL_LOOP;
 	k->k.batch = batched ? layout->ix[0] : NULL;
 	k->k.rank = dst->rank;
 	for (int i = 0; i < dst->rank; i++)
 		k->k.at[i] = layout->ix[i + batched];
+	return k;
+}
+
+void plan_emit_loop(struct work *w, const struct sym *dst, const struct seq *layout,
+                    bool accumulate, struct node *rhs)
+{
+	rhs = plan_hoist(w, layout, rhs, NULL);
+	struct work_kernel *k = plan_loop(w, dst, layout);
 	k->k.store = NEW(w->a, struct store);
 	k->k.nstore = 1;
 	k->k.store[0] = (struct store){.dst = dst, .accumulate = accumulate, .rhs = rhs};

@@ -81,7 +81,9 @@ const struct sym *plan_temp(struct work *w, const struct seq *layout, enum value
 struct node *plan_access(struct work *w, const struct sym *s, const struct seq *layout);
 void plan_emit_loop(struct work *w, const struct sym *dst, const struct seq *layout,
                     bool accumulate, struct node *rhs);
-void plan_emit(struct work *w, struct work_kernel *k); /* appends; forgets what it overwrites */
+struct work_kernel *plan_loop(struct work *w, const struct sym *dst,
+                              const struct seq *layout); /* no stores */
+void plan_emit(struct work *w, struct work_kernel *k);   /* appends; forgets what it overwrites */
 /* x as an access to a temporary with this layout, computed now or already known. */
 struct node *plan_materialise(struct work *w, struct node *x, const struct seq *layout);
 /* An access to a symbol that is known to hold x, any layout; NULL: none. */
@@ -118,7 +120,13 @@ bool plan_product_known(struct work *w, struct product *p);
 
 /* The passes, in order. */
 void plan_contract(struct work *w);
-struct node *plan_hoist(struct work *w, const struct seq *space, struct node *rhs);
+/* turn: what is being assigned in turn, so that nothing that reads it is moved; else NULL */
+struct node *plan_hoist(struct work *w, const struct seq *space, struct node *rhs,
+                        const struct sym *turn);
+bool plan_heavy(const struct node *x);
+/* The kernel of a sequential statement whose right side is contracted. */
+void plan_emit_turn(struct work *w, const struct stmt *s, const struct seq *layout,
+                    struct node *rhs);
 void plan_repr(struct work *w);
 void plan_fuse(struct work *w);
 void plan_regions(struct work *w, struct plan *p);

@@ -76,6 +76,13 @@ void fx_store(struct fx *f, const struct sym *dst, const struct idx *const *at, 
 	k->store[k->nstore++] = (struct store){dst, accumulate, rhs};
 }
 
+void fx_turn(struct fx *f, int inner)
+{
+	struct kernel *k = f->region->kernel.at[f->region->kernel.n - 1];
+	k->sequential = true;
+	k->inner = inner;
+}
+
 void fx_compile(struct fx *f)
 {
 	f->jit = jit_compile(&f->cx, f->plan);
@@ -224,30 +231,40 @@ static void put(struct reference *r, const struct sym *s, int64_t row, int64_t u
 	r->f->store->slot[k] = was;
 }
 
-static void evaluate(struct reference *r, const struct kernel *k, const struct store *s)
+static void evaluate(struct reference *r, const struct kernel *k, const struct store *s, int64_t n,
+                     int64_t u)
 {
 	struct env env = {ref_load, ref_draw, ref_pop, r};
-	int64_t items = 1;
-	for (int d = 0; d < k->rank; d++)
+	struct binding b[MAX_RANK + 1];
+	int nb = 0;
+	int64_t rest = u;
+	for (int d = k->rank - 1; d >= 0; d--) {
+		b[nb++] = (struct binding){k->at[d], rest % k->at[d]->size};
+		rest /= k->at[d]->size;
+	}
+	if (k->batch)
+		b[nb++] = (struct binding){k->batch, n};
+	r->row = k->batch ? n : -1;
+	r->unit = u;
+	double x = ex_eval(s->rhs, &env, b, nb);
+	if (s->accumulate)
+		x += get(r->f, r->slot, s->dst, n, u);
+	put(r, s->dst, n, u, x);
+}
+
+/* Store after store over all elements; in turn: step after step. */
+static void evaluate_kernel(struct reference *r, const struct kernel *k)
+{
+	int64_t items = 1, step = 1;
+	for (int d = 0; d < k->rank; d++) {
 		items *= k->at[d]->size;
-	for (int64_t n = 0; n < (k->batch ? r->f->rows : 1); n++)
-		for (int64_t u = 0; u < items; u++) {
-			struct binding b[MAX_RANK + 1];
-			int nb = 0;
-			int64_t rest = u;
-			for (int d = k->rank - 1; d >= 0; d--) {
-				b[nb++] = (struct binding){k->at[d], rest % k->at[d]->size};
-				rest /= k->at[d]->size;
-			}
-			if (k->batch)
-				b[nb++] = (struct binding){k->batch, n};
-			r->row = k->batch ? n : -1;
-			r->unit = u;
-			double x = ex_eval(s->rhs, &env, b, nb);
-			if (s->accumulate)
-				x += get(r->f, r->slot, s->dst, n, u);
-			put(r, s->dst, n, u, x);
-		}
+		step *= !k->sequential || d >= k->rank - k->inner ? k->at[d]->size : 1;
+	}
+	for (int64_t first = 0; first < items; first += step)
+		for (int s = 0; s < k->nstore; s++)
+			for (int64_t n = 0; n < (k->batch ? r->f->rows : 1); n++)
+				for (int64_t u = first; u < first + step; u++)
+					evaluate(r, k, &k->store[s], n, u);
 }
 
 static void compare(struct fx *f, void **want, double tol)
@@ -280,8 +297,7 @@ void fx_check(struct fx *f, double tol)
 		if (!c) {
 			struct reference r = {.f = f, .slot = copy_slots(f)};
 			for (int k = 0; k < f->region->kernel.n; k++)
-				for (int s = 0; s < f->region->kernel.at[k]->nstore; s++)
-					evaluate(&r, f->region->kernel.at[k], &f->region->kernel.at[k]->store[s]);
+				evaluate_kernel(&r, f->region->kernel.at[k]);
 			fx_run(f, 1);
 			compare(f, r.slot, tol);
 			free_slots(f, r.slot);

@@ -31,6 +31,8 @@ const struct idx *fx_idx(struct fx *f, const char *name, int64_t size);
 /* dst[at] = rhs as a kernel of its own, or one more store of the last kernel (at NULL). */
 void fx_store(struct fx *f, const struct sym *dst, const struct idx *const *at, bool accumulate,
               struct node *rhs);
+/* The last kernel is done in turn, its last `inner` axes a step. */
+void fx_turn(struct fx *f, int inner);
 #define AT(...) \
 	(const struct idx *const[]) \
 	{ \

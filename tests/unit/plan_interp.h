@@ -89,7 +89,7 @@ static inline double interp_element(struct memory *m, const struct node *rhs,
                                     int64_t row, int64_t unit)
 {
 	struct env env = {interp_load, interp_draw, interp_pop, m};
-	struct binding b[MAX_RANK + 1];
+	struct binding b[MAX_RANK + 1] = {0};
 	int nb = 0;
 	int64_t rest = unit;
 	for (int i = rank - 1; i >= 0; i--) {
@@ -104,8 +104,48 @@ static inline double interp_element(struct memory *m, const struct node *rhs,
 	return ex_eval(rhs, &env, b, nb);
 }
 
+/* Stores one after the other at `step` elements, each from what was stored before it. */
+static inline void run_step(struct memory *m, const struct store *store, int nstore,
+                            const struct idx *batch, const struct idx *const *at, int64_t row,
+                            int64_t first, int64_t step)
+{
+	double *new = malloc((size_t)step * sizeof *new);
+	for (int s = 0; s < nstore; s++) {
+		const struct sym *dst = store[s].dst;
+		double *to = values_at(m, dst) + row * items_of(dst) + first;
+		for (int64_t u = 0; u < step; u++)
+			new[u] = interp_element(m, store[s].rhs, batch, at, dst->rank, row, first + u);
+		for (int64_t u = 0; u < step; u++)
+			to[u] = store[s].accumulate ? to[u] + new[u] : new[u];
+	}
+	free(new);
+}
+
+static inline int64_t step_of(const struct sym *dst, int inner)
+{
+	int64_t step = 1;
+	for (int i = dst->rank - inner; i < dst->rank; i++)
+		step *= dst->dim[i];
+	return step;
+}
+
+static inline void run_in_turn(struct memory *m, const struct store *store, int nstore,
+                               const struct idx *batch, const struct idx *const *at, int inner,
+                               int64_t lo, int64_t hi)
+{
+	int64_t step = step_of(store[0].dst, inner);
+	for (int64_t r = lo; r < hi; r++)
+		for (int64_t u = 0; u < items_of(store[0].dst); u += step)
+			run_step(m, store, nstore, batch, at, r, u, step);
+}
+
 static inline void run_stmt(struct memory *m, const struct stmt *s)
 {
+	if (s->sequential) {
+		struct store store = {s->dst, s->accumulate, s->rhs};
+		run_in_turn(m, &store, 1, s->batch, s->at, s->inner, 0, m->pop_rows[s->batch->pop]);
+		return;
+	}
 	int64_t items = items_of(s->dst), rows = s->batch ? m->pop_rows[s->batch->pop] : 1;
 	double *dst = values_at(m, s->dst), *new = malloc((size_t)(items * rows) * sizeof *new);
 	for (int64_t r = 0; r < rows; r++)
@@ -133,6 +173,11 @@ static inline void run_loop(struct memory *m, const struct kernel *k, int64_t ch
 	int64_t rows = k->batch ? m->pop_rows[k->batch->pop] : k->rank ? k->at[0]->size : 1, units = 1;
 	for (int i = k->batch ? 0 : 1; i < k->rank; i++)
 		units *= k->at[i]->size;
+	if (k->sequential) {
+		run_in_turn(m, k->store, k->nstore, k->batch, k->at, k->inner, rows * chunk / nchunk,
+		            rows * (chunk + 1) / nchunk);
+		return;
+	}
 	for (int64_t r = rows * chunk / nchunk; r < rows * (chunk + 1) / nchunk; r++)
 		for (int64_t u = 0; u < units; u++)
 			for (int s = 0; s < k->nstore; s++) {

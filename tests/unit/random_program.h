@@ -100,9 +100,12 @@ static void random_stmt(void)
 	for (int i = 0; i < t->sym->rank; i++)
 		st.at[i] = s.ix[s.nix++] = ix(i == 0 ? "i" : i == 1 ? "j" : "k", t->sym->dim[i]);
 	st.batch = s.n = t->pop >= 0 ? batch("n", t->pop) : NULL;
-	struct node *x = random_sum(t->sym, s);
+	st.sequential = t->pop >= 0 && t->sym->rank > 0 && !pick(3);
+	st.inner = st.sequential ? pick(t->sym->rank + 1) : 0;
+	const struct sym *skip = st.sequential ? NULL : t->sym;
+	struct node *x = random_sum(skip, s);
 	for (int n = pick(3); n > 0; n--)
-		x = add(x, ex_scale(cx.prog, 1 + pick(3), random_sum(t->sym, s)));
+		x = add(x, ex_scale(cx.prog, 1 + pick(3), random_sum(skip, s)));
 	if (t->space != SPACE_TEMP && !pick(4) && t->sym->values == VALUES_REAL)
 		x = add(x, ex_scale(cx.prog, 0.5, ex_at(cx.prog, t->sym, st.batch, st.at)));
 	if (pick(2) || t->space != SPACE_GRAD)

@@ -280,9 +280,9 @@ static void unit_quantile(void)
 			at = (double)field[i];
 		}
 	}
-	if (getenv("VERBOSE") || !(worst <= 0x1p-22))
+	if (getenv("VERBOSE") || !(worst <= 0x1p-21))
 		printf("\nunit_quantile: 2^%.2f at %.9g", log2(worst), at);
-	CU_ASSERT(worst <= 0x1p-22);
+	CU_ASSERT(worst <= 0x1p-21);
 	fx_free(f);
 }
 
