@@ -27,27 +27,37 @@ static struct node *at_element(const struct element *e, const struct idx *batch)
 	return ex_access(e->m->a, e->g->sym, batch, e->k);
 }
 
-/* x[block of k, a] := 0 for all a: the element's own one-hot block is emptied. */
-static struct node *outside_block(struct arena *a, const struct node *access, void *arg)
+struct block_value { /* the element's own one-hot block at 0, or at the element */
+	struct element *e;
+	bool set;
+};
+
+static struct node *set_block(struct arena *a, const struct node *access, void *arg)
 {
-	const struct element *e = arg;
+	const struct block_value *v = arg;
+	const struct element *e = v->e;
 	int n = access->sym->rank - 1;
 	struct guard own[MAX_RANK];
-	struct node *x = ex_access(a, access->sym, access->batch, access->map);
-	for (int i = 0; i < n; i++)
-		own[i] = (struct guard){true, affine_add(a, access->map[i], e->k[i], -1)};
 	struct affine map[MAX_RANK];
-	for (int i = 0; i < n; i++)
-		map[i] = e->k[i];
-	map[n] = access->map[n];
-	return ex_sub(a, x, ex_mask(a, own, n, ex_access(a, access->sym, access->batch, map)));
+	struct node *x = ex_access(a, access->sym, access->batch, access->map);
+	for (int i = 0; i <= n; i++) {
+		own[i] = (struct guard){true, affine_add(a, access->map[i], e->k[i], -1)};
+		map[i] = i < n ? e->k[i] : access->map[n];
+	}
+	x = ex_sub(a, x, ex_mask(a, own, n, ex_access(a, access->sym, access->batch, map)));
+	return v->set ? ex_add(a, x, ex_mask(a, own, n + 1, ex_num(a, 1))) : x;
 }
 
-static struct node *own_block_empty(struct element *e, struct node *t)
+/* E with the block at 0, minus E with it at the element. */
+static struct node *onehot_field(struct element *e, struct node *t)
 {
+	struct arena *a = e->m->a;
 	if (ex_degree(t, e->g->sym) == 1)
-		return t;
-	return ex_subst(e->m->a, t, &(struct subst){.from = e->g->sym, .fn = outside_block, .arg = e});
+		return ex_neg(a, ex_delta(a, t, e->g->sym, e->k, ex_num(a, 1), ex_num(a, 0)));
+	struct block_value hi = {e, true}, lo = {e, false};
+	struct node *at_hi = ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &hi});
+	struct node *at_lo = ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &lo});
+	return ex_sub(a, at_lo, at_hi);
 }
 
 /* What one term adds to the field, and to the precision. */
@@ -61,7 +71,7 @@ static struct node *term_field(struct element *e, struct node *t, struct node **
 	case SHAPE_TWO:
 		return ex_neg(a, ex_delta(a, t, s, e->k, ex_num(a, fam->hi), ex_num(a, fam->lo)));
 	case SHAPE_ONEHOT:
-		return ex_neg(a, ex_delta(a, own_block_empty(e, t), s, e->k, ex_num(a, 1), ex_num(a, 0)));
+		return onehot_field(e, t);
 	case SHAPE_EXPONENTIAL:
 		return ex_neg(a, ex_diff(a, t, s, e->k));
 	case SHAPE_GAUSS:
