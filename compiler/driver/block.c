@@ -131,6 +131,15 @@ const struct value *objective_value(const struct compiled *c, const char *name)
 	return NULL;
 }
 
+static const struct group *target_group(struct unit *u, const struct model *m, const struct value *v)
+{
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->role == GROUP_VISIBLE && strcmp(m->group.at[i]->name, v->name) == 0)
+			return m->group.at[i];
+	diag(u->cx.diags, DIAG_TARGET, v->span, v->name);
+	return NULL;
+}
+
 static bool read_objective_args(struct unit *u, const struct compiled *c, struct objective_args *out)
 {
 	const struct value *statistics = objective_value(c, "statistics"), *sigma = objective_value(c, "sigma"),
@@ -143,14 +152,8 @@ static bool read_objective_args(struct unit *u, const struct compiled *c, struct
 		}
 	}
 	out->sigma = sigma ? sigma->num : 0;
-	for (int i = 0; target && i < c->m->group.n; i++)
-		if (c->m->group.at[i]->role == GROUP_VISIBLE && strcmp(c->m->group.at[i]->name, target->name) == 0)
-			out->target = c->m->group.at[i];
-	if (target && out->target == NULL) {
-		diag(u->cx.diags, DIAG_TARGET, target->span, target->name);
-		return false;
-	}
-	return true;
+	out->target = target ? target_group(u, c->m, target) : NULL;
+	return target == NULL || out->target != NULL;
 }
 
 static bool expand_train(struct unit *u, struct compiled *c)
@@ -198,6 +201,10 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 		const struct figure_kind *k = figure_find(cl->name);
 		if (k)
 			ok = want_figure(c, w, k) && ok;
+		if (strcmp(cl->name, "error") == 0) {
+			const struct group *y = target_group(u, c->m, &cl->arg[0]);
+			ok = y && objective_error(c->x, y) && ok;
+		}
 		if (strcmp(cl->name, "loglik") != 0)
 			continue;
 		const struct call *how = cl->arg[0].call;

@@ -201,8 +201,11 @@ int job_evaluate(struct session *s, const struct block_def *b)
 	for (int i = 0; i < b->nclause && status == EXIT_DONE; i++) {
 		const struct clause *cl = &b->clause[i];
 		const struct figure_kind *k = figure_find(cl->name);
+		const struct figure_kind error = {.name = "error", .function = "error"};
 		if (k)
 			status = evaluate_figure(&e, k, cl);
+		else if (strcmp(cl->name, "error") == 0)
+			status = evaluate_figure(&e, &error, cl);
 		else if (strcmp(cl->name, "loglik") == 0)
 			status = evaluate_loglik(&e, cl);
 	}

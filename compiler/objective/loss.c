@@ -131,25 +131,64 @@ bool expand_denoising(struct expansion *x, const struct objective_args *args)
 	return true;
 }
 
-/* -log p(y | everything else visible): y's field in the free energy. */
+/* y's conditional given everything else visible: its field in the free energy. */
+static bool target_field(struct expansion *x, const struct group *y, struct conditional *c)
+{
+	energy F;
+	if (y->family && y->family->shape != SHAPE_TWO && y->family->shape != SHAPE_ONEHOT) {
+		diag(x->cx->diags, DIAG_LOSS_DOMAIN, y->span, "a conditional likelihood", "binary, spin or categorical", y->name, y->domain);
+		return false;
+	}
+	return model_free_energy(x->cx, x->m, &x->m->E, &F) && model_conditional(x->cx, x->m, &F, y, c);
+}
+
+/* 1 where the element is the value taken: the one-hot's, or hi. */
+static struct node *taken(struct expansion *x, const struct group *y, const struct idx *const *at)
+{
+	struct arena *a = x->cx->prog;
+	struct node *v = ex_at(a, y->sym, x->m->batch, at);
+	return ex_scale(a, 1 / (y->family->hi - y->family->lo), ex_add(a, v, ex_num(a, -y->family->lo)));
+}
+
+static int block_axes(const struct group *y)
+{
+	return y->sym->rank - (y->family->shape == SHAPE_ONEHOT ? 1 : 0);
+}
+
+/* -log p(y | x) = log-partition of the field - field of the value taken. */
 static struct node *conditional_loss(struct expansion *x, const struct group *y)
 {
 	struct arena *a = x->cx->prog;
 	struct conditional c;
-	energy F;
-	if (!model_free_energy(x->cx, x->m, &x->m->E, &F) || !model_conditional(x->cx, x->m, &F, y, &c))
+	if (!target_field(x, y, &c))
 		return NULL;
-	struct node *v = ex_at(a, y->sym, x->m->batch, c.at);
-	double width = y->family->hi - y->family->lo;
-	struct node *up = y->family->shape == SHAPE_TWO ? ex_scale(a, 1 / width, ex_add(a, v, ex_num(a, -y->family->lo))) : v;
-	int blocks = y->sym->rank - (y->family->shape == SHAPE_ONEHOT ? 1 : 0);
-	if (y->family->shape != SHAPE_TWO && y->family->shape != SHAPE_ONEHOT) {
-		diag(x->cx->diags, DIAG_LOSS_DOMAIN, y->span, "a conditional likelihood", "binary, spin or categorical", y->name, y->domain);
-		return NULL;
+	struct node *score = ex_mul(a, y->family->shape == SHAPE_ONEHOT ? ex_at(a, y->sym, x->m->batch, c.at) : taken(x, y, c.at), c.field);
+	struct node *hit = ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, score);
+	struct node *norm = y->family->log_partition(a, &c, y->family->lo);
+	return ex_sub(a, ex_reduce(a, RED_SUM, c.at, block_axes(y), NULL, 0, norm), hit);
+}
+
+bool objective_error(struct expansion *x, const struct group *y)
+{
+	struct arena *a = x->cx->prog;
+	struct conditional c;
+	if (!target_field(x, y, &c))
+		return false;
+	struct node *wrong, *t = taken(x, y, c.at);
+	double blocks = 1;
+	for (int i = 0; i < block_axes(y); i++)
+		blocks *= (double)y->sym->dim[i];
+	if (y->family->shape == SHAPE_ONEHOT) { /* some other value has a larger field */
+		const struct idx *last = c.at[y->sym->rank - 1], *q = idx_new(a, last->name, last->size);
+		struct node *best = ex_reduce(a, RED_MAX, &q, 1, NULL, 0, ex_subst_idx(a, c.field, last, affine_idx(a, q)));
+		wrong = ex_mul(a, t, ex_op2(a, OP_LT, c.field, best));
+	} else {
+		struct node *up = ex_op2(a, OP_LT, ex_num(a, 0), c.field);
+		wrong = ex_op2(a, OP_POW, ex_sub(a, t, up), ex_num(a, 2));
 	}
-	struct node *hit = ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, ex_mul(a, up, c.field));
-	struct node *norm = ex_reduce(a, RED_SUM, c.at, blocks, NULL, 0, y->family->log_partition(a, &c, y->family->lo));
-	return ex_sub(a, norm, hit);
+	wrong = ex_scale(a, 1 / blocks, ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, wrong));
+	assign(x, program_function(x->p, "error"), out_sym(x, "error", POP_DATA), x->m->batch, NULL, wrong);
+	return true;
 }
 
 bool expand_conditional(struct expansion *x, const struct objective_args *args)

@@ -14,6 +14,7 @@
  * free_energy        (data) out := free energy
  * reconstruction     (data) out := squared distance of v to its mean-field reconstruction
  * pseudo_likelihood  (data) out := sum over units of log p(unit | all other visible units)
+ * error              (data) out := share of a target's units that are predicted wrongly
  * ais.base, ais.start, ais.step        see runtime/train.h
  * sample.begin, sample.sweep, sample.mean
  * meanfield.start, meanfield.pass, bound   (data) out := minus the mean-field bound on log p(v) + log Z
@@ -60,6 +61,8 @@ const char *const *objective_names(int *n);
 bool objective_free_energy(struct expansion *x);
 bool objective_reconstruction(struct expansion *x);
 bool objective_pseudo_likelihood(struct expansion *x);
+/* (data) out := share of y's units whose most probable value, given all other visible units, is another. */
+bool objective_error(struct expansion *x, const struct group *y);
 bool objective_bound(struct expansion *x, double damping);
 bool objective_ais(struct expansion *x);
 bool objective_sampler(struct expansion *x);
