@@ -81,7 +81,7 @@ struct emit {
 	int nbind;
 	struct draw draw[MAX_DRAW];
 	int ndraw;
-	struct scope *turn; /* of a kernel in turn: the step; what the kernel writes is read no further out */
+	struct scope *turn; /* of a kernel in turn: its step; what it writes is read no further out */
 	struct scope *draw_scope; /* where dst's unit is known */
 	LLVMValueRef draw_unit;   /* position of dst's first lane in the scratch buffers */
 	int draw_lanes;

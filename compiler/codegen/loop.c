@@ -18,7 +18,7 @@ struct nest {
 	const struct idx *one[MAX_RANK]; /* axes of size 1 */
 	int none;
 	int open;  /* loops */
-	int lanes; /* of the innermost group; 0: no axis */
+	int lanes; /* of the innermost group; 1: its elements one by one; 0: no axis */
 	int64_t items;
 	bool fill_item;      /* draws fill a whole item at once */
 	LLVMValueRef lo, hi; /* rows of the chunk */
@@ -56,6 +56,15 @@ static bool any_bits(struct emit *e, const struct kernel *k)
 	return any;
 }
 
+/* Do all stores have sums that read, in lanes over i, other than consecutive elements? */
+static bool strided_sums(struct emit *e, const struct kernel *k, const struct idx *i)
+{
+	for (int s = 0; s < k->nstore; s++)
+		if (!has_reduce(k->store[s].rhs) || lane_score(e, k->store[s].rhs, i) >= 0)
+			return false;
+	return true;
+}
+
 static void plan_nest(struct emit *e, const struct kernel *k, struct nest *n)
 {
 	const struct idx *axis[MAX_RANK];
@@ -81,6 +90,8 @@ static void plan_nest(struct emit *e, const struct kernel *k, struct nest *n)
 	if (n->ngroup && any_reduce(k) && !any_bits(e, k) && !any_heavy(k) &&
 	    n->group[n->ngroup - 1].size >= LANES_LONG)
 		n->lanes = LANES_LONG;
+	if (n->ngroup && !any_bits(e, k) && strided_sums(e, k, n->group[n->ngroup - 1].lead))
+		n->lanes = 1;
 	n->fill_item = n->items <= (k->batch ? SCRATCH : LANES_LONG);
 }
 
@@ -163,14 +174,15 @@ static void innermost(struct emit *e, const struct kernel *k, struct nest *n, LL
 		draws_fill(e, chain, first, LLVMBuildNSWSub(e->b, stop, first, ""));
 	}
 	loop_open(e, g->lead->name, lo, hi, n->lanes);
-	bind_group(e, g, n->lanes, !whole || pieces || g->size % n->lanes);
+	int lanes = n->lanes > 1 ? n->lanes : 0;
+	bind_group(e, g, lanes, !whole || pieces || g->size % n->lanes);
 	if (e->ndraw) {
 		const struct bind *lane;
 		int64_t step;
 		struct lin in = lin_at(k->store[0].dst, k->at);
 		LLVMValueRef unit = lin_value(e, &in, &lane, &step);
 		e->draw_unit = first ? LLVMBuildNSWSub(e->b, unit, first, "") : unit;
-		e->draw_lanes = n->lanes;
+		e->draw_lanes = lanes;
 		e->draw_scope = e->scope;
 	}
 	stores(e, k);

@@ -6,6 +6,8 @@
  * the step: a sum that reads dst, or the body of one that is long to compute, and that varies over
  * the step's own axes, under their own names or those of an inner sum.
  *
+ * A step of one element has its sums over lanes, so a matrix should be read along its rows.
+ *
  * requires: a right side from which what does not read dst has been taken out.  ensures: no store
  * of the kernel reads of its dst another element of its step. */
 #include "plan/work.h"
@@ -99,6 +101,29 @@ static struct node *extract(struct turn *t, struct node *x, bool guarded, bool b
 	return access ? access : y;
 }
 
+/* x in a sum over k, with matrices that are read along a column copied so that it is a row. */
+static struct node *as_rows(struct turn *t, struct node *x, const struct idx *k)
+{
+	if (x->kind == N_ACCESS) {
+		struct factor f = plan_factor(x);
+		struct seq layout = {.n = 0};
+		if (!k || x->batch || x->sym->rank < 2 || !f.plain || !seq_has(&f.ix, k) ||
+		    f.ix.ix[f.ix.n - 1] == k)
+			return x;
+		for (int i = 0; i < f.ix.n; i++)
+			if (f.ix.ix[i] != k)
+				seq_push(&layout, f.ix.ix[i]);
+		seq_push(&layout, k);
+		return plan_materialise(t->w, x, &layout);
+	}
+	if (x->kind == N_REDUCE)
+		k = x->nbound == 1 && changes(t, x) ? x->bound[0] : NULL;
+	struct node **kid = NEW_ARRAY(t->w->a, struct node *, x->nkid + 1);
+	for (int i = 0; i < x->nkid; i++)
+		kid[i] = as_rows(t, x->kid[i], k);
+	return plan_rebuild(t->w, x, kid);
+}
+
 struct own {
 	const struct kernel *k;
 	const struct sym *s;
@@ -115,6 +140,8 @@ void plan_emit_turn(struct work *w, const struct stmt *s, const struct seq *layo
 {
 	struct turn t = {.w = w, .s = s, .layout = layout};
 	rhs = plan_hoist(w, layout, rhs, s->dst);
+	if (!s->inner)
+		rhs = as_rows(&t, rhs, NULL);
 	struct work_kernel *k = plan_loop(w, s->dst, layout);
 	k->k.sequential = true;
 	k->k.inner = s->inner;

@@ -400,6 +400,92 @@ static void later_stores(void)
 	fx_check(f, 1e-6);
 }
 
+static struct affine shifted(struct fx *f, const struct idx *i, int64_t scale, int64_t c)
+{
+	return affine_add(f->a, affine_const(c), affine_idx(f->a, i), scale);
+}
+
+/* A softmax over a short last axis, its cumulative sums, and the one-hot state that u draws. */
+static void one_hot(void)
+{
+	static const int64_t size[][2] = {{7, 21}, {1, 10}, {20, 3}, {3, 16}, {2, 2}};
+	for (int t = 0; t < 5; t++) {
+		const int64_t L = size[t][0], Q = size[t][1];
+		struct fx *f = fx_new(5);
+		const struct sym *x = fx_sym(f, "f", true, false, DIMS(L, Q)),
+		                 *u = fx_sym(f, "u", true, false, DIMS(L));
+		const struct sym *z = fx_sym(f, "z", true, false, DIMS(L)),
+		                 *p = fx_sym(f, "p", true, false, DIMS(L, Q));
+		const struct sym *S = fx_sym(f, "S", true, false, DIMS(L, Q)),
+		                 *h = fx_sym(f, "h", true, true, DIMS(L, Q));
+		const struct idx *i = fx_idx(f, "i", L), *a = fx_idx(f, "a", Q), *b = fx_idx(f, "b", Q);
+		struct node *fia = ex_at(f->a, x, f->n, AT(i, a)), *ui = ex_at(f->a, u, f->n, AT(i));
+		struct node *lse =
+		    ex_reduce(f->a, RED_LOGSUMEXP, &b, 1, NULL, 0, ex_at(f->a, x, f->n, AT(i, b)));
+		fx_store(f, z, AT(i), false, lse);
+		fx_store(f, p, AT(i, a), false, ex_op1(f->a, OP_EXP, ex_sub(f->a, fia, lse)));
+		struct affine ab = affine_add(f->a, affine_idx(f->a, a), affine_idx(f->a, b), -1);
+		struct guard g = {false, ab};
+		fx_store(f, S, AT(i, a), false,
+		         ex_reduce(f->a, RED_SUM, &b, 1, &g, 1, ex_at(f->a, p, f->n, AT(i, b))));
+		struct guard first = {false, shifted(f, a, -1, Q - 2)},
+		             last = {true, shifted(f, a, 1, 1 - Q)}, rest = {false, shifted(f, a, 1, -1)};
+		struct affine before[2] = {affine_idx(f->a, i), rest.e};
+		struct node *up = ex_op2(f->a, OP_LT, ui, ex_at(f->a, S, f->n, AT(i, a)));
+		struct node *down = ex_op2(f->a, OP_LT, ui, ex_access(f->a, S, f->n, before));
+		struct node *e =
+		    ex_add(f->a, ex_mask(f->a, &first, 1, up), ex_mask(f->a, &last, 1, ex_num(f->a, 1)));
+		fx_store(f, h, AT(i, a), false, ex_sub(f->a, e, ex_mask(f->a, &rest, 1, down)));
+		fx_check(f, 1e-6);
+	}
+}
+
+/* Each element sees those before it: floats and bits, coupled in the row, more units than a scratch
+ * buffer holds; and steps of an axis. */
+static void in_turn(void)
+{
+	static const int64_t size[] = {1, 37, 300, 20000};
+	for (int t = 0; t < 8; t++) {
+		const int64_t H = size[t / 2];
+		struct fx *f = fx_new(H > 1000 ? 2 : 9);
+		const struct sym *h = fx_sym(f, "h", true, t % 2, DIMS(H)),
+		                 *b = fx_sym(f, "b", true, false, DIMS(H)),
+		                 *J = fx_sym(f, "J", false, false, DIMS(H < 1000 ? H : 1, H));
+		const struct idx *j = fx_idx(f, "j", H), *k = fx_idx(f, "k", H);
+		struct guard g = {false, shifted(f, j, 1, -1)};
+		struct node *e = ex_mask(f->a, &g, 1, ex_access(f->a, h, f->n, &g.e));
+		if (H < 1000)
+			e = ex_add(f->a, e,
+			           sum_over(f, AT(k), 1,
+			                    ex_mul(f->a, ex_at(f->a, J, NULL, AT(j, k)),
+			                           ex_at(f->a, h, f->n, AT(k)))));
+		e = ex_op1(f->a, OP_SIGMOID, ex_sub(f->a, ex_at(f->a, b, f->n, AT(j)), e));
+		struct node *u = ex_draw(f->a, OP_UNIFORM, 3);
+		e = t % 2 ? ex_op2(f->a, OP_LT, u, e) : ex_add(f->a, e, ex_scale(f->a, 0.01, u));
+		fx_store(f, h, AT(j), false, e);
+		fx_turn(f, 0);
+		fx_check(f, 2e-5);
+	}
+	for (int bits = 0; bits < 2; bits++) {
+		const int64_t L = 1000, Q = 21;
+		struct fx *f = fx_new(2);
+		const struct sym *h = fx_sym(f, "h", true, bits, DIMS(L, Q)),
+		                 *t = fx_sym(f, "t", true, false, DIMS(L, Q));
+		const struct idx *i = fx_idx(f, "i", L), *a = fx_idx(f, "a", Q), *b = fx_idx(f, "b", Q);
+		struct guard g = {false, shifted(f, i, 1, -1)};
+		struct affine before[2] = {g.e, affine_idx(f->a, b)};
+		struct node *e = ex_mask(f->a, &g, 1, ex_access(f->a, h, f->n, before));
+		e = sum_over(f, AT(b), 1, ex_mul(f->a, e, ex_index(f->a, affine_idx(f->a, b))));
+		fx_store(f, t, AT(i, a), false,
+		         ex_op1(f->a, OP_SIGMOID, ex_sub(f->a, e, ex_at(f->a, t, f->n, AT(i, a)))));
+		struct node *own =
+		    ex_sub(f->a, ex_draw(f->a, OP_UNIFORM, 4), ex_at(f->a, t, f->n, AT(i, a)));
+		fx_store(f, h, NULL, false, ex_op2(f->a, OP_LT, own, ex_num(f->a, 0)));
+		fx_turn(f, 1);
+		fx_check(f, 1e-5);
+	}
+}
+
 static void printing(void)
 {
 	struct fx *f = fx_new(4);
@@ -438,6 +524,8 @@ int main(void)
 	CU_ADD_TEST(s, products);
 	CU_ADD_TEST(s, draws_in_pieces);
 	CU_ADD_TEST(s, later_stores);
+	CU_ADD_TEST(s, one_hot);
+	CU_ADD_TEST(s, in_turn);
 	CU_ADD_TEST(s, printing);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
