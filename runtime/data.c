@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 
 const struct dgm_reader *const dgm_readers[] = {
-    &dgm_reader_idx, &dgm_reader_npy, &dgm_reader_csv, &dgm_reader_bars, NULL,
+    &dgm_reader_idx,    &dgm_reader_npy,           &dgm_reader_npz,  &dgm_reader_csv,
+    &dgm_reader_libsvm, &dgm_reader_libsvm_labels, &dgm_reader_bars, NULL,
 };
 
 #define DEBIAN_FOLDER "/usr/share/datasets"
@@ -141,7 +142,8 @@ static struct dgm_data_work *work_new(const struct dgm_data_spec *spec, const st
 	memcpy(w->d.dim, r->dim, sizeof w->d.dim);
 	w->scale = 1;
 	snprintf(w->name, sizeof w->name, "%s", spec->name);
-	snprintf(w->file, sizeof w->file, "%.400s", path);
+	snprintf(w->file, sizeof w->file, "%.300s%s%.90s", path,
+	         spec->member && *spec->member ? ": " : "", spec->member ? spec->member : "");
 	float lo, hi;
 	if (dgm_data_scan(w, &lo, &hi) == DGM_DATA_BINARY)
 		snprintf(w->label, sizeof w->label, "fixed");

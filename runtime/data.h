@@ -12,6 +12,8 @@ enum dgm_data_domain { DGM_DATA_REAL, DGM_DATA_UNIT, DGM_DATA_COUNT, DGM_DATA_BI
 /* UNIT: all in [0,1]; COUNT: non-negative integers; BINARY: all 0 or 1.  After reading, the narrowest
  * that holds. */
 
+#define DGM_MAX_DENSE ((int64_t)1 << 32) /* values that a step or a sparse file may grow to */
+
 enum dgm_step_kind {
 #define STEP(id, name, signature, places, picks, run) DGM_STEP_##id,
 #include "data_step.def"

@@ -170,7 +170,7 @@ int dgm_step_patches(struct dgm_data_work *w, const struct dgm_step *s)
 		                "%s: patches of %" PRId64 " x %" PRId64
 		                " need examples of two axes, at least as large; these have %d%s",
 		                w->name, h, wide, d->rank, d->rank == 2 ? " and are too small" : "");
-	if (n < 1 || n > DGM_DATA_MAX_DENSE / (h * wide) || d->n > UINT32_MAX)
+	if (n < 1 || n > DGM_MAX_DENSE / (h * wide) || d->n > UINT32_MAX)
 		return dgm_fail(DGM_ELIMIT,
 		                "%s: %" PRId64 " patches asked for: from 1 to 2^32 values are cut", w->name,
 		                n);
@@ -260,7 +260,7 @@ int dgm_step_window(struct dgm_data_work *w, const struct dgm_step *s)
 		status =
 		    dgm_fail(DGM_ESHAPE, "%s: no sequence has %" PRId64 " examples, which a window takes",
 		             w->name, back + ahead + 1);
-	else if (n > DGM_DATA_MAX_DENSE / rows / d->items)
+	else if (n > DGM_MAX_DENSE / rows / d->items)
 		status = dgm_fail(DGM_ELIMIT,
 		                  "%s: %" PRId64 " windows of %" PRId64 " x %" PRId64
 		                  " values are more than 2^32",
@@ -292,7 +292,7 @@ int dgm_step_onehot(struct dgm_data_work *w, const struct dgm_step *s)
 {
 	struct dgm_data *d = &w->d;
 	int64_t n = d->n * d->items, q = s->more[0];
-	if (q < 1 || n > DGM_DATA_MAX_DENSE / q)
+	if (q < 1 || n > DGM_MAX_DENSE / q)
 		return dgm_fail(DGM_ELIMIT, "%s: onehot(%" PRId64 ") of %" PRId64 " values: %s", w->name, q,
 		                n, q < 1 ? "at least 1 is needed" : "at most 2^32 are made");
 	if (d->rank == DGM_MAX_RANK)

@@ -19,8 +19,6 @@ struct dgm_data_work {
 #define DGM_STREAM_PERMUTATION 0xFFFFF003u
 #define DGM_STREAM_PATCHES 0xFFFFF004u
 
-#define DGM_DATA_MAX_DENSE ((int64_t)1 << 32) /* values that a step or a sparse file may grow to */
-
 int dgm_data_step(struct dgm_data_work *w, const struct dgm_step *s);
 #define STEP(id, name, signature, places, picks, run) \
 	int run(struct dgm_data_work *w, const struct dgm_step *s);

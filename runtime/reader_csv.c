@@ -11,65 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_LINE ((int64_t)1 << 26)
-
-struct lines { /* the lines of a stream, without their ends */
-	struct dgm_stream *s;
-	char *buf;
-	int64_t room, at, end;
-	int64_t number; /* of the line, from 1 */
-	bool last;      /* the stream is read to its end */
-};
-
-/* The next line, NUL-terminated, or *line = NULL at the end. */
-static int next_line(struct lines *l, char **line)
-{
-	for (int64_t seen = 0;;) {
-		char *from = l->buf + l->at + seen;
-		char *nl =
-		    l->end - l->at > seen ? memchr(from, '\n', (size_t)(l->end - l->at - seen)) : NULL;
-		*line = NULL;
-		if (!nl && l->last && l->at == l->end)
-			return DGM_OK;
-		if (nl || l->last) {
-			int64_t to = nl ? nl - l->buf : l->end;
-			*line = l->buf + l->at;
-			l->number++;
-			l->buf[to] = 0;
-			if ((int64_t)strlen(*line) < to - l->at)
-				return dgm_fail(DGM_EFORMAT,
-				                "%s: line %" PRId64 " is not text: it holds a NUL byte", l->s->path,
-				                l->number);
-			l->at = nl ? to + 1 : l->end;
-			if (to > *line - l->buf && l->buf[to - 1] == '\r')
-				l->buf[to - 1] = 0;
-			return DGM_OK;
-		}
-		seen = l->end - l->at;
-		memmove(l->buf, l->buf + l->at, (size_t)seen);
-		l->at = 0;
-		l->end = seen;
-		if (l->room - seen < l->room / 2) {
-			char *p = seen < MAX_LINE ? realloc(l->buf, (size_t)l->room * 2 + 1) : NULL;
-			if (!p)
-				return dgm_fail(seen < MAX_LINE ? DGM_ENOMEM : DGM_EFORMAT,
-				                "%s: line %" PRId64 " is too long: %" PRId64 " bytes and no end",
-				                l->s->path, l->number + 1, seen);
-			l->buf = p;
-			l->room *= 2;
-		}
-		int64_t got, want = l->room - seen;
-		int status = dgm_stream_read(l->s, l->buf + seen, want, &got);
-		if (status)
-			return status;
-		l->end += got;
-		l->last = got < want;
-		if (l->last && l->s->cut)
-			return dgm_fail(DGM_EFORMAT, "%s: truncated: the gzip stream ends in line %" PRId64,
-			                l->s->path, l->number + 1);
-	}
-}
-
 static char detect_separator(const char *line)
 {
 	bool quoted = false, seen[256] = {false};
@@ -156,7 +97,7 @@ static bool is_header(const char *line, char sep, bool *no_memory)
 	return words && !numbers;
 }
 
-static int parse_line(const struct lines *l, char *line, char sep, int64_t *columns,
+static int parse_line(const struct dgm_lines *l, char *line, char sep, int64_t *columns,
                       struct dgm_floats *f)
 {
 	int64_t count = 0;
@@ -189,14 +130,14 @@ static int parse_line(const struct lines *l, char *line, char sep, int64_t *colu
 	return DGM_OK;
 }
 
-static int read_lines(struct lines *l, struct dgm_raw *out, struct dgm_floats *f)
+static int read_lines(struct dgm_lines *l, struct dgm_raw *out, struct dgm_floats *f)
 {
 	bool first = true, no_memory = false;
 	int64_t columns = 0, rows = 0;
 	char sep = ',';
 	for (;;) {
 		char *line;
-		int status = next_line(l, &line);
+		int status = dgm_lines_next(l, &line);
 		if (status)
 			return status;
 		if (!line)
@@ -229,17 +170,17 @@ static int read_csv(const char *path, const struct dgm_data_spec *spec, struct d
 {
 	struct dgm_stream s;
 	struct dgm_floats f = {0};
-	struct lines l = {.s = &s, .room = 1 << 16};
+	struct dgm_lines l;
 	(void)spec;
 	int status = dgm_stream_open(&s, path);
+	if (!status)
+		status = dgm_lines_open(&l, &s);
 	if (!status) {
-		l.buf = malloc((size_t)l.room + 1);
-		status =
-		    l.buf ? read_lines(&l, out, &f) : dgm_fail(DGM_ENOMEM, "%s: not enough memory", path);
+		status = read_lines(&l, out, &f);
+		dgm_lines_close(&l);
 	}
 	if (status)
 		free(f.v);
-	free(l.buf);
 	dgm_stream_close(&s);
 	return status;
 }

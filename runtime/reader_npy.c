@@ -157,45 +157,6 @@ static int read_text(struct dgm_stream *s, char **text)
 	return status;
 }
 
-/* The array stands with axis 0 running fastest; v gets it with axis 0 running slowest. */
-static void turn(const struct dgm_raw *r, int64_t values, const void *from, void *to, size_t size)
-{
-	int64_t axis[DGM_MAX_RANK + 1], at[DGM_MAX_RANK + 1] = {0}, step[DGM_MAX_RANK + 1], source = 0;
-	int rank = r->rank + 1;
-	for (int i = 0; i < rank; i++) {
-		axis[i] = i ? r->dim[i - 1] : r->n;
-		step[i] = i ? step[i - 1] * axis[i - 1] : 1;
-	}
-	for (int64_t k = 0; k < values; k++) {
-		memcpy((char *)to + (size_t)k * size, (const char *)from + (size_t)source * size, size);
-		for (int i = rank - 1; i >= 0; i--) {
-			source += step[i];
-			if (++at[i] < axis[i])
-				break;
-			source -= step[i] * axis[i];
-			at[i] = 0;
-		}
-	}
-}
-
-static int turn_fortran(const char *path, struct dgm_raw *r)
-{
-	int64_t values = dgm_raw_values(r);
-	size_t size = r->u8 ? 1 : sizeof(float);
-	void *to = malloc((size_t)values * size);
-	if (!to)
-		return dgm_fail(DGM_ENOMEM, "%s: not enough memory to turn an array in Fortran order",
-		                path);
-	turn(r, values, r->u8 ? (void *)r->u8 : (void *)r->f32, to, size);
-	free(r->u8);
-	free(r->f32);
-	if (r->u8)
-		r->u8 = to;
-	else
-		r->f32 = to;
-	return DGM_OK;
-}
-
 static int interpret(const char *path, const char *text, struct header *h, struct dgm_elem *e)
 {
 	const char *p = text;
@@ -218,32 +179,38 @@ static int interpret(const char *path, const char *text, struct header *h, struc
 	return DGM_OK;
 }
 
-static int read_npy(const char *path, const struct dgm_data_spec *spec, struct dgm_raw *out)
+int dgm_read_npy(struct dgm_stream *s, struct dgm_raw *out)
 {
-	struct dgm_stream s;
 	struct dgm_elem e = {0};
 	struct header h = {.rank = 0};
 	char *text = NULL;
-	(void)spec;
-	int status = dgm_stream_open(&s, path);
+	int status = read_text(s, &text);
 	if (!status)
-		status = read_text(&s, &text);
-	if (!status)
-		status = interpret(path, text, &h, &e);
+		status = interpret(s->path, text, &h, &e);
 	if (!status) {
 		out->n = h.size[0];
 		out->rank = h.rank - 1;
 		memcpy(out->dim, h.size + 1, sizeof out->dim);
-		status = dgm_read_values(&s, e, out);
+		status = dgm_read_values(s, e, out);
 	}
 	if (!status && h.fortran && h.rank > 1) {
-		status = turn_fortran(path, out);
+		status = dgm_turn_fortran(s->path, out);
 		if (status) {
 			free(out->u8);
 			free(out->f32);
 		}
 	}
 	free(text);
+	return status;
+}
+
+static int read_npy(const char *path, const struct dgm_data_spec *spec, struct dgm_raw *out)
+{
+	struct dgm_stream s;
+	(void)spec;
+	int status = dgm_stream_open(&s, path);
+	if (!status)
+		status = dgm_read_npy(&s, out);
 	dgm_stream_close(&s);
 	return status;
 }

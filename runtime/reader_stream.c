@@ -32,6 +32,8 @@ int dgm_stream_open(struct dgm_stream *s, const char *path)
 int dgm_stream_read(struct dgm_stream *s, void *to, int64_t n, int64_t *got)
 {
 	*got = 0;
+	if (s->member)
+		return dgm_member_read(s, to, n, got);
 	while (*got < n) {
 		int64_t want = n - *got < 1 << 24 ? n - *got : 1 << 24;
 		errno = 0;
@@ -70,9 +72,9 @@ const char *dgm_stream_guess(const unsigned char *b, int64_t n)
 	if (n >= 6 && memcmp(b, "\x93NUMPY", 6) == 0)
 		return ": it looks like a NumPy array, read it with npy(...)";
 	if (n >= 4 && memcmp(b, "PK\3\4", 4) == 0)
-		return ": it looks like a zip or .npz archive, unpack it first";
+		return ": it looks like a zip archive, a .npz file is read with npz(...)";
 	if (n >= 6 && memcmp(b, "MATLAB", 6) == 0)
-		return ": it looks like a MATLAB file";
+		return ": it looks like a MATLAB file, read it with mat(...)";
 	if (n >= 4 && b[0] == 0 && b[1] == 0 && b[2] >= 8 && b[2] <= 14 && b[3] >= 1 && b[3] <= 9)
 		return ": it looks like an IDX file, read it with idx(...)";
 	for (int64_t i = 0; i < n; i++)
@@ -124,7 +126,7 @@ static uint64_t load(const unsigned char *p, int size, bool big)
 	return x;
 }
 
-static float to_float(const unsigned char *p, struct dgm_elem e)
+float dgm_elem_float(const void *p, struct dgm_elem e)
 {
 	uint64_t x = load(p, e.size, e.big);
 	if (e.kind == 'f' && e.size == 8) {
@@ -191,7 +193,7 @@ static int read_floats(struct dgm_stream *s, struct dgm_elem e, int64_t n, float
 			break;
 		}
 		for (int64_t i = 0; i < want; i++)
-			f.v[f.n + i] = to_float(buf + i * e.size, e);
+			f.v[f.n + i] = dgm_elem_float(buf + i * e.size, e);
 		f.n += want;
 	}
 	*to = f.v;
@@ -253,4 +255,43 @@ int dgm_read_values(struct dgm_stream *s, struct dgm_elem e, struct dgm_raw *out
 		out->f32 = NULL;
 	}
 	return status;
+}
+
+/* The array stands with axis 0 running fastest; v gets it with axis 0 running slowest. */
+static void turn(const struct dgm_raw *r, int64_t values, const void *from, void *to, size_t size)
+{
+	int64_t axis[DGM_MAX_RANK + 1], at[DGM_MAX_RANK + 1] = {0}, step[DGM_MAX_RANK + 1], source = 0;
+	int rank = r->rank + 1;
+	for (int i = 0; i < rank; i++) {
+		axis[i] = i ? r->dim[i - 1] : r->n;
+		step[i] = i ? step[i - 1] * axis[i - 1] : 1;
+	}
+	for (int64_t k = 0; k < values; k++) {
+		memcpy((char *)to + (size_t)k * size, (const char *)from + (size_t)source * size, size);
+		for (int i = rank - 1; i >= 0; i--) {
+			source += step[i];
+			if (++at[i] < axis[i])
+				break;
+			source -= step[i] * axis[i];
+			at[i] = 0;
+		}
+	}
+}
+
+int dgm_turn_fortran(const char *path, struct dgm_raw *r)
+{
+	int64_t values = dgm_raw_values(r);
+	size_t size = r->u8 ? 1 : sizeof(float);
+	void *to = malloc((size_t)values * size);
+	if (!to)
+		return dgm_fail(DGM_ENOMEM, "%s: not enough memory to turn an array in Fortran order",
+		                path);
+	turn(r, values, r->u8 ? (void *)r->u8 : (void *)r->f32, to, size);
+	free(r->u8);
+	free(r->f32);
+	if (r->u8)
+		r->u8 = to;
+	else
+		r->f32 = to;
+	return DGM_OK;
 }

@@ -179,11 +179,162 @@ static void test_npy(void)
 	refused_file("npy", "t.npy", DGM_EFORMAT,
 	             "truncated: header promises 3 x 4 bytes (12), 4 found");
 	put("p.npz", TEXT("PK\3\4xxxxxxxx"));
-	refused_file("npy", "p.npz", DGM_EFORMAT, "zip or .npz");
+	refused_file("npy", "p.npz", DGM_EFORMAT, "read with npz(...)");
 	put("cut.npy", TEXT("\x93NUMPY\1\0\x70\0{'descr"));
 	refused_file("npy", "cut.npy", DGM_EFORMAT, "a header of 112 bytes, 7 found");
 	put("v9.npy", TEXT("\x93NUMPY\11\0\x70\0{'descr"));
 	refused_file("npy", "v9.npy", DGM_EFORMAT, ".npy version 9.0");
+}
+
+/* A zip archive being put together. */
+struct zip {
+	unsigned char b[8192], dir[1024];
+	size_t n, dir_n;
+	int entries;
+};
+
+static void put_little(unsigned char *p, uint64_t x, int size)
+{
+	for (int i = 0; i < size; i++)
+		p[i] = (unsigned char)(x >> 8 * i);
+}
+
+static void zip_add(struct zip *z, const char *name, bool deflated, const void *bytes, size_t n)
+{
+	unsigned char packed[2048], *l = z->b + z->n, *d = z->dir + z->dir_n;
+	z_stream s = {.next_in = (unsigned char *)(uintptr_t)bytes,
+	              .avail_in = (unsigned)n,
+	              .next_out = packed,
+	              .avail_out = sizeof packed};
+	size_t len = strlen(name), size = n;
+	if (deflated) {
+		CU_ASSERT_EQUAL_FATAL(deflateInit2(&s, 9, Z_DEFLATED, -MAX_WBITS, 8, 0), Z_OK);
+		CU_ASSERT_EQUAL(deflate(&s, Z_FINISH), Z_STREAM_END);
+		size = s.total_out;
+		deflateEnd(&s);
+	} else {
+		memcpy(packed, bytes, n);
+	}
+	memset(l, 0, 30);
+	memset(d, 0, 46);
+	memcpy(l, "PK\3\4", 4);
+	memcpy(d, "PK\1\2", 4);
+	put_little(d + 10, deflated ? 8 : 0, 2);
+	put_little(d + 16, crc32(0, bytes, (unsigned)n), 4);
+	put_little(d + 20, size, 4);
+	put_little(d + 24, n, 4);
+	put_little(d + 28, len, 2);
+	put_little(d + 42, z->n, 4);
+	put_little(l + 26, len, 2);
+	memcpy(l + 30, name, len);
+	memcpy(d + 46, name, len);
+	memcpy(l + 30 + len, packed, size);
+	z->n += 30 + len + size;
+	z->dir_n += 46 + len;
+	z->entries++;
+}
+
+static size_t zip_end(struct zip *z)
+{
+	unsigned char *e = z->b + z->n + z->dir_n;
+	memcpy(z->b + z->n, z->dir, z->dir_n);
+	memset(e, 0, 22);
+	memcpy(e, "PK\5\6", 4);
+	put_little(e + 10, (uint64_t)z->entries, 2);
+	put_little(e + 12, z->dir_n, 4);
+	put_little(e + 16, z->n, 4);
+	z->n += z->dir_n + 22;
+	return z->n;
+}
+
+/* A stored array `train` and, where both are wanted, a deflated `test` in Fortran order. */
+static void make_npz(struct zip *z, bool both)
+{
+	*z = (struct zip){.n = 0};
+	zip_add(z, "train.npy", false,
+	        TEXT("\x93NUMPY\1\0\x3d\0{'descr': '|u1', 'fortran_order': False, 'shape': (2L, 3L)}  "
+	             "\1\2\3\4\5\6"));
+	if (both)
+		zip_add(z, "test.npy", true,
+		        TEXT("\x93NUMPY\1\0\x3d\0{'descr': '|u1', 'fortran_order': True, 'shape': (2L, 3L)}"
+		             "   \1\2\3\4\5\6"));
+	zip_end(z);
+}
+
+static void test_npz(void)
+{
+	struct zip z;
+	make_npz(&z, true);
+	put("a.npz", z.b, z.n);
+	struct dgm_data_spec s = spec_of("npz", "a.npz");
+	s.member = "train";
+	struct dgm_data *d = load(&s);
+	CU_ASSERT(d->n == 2 && d->items == 3 && memcmp(d->u8, "\1\2\3\4\5\6", 6) == 0);
+	CU_ASSERT(strncmp(d->source, "a.npz: train digest:", 20) == 0);
+	dgm_data_free(d);
+	s.member = "test";
+	d = load(&s);
+	CU_ASSERT(d->n == 2 && d->items == 3 && memcmp(d->u8, "\1\3\5\2\4\6", 6) == 0);
+	dgm_data_free(d);
+	s.member = "valid";
+	refused(&s, DGM_EFORMAT, "a.npz: it holds no array 'valid', but train, test");
+	s.member = NULL;
+	refused(&s, DGM_EFORMAT, "say which array with array = \"...\": it holds train, test");
+	s.member = "train";
+	put("cut.npz", z.b, z.n - 1);
+	s.path = "cut.npz";
+	refused(&s, DGM_EFORMAT, "it may be cut off");
+	z.b[30 + 9 + 10 + 0x3d + 2] ^= 1;
+	put("crc.npz", z.b, z.n);
+	s.path = "crc.npz";
+	refused(&s, DGM_EFORMAT, "crc.npz: train: damaged zip data (incorrect data check)");
+	make_npz(&z, false);
+	put("one.npz", z.b, z.n);
+	s.path = "one.npz";
+	s.member = "";
+	dgm_data_free(load(&s));
+	put("no.npz", "PK", 2);
+	s.path = "no.npz";
+	refused(&s, DGM_EFORMAT, "there is none");
+	s.path = "gone.npz";
+	refused(&s, DGM_EIO, "no such file");
+}
+
+static void libsvm_refused(const char *text, int status, const char *part)
+{
+	put("t.svm", text, strlen(text));
+	struct dgm_data_spec s = spec_of("libsvm", "t.svm");
+	s.arg[0] = 3;
+	refused(&s, status, part);
+}
+
+static void test_libsvm(void)
+{
+	put_gz("a.svm", TEXT("# two classes\n-1 3:0.5 1:2\r\n+1\t2:-1e0 # the second\n\n1\n"));
+	struct dgm_data_spec s = spec_of("libsvm", "a.svm");
+	s.arg[0] = 3;
+	struct dgm_data *d = load(&s);
+	const float want[9] = {2, 0, 0.5f, 0, -1, 0, 0, 0, 0};
+	CU_ASSERT(d->n == 3 && d->items == 3 && memcmp(d->f32, want, sizeof want) == 0);
+	dgm_data_free(d);
+	s.reader = "libsvm_labels";
+	d = load(&s);
+	CU_ASSERT(d->n == 3 && d->items == 1 && d->f32[0] == -1 && d->f32[1] == 1 && d->f32[2] == 1);
+	dgm_data_free(d);
+	libsvm_refused("1 4:1\n", DGM_ESHAPE, "line 1: feature 4, and they run from 1 to 3");
+	libsvm_refused("1 1:1\n1 0:1\n", DGM_ESHAPE, "line 2: feature 0, and they run from 1 to 3");
+	libsvm_refused("1 99999999999999999999:1\n", DGM_ESHAPE, "feature 99999999999999999999");
+	libsvm_refused("1 1:1 1:2\n", DGM_EFORMAT, "line 1 has feature 1 twice");
+	libsvm_refused("1 1:\n", DGM_EFORMAT, "'' is not a number");
+	libsvm_refused("1 1\n", DGM_EFORMAT, "'1' is no feature, expected NUMBER:VALUE");
+	libsvm_refused("1 -1:2\n", DGM_EFORMAT, "'-1:2' is no feature");
+	libsvm_refused("1 :2\n", DGM_EFORMAT, "':2' is no feature");
+	libsvm_refused("1 2:1e99\n", DGM_EDOMAIN, "'1e99' is out of range");
+	libsvm_refused("x 2:1\n", DGM_EFORMAT, "'x' is not a number");
+	libsvm_refused("\n", DGM_EFORMAT, "it is empty");
+	s.reader = "libsvm";
+	s.arg[0] = 1 << 25;
+	refused(&s, DGM_ELIMIT, "from 1 to 2^24");
 }
 
 static void csv_is(const char *text, int64_t n, int64_t columns, float last)
@@ -295,6 +446,8 @@ int main(void)
 	CU_add_test(suite, "idx refused", test_idx_refused);
 	CU_add_test(suite, "damaged gzip", test_gzip_damage);
 	CU_add_test(suite, "npy", test_npy);
+	CU_add_test(suite, "npz", test_npz);
+	CU_add_test(suite, "libsvm", test_libsvm);
 	CU_add_test(suite, "csv", test_csv);
 	CU_add_test(suite, "csv, long lines", test_csv_long);
 	CU_add_test(suite, "garbage", test_garbage);
