@@ -156,7 +156,11 @@ static void print_stmt(const struct program *p, const struct stmt *s, FILE *out)
 		fprintf(out, "%s%s", sep, s->at[i]->name);
 	if (s->batch || s->dst->rank > 0)
 		fputc(']', out);
-	fprintf(out, " %s %s", s->accumulate ? "+=" : s->sequential ? "<-" : "=", ex_text(p->a, s->rhs));
+	fprintf(out, " %s %s",
+	        s->accumulate   ? "+="
+	        : s->sequential ? "<-"
+	                        : "=",
+	        ex_text(p->a, s->rhs));
 	for (int i = 0; s->sequential && i < s->dst->rank - s->inner; i++)
 		fprintf(out, "%s%s", i ? ", " : "  in turn ", s->at[i]->name);
 	fputc('\n', out);
