@@ -272,6 +272,12 @@ static bool holds_counts(const struct dgm_data *d, const struct group *g)
 	return d->domain == DGM_DATA_BINARY || d->domain == DGM_DATA_COUNT;
 }
 
+static bool holds_unit(const struct dgm_data *d, const struct group *g)
+{
+	(void)g;
+	return d->domain == DGM_DATA_UNIT || d->domain == DGM_DATA_BINARY;
+}
+
 static const struct { /* domains that not all numbers are in */
 	const char *domain;
 	bool (*holds)(const struct dgm_data *d, const struct group *g);
@@ -284,6 +290,7 @@ static const struct { /* domains that not all numbers are in */
      "each row of the last axis holds a single 1, the rest 0: whole numbers 0..q-1 become such "
      "rows "
      "with  |> onehot(q)"},
+    {"unit", holds_unit, "bring them into [0, 1], bytes with  / 255"},
     {"count", holds_counts, "counts are whole numbers from 0 on"},
 };
 enum { NCHECK = sizeof checks / sizeof *checks };

@@ -4,6 +4,7 @@
  *   spin {-1, +1}         mean tanh(f/2)         log(e^(f/2) + e^(-f/2)) relative to 0, log(1 + e^f) to -1
  *   categorical           mean softmax(f)        log sum_a e^f[a]
  *   real                  mean f/p               f^2/(2p) + log(2 pi/p)/2
+ *   unit, on [0, 1]       mean 1/(1 - e^-f) - 1/f     log((e^f - 1)/f)
  *   count, base 1/n!      mean e^f               e^f                          (Poisson) */
 #include "model/family.h"
 
@@ -133,11 +134,36 @@ static struct node *count_draw(struct arena *a, const struct conditional *c, str
 	return ex_op2(a, OP_POISSON, u, count_mean(a, c));
 }
 
+/* ---- on [0, 1] ------------------------------------------------------------------------------------------- */
+static struct node *unit_mean(struct arena *a, const struct conditional *c)
+{
+	return ex_op1(a, OP_UNIT_MEAN, c->field);
+}
+
+static struct node *unit_partition(struct arena *a, const struct conditional *c, double base)
+{
+	(void)base;
+	return ex_op1(a, OP_UNIT_LOGZ, c->field);
+}
+
+static struct node *unit_draw(struct arena *a, const struct conditional *c, struct node *u, struct node *z)
+{
+	(void)z;
+	return ex_op2(a, OP_UNIT_QUANTILE, u, c->field);
+}
+
+/* Near the field whose mean is m, which has no closed form: bases and starts need no more. */
+static struct node *unit_natural(struct arena *a, struct node *m, struct node *v, struct node **p)
+{
+	return ex_scale(a, 3, binary_natural(a, m, v, p));
+}
+
 static const struct family families[] = {
 	{"binary", SHAPE_TWO, 0, 1, 0.5, binary_mean, binary_partition, binary_draw, binary_natural},
 	{"spin", SHAPE_TWO, -1, 1, 0, spin_mean, spin_partition, spin_draw, spin_natural},
 	{"categorical", SHAPE_ONEHOT, 0, 1, 1, onehot_mean, onehot_partition, NULL, log_natural},
 	{"real", SHAPE_GAUSS, -INFINITY, INFINITY, 0, gauss_mean, gauss_partition, gauss_draw, gauss_natural},
+	{"unit", SHAPE_EXPONENTIAL, 0, 1, 0.5, unit_mean, unit_partition, unit_draw, unit_natural},
 	{"count", SHAPE_EXPONENTIAL, 0, INFINITY, 1, count_mean, count_partition, count_draw, log_natural},
 };
 

@@ -86,7 +86,8 @@ bool mean_group(struct expansion *x, struct function *f, const energy *E, const 
                 const struct walkers *w, const struct sym *dst)
 {
 	struct conditional c;
-	if (!model_conditional(x->cx, x->m, E, g, &c))
+	bool state_known = g->role == GROUP_VISIBLE; /* then coupled units have their means given one another */
+	if (!(state_known ? model_element : model_conditional)(x->cx, x->m, E, g, &c))
 		return false;
 	assign(x, f, dst, w->batch, c.at, at_walkers(x, c.mean, w));
 	return true;
