@@ -49,9 +49,7 @@ static const struct value *objective_value(const struct compiled *c, const char 
 	return NULL;
 }
 
-/* ---- data
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- data ---- */
 static const struct group *group_of(const struct model *m, const struct variable *v)
 {
 	for (int i = 0; i < m->group.n; i++)
@@ -166,8 +164,7 @@ static int mean_slots(const struct compiled *c, const struct dgm_input *in, int 
 	return n;
 }
 
-/* ---- the optimiser
- * ----------------------------------------------------------------------------------------- */
+/* ---- the optimiser ---- */
 static bool read_optimizer(struct session *s, const struct compiled *c, struct dgm_train *t)
 {
 	struct unit *u = s->u;
@@ -203,9 +200,7 @@ static bool read_optimizer(struct session *s, const struct compiled *c, struct d
 	return true;
 }
 
-/* ---- the job
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- the job ---- */
 struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c)
 {
 	struct dgm_enumeration *e = NEW(s->u->cx.prog, struct dgm_enumeration);

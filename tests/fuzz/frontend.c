@@ -1,5 +1,5 @@
-/* The front end on any bytes: they parse or get messages, and what parses is checked; nothing crashes.
- * With libFuzzer this is the target (tests/fuzz/libfuzzer.sh builds it). */
+/* The front end on any bytes: they parse or get messages, and what parses is checked; nothing
+ * crashes. With libFuzzer this is the target (tests/fuzz/libfuzzer.sh builds it). */
 #include "base/base.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
