@@ -98,14 +98,18 @@ static const struct term *joins_same_role(const struct model *m, const struct gr
 	return NULL;
 }
 
-static bool quiet_sum_out(const struct model *m, const energy *E, enum group_role role, energy *out,
+/* All groups of the role but `left`; with `before`, none behind it. */
+static bool quiet_sum_out(const struct model *m, const energy *E, enum group_role role,
+                          const struct group *left, bool before, energy *out,
                           const struct group **culprit)
 {
 	*out = *E;
 	for (int i = 0; i < m->group.n; i++) {
 		energy next;
 		*culprit = m->group.at[i];
-		if ((*culprit)->role != role)
+		if (before && *culprit == left)
+			break;
+		if ((*culprit)->role != role || *culprit == left)
 			continue;
 		if ((*culprit)->family == NULL || marginal(m, out, *culprit, &next) >= 0)
 			return false;
@@ -114,12 +118,12 @@ static bool quiet_sum_out(const struct model *m, const energy *E, enum group_rol
 	return true;
 }
 
-bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role,
-                   energy *out)
+static bool sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role,
+                    const struct group *left, bool before, energy *out)
 {
 	const struct group *g, *other;
 	struct conditional c;
-	if (quiet_sum_out(m, E, role, out, &g))
+	if (quiet_sum_out(m, E, role, left, before, out, &g))
 		return true;
 	if (cx == NULL || !has_family(cx, g))
 		return false;
@@ -128,6 +132,31 @@ bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum g
 		return model_conditional(cx, m, E, g, &c);
 	diag(cx->diags, DIAG_NO_FREE_ENERGY, t->span, g->name, other->name);
 	diag(cx->diags, DIAG_NO_FREE_ENERGY_NOTE, g->span, g->name);
+	return false;
+}
+
+bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role,
+                   energy *out)
+{
+	return sum_out(cx, m, E, role, NULL, false, out);
+}
+
+bool model_sum_out_others(struct cx *cx, const struct model *m, const energy *E,
+                          const struct group *g, bool before, energy *out)
+{
+	return sum_out(cx, m, E, g->role, g, before, out);
+}
+
+bool model_joined(const struct model *m, const energy *E, const struct group *g)
+{
+	struct conditional c;
+	if (g->family == NULL || derive(m, E, g, &c) >= 0)
+		return false;
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *other = m->group.at[i];
+		if (other != g && other->role == g->role && ex_mentions(c.field, other->sym))
+			return true;
+	}
 	return false;
 }
 
@@ -192,8 +221,9 @@ struct node *model_gradient(const struct model *m, const energy *E, const energy
 	struct node *g = diff_terms(m, E, w, at);
 	*at_means = true;
 	for (int i = 0; i < m->group.n; i++) {
-		int d = ex_degree(g, m->group.at[i]->sym);
-		if (m->group.at[i]->role == role && d != 0 && d != 1)
+		const struct group *x = m->group.at[i];
+		int d = ex_degree(g, x->sym);
+		if (x->role == role && d != 0 && (d != 1 || model_joined(m, E, x)))
 			*at_means = false;
 	}
 	return *at_means ? g : diff_terms(m, F, w, at);

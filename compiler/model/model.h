@@ -81,6 +81,13 @@ bool model_conditional(struct cx *cx, const struct model *m, const energy *E, co
 bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, enum group_role role, energy *out);
 /* E with every hidden group summed out. */
 bool model_free_energy(struct cx *cx, const struct model *m, const energy *E, energy *out);
+/* Does the conditional of g depend on another group of its role? */
+bool model_joined(const struct model *m, const energy *E, const struct group *g);
+/* E with the other groups of g's role summed out: all of them, or those declared before g.  Drawing
+ * the groups of a role from the last to the first, each given the later ones with the earlier ones
+ * summed out, is a draw of all of them together. */
+bool model_sum_out_others(struct cx *cx, const struct model *m, const energy *E,
+                          const struct group *g, bool before, energy *out);
 struct node *energy_node(struct arena *a, const energy *E); /* the sum as one expression */
 void energy_push(struct arena *a, energy *E, struct node *x, struct span s);
 
@@ -92,9 +99,10 @@ typedef VEC(struct block) block_vec;
  * of hidden groups first, blocks with visible groups last.  false: refused. */
 bool model_blocks(struct cx *cx, const struct model *m, block_vec *out);
 
-/* d F / d theta, F being E with the groups of `role` summed out: the conditional expectation of dE/dtheta.
- * `at` are the parameter's indices.  Where dE/dtheta is affine in each of those groups it is dE/dtheta with
- * the groups left in it, to be read at their conditional means (*at_means true), else the derivative of F. */
+/* d F / d theta, F being E with the groups of `role` summed out: the conditional expectation of
+ * dE/dtheta. `at` are the parameter's indices.  Where dE/dtheta is affine in each of those groups,
+ * and those in it depend on no other group of the role, it is dE/dtheta with the groups left in it,
+ * to be read at their conditional means (*at_means true), else the derivative of F. */
 struct node *model_gradient(const struct model *m, const energy *E, const energy *F, enum group_role role,
                             const struct weight *w, const struct idx *const *at, bool *at_means);
 

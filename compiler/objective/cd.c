@@ -11,25 +11,27 @@
  * means of h | v For persistent chains the state is h, drawn again at the end of final. */
 #include "objective/internal.h"
 
+/* None of groups that depend on others of their role: their gradients are those of the free energy. */
 static bool means_of(struct expansion *x, struct function *f, const struct walkers *w,
                      const struct walkers *mean, enum group_role role)
 {
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role == role && !mean_group(x, f, &x->m->E, g, w, mean->state[i]))
+		if (g->role == role && !model_joined(x->m, &x->m->E, g) &&
+		    !mean_group(x, f, &x->m->E, g, w, mean->state[i]))
 			return false;
 	}
 	return true;
 }
 
-static void copy_hidden(struct expansion *x, struct function *f, const struct walkers *from,
-                        const struct walkers *to)
+static void copy_states(struct expansion *x, struct function *f, const struct walkers *from,
+                        const struct walkers *to, enum group_role role)
 {
 	struct arena *a = x->cx->prog;
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
 		const struct idx *at[MAX_RANK];
-		if (g->role != GROUP_HIDDEN)
+		if (g->role != role)
 			continue;
 		fresh_axes(a, g->sym, at);
 		assign(x, f, to->state[i], to->batch, at, ex_at(a, from->state[i], from->batch, at));
@@ -60,22 +62,11 @@ static bool begin_chains(struct expansion *x, const struct walkers *chain)
 	return sweep_role(x, f, &x->m->E, chain, GROUP_HIDDEN);
 }
 
-static bool refuse_given(struct expansion *x, const char *what)
-{
-	for (int i = 0; i < x->m->group.n; i++)
-		if (x->m->group.at[i]->role == GROUP_GIVEN) {
-			diag(x->cx->diags, DIAG_GIVEN_CHAINS, x->m->group.at[i]->span, what,
-			     x->m->group.at[i]->name);
-			return false;
-		}
-	return true;
-}
-
 static bool expand_chains(struct expansion *x, const struct objective_args *args, bool persistent)
 {
 	const energy *E = &x->m->E;
 	energy F;
-	if (!model_free_energy(x->cx, x->m, E, &F) || (persistent && !refuse_given(x, "sml")))
+	if (!model_free_energy(x->cx, x->m, E, &F) || (persistent && !without_given(x, "sml")))
 		return false;
 	struct walkers data = walkers_data(x);
 	struct walkers chain = walkers_new(x, "chain", persistent ? POP_CHAINS : POP_DATA);
@@ -97,7 +88,7 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 		if (!sweep_role(x, positive, E, &pos_draw, GROUP_HIDDEN))
 			return false;
 		if (!persistent)
-			copy_hidden(x, positive, &pos_draw, &chain);
+			copy_states(x, positive, &pos_draw, &chain, GROUP_HIDDEN);
 	} else {
 		struct walkers start = chain; /* hidden chains drawn from the examples */
 		start.batch = data.batch;
@@ -112,6 +103,8 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 				return false;
 		}
 	}
+	if (!persistent && role_joined(x->m, E, GROUP_VISIBLE)) /* what their first draw is given */
+		copy_states(x, positive, &data, &chain, GROUP_VISIBLE);
 	if (!sweep_role(x, sweep, E, &chain, GROUP_VISIBLE) ||
 	    !sweep_role(x, sweep, E, &chain, GROUP_HIDDEN) ||
 	    !sweep_role(x, final, E, &chain, GROUP_VISIBLE))
@@ -140,7 +133,7 @@ bool expand_nll(struct expansion *x, const struct objective_args *args)
 {
 	(void)args;
 	energy F;
-	if (!refuse_given(x, "nll") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
+	if (!without_given(x, "nll") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;
 	struct walkers data = walkers_data(x);
 	struct walkers mean = walkers_means(x, "mean", &data, GROUP_HIDDEN);

@@ -51,6 +51,17 @@ void assign(struct expansion *x, struct function *f, const struct sym *dst, cons
 	program_stmt(x->p, f, s);
 }
 
+bool without_given(struct expansion *x, const char *what)
+{
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i]->role == GROUP_GIVEN) {
+			diag(x->cx->diags, DIAG_GIVEN_CHAINS, x->m->group.at[i]->span, what,
+			     x->m->group.at[i]->name);
+			return false;
+		}
+	return true;
+}
+
 /* ---- walkers
  * ------------------------------------------------------------------------------------------- */
 static struct walkers walkers_empty(struct expansion *x, int pop)
@@ -147,10 +158,35 @@ bool mean_group(struct expansion *x, struct function *f, const energy *E, const 
 	return true;
 }
 
+bool role_joined(const struct model *m, const energy *E, enum group_role role)
+{
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->role == role && model_joined(m, E, m->group.at[i]))
+			return true;
+	return false;
+}
+
+/* One draw of all groups of the role, which depend on each other. */
+static bool sweep_together(struct expansion *x, struct function *f, const energy *E,
+                           const struct walkers *w, enum group_role role)
+{
+	for (int i = x->m->group.n - 1; i >= 0; i--) {
+		energy before;
+		const struct group *g = x->m->group.at[i];
+		if (g->role == role && (!model_sum_out_others(x->cx, x->m, E, g, true, &before) ||
+		                        !draw_group(x, f, &before, g, w)))
+			return false;
+	}
+	return true;
+}
+
 bool sweep_role(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
                 enum group_role role)
 {
 	block_vec blocks = {0};
+	energy all;
+	if (role_joined(x->m, E, role) && model_sum_out(NULL, x->m, E, role, &all))
+		return sweep_together(x, f, E, w, role);
 	if (!model_blocks(x->cx, x->m, &blocks))
 		return false;
 	for (int b = 0; b < blocks.n; b++)

@@ -23,7 +23,12 @@ bool objective_reconstruction(struct expansion *x)
 	struct node *sum = ex_num(a, 0);
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role == GROUP_HIDDEN && !mean_group(x, f, &x->m->E, g, &data, up.state[i]))
+		energy E = x->m->E;
+		if (g->role != GROUP_HIDDEN)
+			continue;
+		if (model_joined(x->m, &E, g) && !model_sum_out_others(x->cx, x->m, &x->m->E, g, false, &E))
+			return false;
+		if (!mean_group(x, f, &E, g, &data, up.state[i]))
 			return false;
 	}
 	for (int i = 0; i < x->m->group.n; i++) {
@@ -105,7 +110,7 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 	enum group_role side, other;
 	int64_t units;
 	energy F;
-	if (!objective_enumerated(x->cx, x->m, &side, &units))
+	if (!without_given(x, "enumeration") || !objective_enumerated(x->cx, x->m, &side, &units))
 		return false;
 	other = side == GROUP_HIDDEN ? GROUP_VISIBLE : GROUP_HIDDEN;
 	if (!model_sum_out(x->cx, x->m, &x->m->E, other, &F))
@@ -121,7 +126,8 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 	f = program_function(x->p, "enum.grad");
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role == other && !mean_group(x, f, &x->m->E, g, &w, mean.state[i]))
+		if (g->role == other && !model_joined(x->m, &x->m->E, g) &&
+		    !mean_group(x, f, &x->m->E, g, &w, mean.state[i]))
 			return false;
 	}
 	for (int i = 0; i < x->m->weight.n; i++) {

@@ -17,6 +17,9 @@ struct walkers walkers_data(struct expansion *x);
 /* e read at the walkers' states. */
 struct node *at_walkers(struct expansion *x, struct node *e, const struct walkers *w);
 
+/* Refuses a model with given variables: `what` has no values for them, or none to sum over. */
+bool without_given(struct expansion *x, const char *what);
+
 /* dst[at] = rhs */
 void assign(struct expansion *x, struct function *f, const struct sym *dst, const struct idx *batch,
             const struct idx *const *at, struct node *rhs);
@@ -25,7 +28,10 @@ bool draw_group(struct expansion *x, struct function *f, const energy *E, const 
                 const struct walkers *w);
 bool mean_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
                 const struct walkers *w, const struct sym *dst);
-/* Draws every block with groups of the role, in order. */
+/* Does some group of the role depend on another of it, given the rest? */
+bool role_joined(const struct model *m, const energy *E, enum group_role role);
+/* Draws the groups of the role: together where they can be summed out, else block by block, in
+ * order. */
 bool sweep_role(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
                 enum group_role role);
 /* Groups of the role := independent draws at the data's mean (or, where at_mean is false, uniform). */
