@@ -11,7 +11,8 @@
  * means of h | v For persistent chains the state is h, drawn again at the end of final. */
 #include "objective/internal.h"
 
-/* None of groups that depend on others of their role: their gradients are those of the free energy. */
+/* None of groups that depend on others of their role: their gradients are those of the free energy.
+ */
 static bool means_of(struct expansion *x, struct function *f, const struct walkers *w,
                      const struct walkers *mean, enum group_role role)
 {
