@@ -3,7 +3,7 @@
 #   build FOLDER TYPE   configures and builds a tree ($root/FOLDER) of the build type TYPE
 
 toolchain="gcc libc6-dev cmake ninja-build flex bison llvm-19-dev libopenblas-dev libcunit1-dev
-zlib1g-dev libpng-dev libcjson-dev librandom123-dev"
+zlib1g-dev libpng-dev libcjson-dev libmatio-dev librandom123-dev"
 datasets="dataset-fashion-mnist"
 
 has() { # PACKAGE

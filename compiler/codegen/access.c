@@ -217,8 +217,7 @@ LLVMValueRef emit_load(struct emit *e, const struct node *x)
 	return v;
 }
 
-/* ---- stores
- * ---------------------------------------------------------------------------------------- */
+/* ---- stores ---- */
 static void store_floats(struct emit *e, const struct spot *p, LLVMValueRef value)
 {
 	LLVMValueRef at = pointer(e, e->f32, p->base, p->at), mask = NULL;

@@ -19,8 +19,7 @@ const struct data_def *data_named(const struct unit *u, const char *name)
 	return NULL;
 }
 
-/* ---- specs
- * ------------------------------------------------------------------------------------------- */
+/* ---- specs ---- */
 static const struct dgm_reader *reader_named(const char *name)
 {
 	for (int i = 0; dgm_readers[i]; i++)
@@ -203,8 +202,7 @@ bool datasets_check(struct unit *u)
 	return ok;
 }
 
-/* ---- loading
- * -------------------------------------------------------------------------------------------- */
+/* ---- loading ---- */
 struct dgm_data *dataset(struct unit *u, const struct data_def *def, int *status)
 {
 	struct loaded l = {.def = def};

@@ -60,8 +60,7 @@ static void heading(struct writer *w, const char *text)
 	printf(w->latex ? "%% %s\n" : "  %s\n", text);
 }
 
-/* ---- the model
- * --------------------------------------------------------------------------------------------- */
+/* ---- the model ---- */
 static int terms_of(const energy *E, struct span *out)
 {
 	for (int i = 0; i < E->n; i++)
@@ -168,9 +167,7 @@ static void explain_gradients(struct writer *w, const struct model *m, const ene
 	}
 }
 
-/* ---- the blocks
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the blocks ---- */
 static double product_flops(const struct plan *p, const char *name, double rows)
 {
 	double sum = 0;

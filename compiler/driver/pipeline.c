@@ -88,8 +88,7 @@ struct model *unit_model(const struct unit *u, const struct model_def *def)
 	BUG("no model %s", def->name);
 }
 
-/* ---- one block, pass by pass
- * -------------------------------------------------------------------------- */
+/* ---- one block, pass by pass ---- */
 void block_plan(struct unit *u, struct compiled *c)
 {
 	double t = dgm_now();
@@ -114,9 +113,7 @@ static bool expand_timed(struct unit *u, const struct block_def *b, struct compi
 	return ok;
 }
 
-/* ---- check
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- check ---- */
 int call_check(struct options *o)
 {
 	struct unit u;
@@ -132,9 +129,43 @@ int call_check(struct options *o)
 	return diags_errors(u.cx.diags) ? EXIT_FILE : EXIT_DONE;
 }
 
-/* ---- emit
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- what is shown of a file that is only parsed ---- */
+static int call_parsed(struct options *o,
+                       void (*show)(const struct ast_file *f, const struct source *src))
+{
+	struct cx cx = {.perm = arena_new(), .prog = arena_new(), .tmp = arena_new()};
+	const struct source *src = source_read(o->file);
+	if (src == NULL) {
+		fprintf(stderr, "dgm: %s: %s\n", o->file, strerror(errno));
+		return EXIT_FILE;
+	}
+	cx.diags = diags_new(cx.prog);
+	struct ast_file *f = parse(&cx, src);
+	if (diags_errors(cx.diags)) {
+		diags_print(cx.diags, stderr);
+		return EXIT_FILE;
+	}
+	show(f, src);
+	return EXIT_DONE;
+}
+
+static void show_ast(const struct ast_file *f, const struct source *src)
+{
+	(void)src;
+	ast_print(f, stdout);
+}
+
+static void show_formatted(const struct ast_file *f, const struct source *src)
+{
+	ast_format(f, src, stdout);
+}
+
+int call_fmt(struct options *o)
+{
+	return call_parsed(o, show_formatted);
+}
+
+/* ---- emit ---- */
 static const char *block_word(const struct block_def *b)
 {
 	return b->kind == BLOCK_TRAIN ? "train" : b->kind == BLOCK_EVALUATE ? "evaluate" : "sample";
@@ -173,14 +204,12 @@ int call_emit(struct options *o)
 		        near ? "; did you mean " : "", near ? near : "");
 		return EXIT_USAGE;
 	}
+	if (strcmp(o->stage, "ast") == 0)
+		return call_parsed(o, show_ast);
 	struct unit u;
 	int status = unit_read(&u, o);
-	if (status != EXIT_DONE && !(u.ast && strcmp(o->stage, "ast") == 0))
+	if (status != EXIT_DONE)
 		return status;
-	if (strcmp(o->stage, "ast") == 0) {
-		ast_print(u.ast, stdout);
-		return status;
-	}
 	if (strcmp(o->stage, "sema") == 0) {
 		sema_print(u.checked, stdout);
 	} else if (strcmp(o->stage, "model") == 0) {
@@ -195,25 +224,4 @@ int call_emit(struct options *o)
 	diags_print(u.cx.diags, stderr);
 	unit_time(&u);
 	return diags_errors(u.cx.diags) ? EXIT_FILE : EXIT_DONE;
-}
-
-/* ---- fmt
- * ---------------------------------------------------------------------------------------------------------
- */
-int call_fmt(struct options *o)
-{
-	struct cx cx = {.perm = arena_new(), .prog = arena_new(), .tmp = arena_new()};
-	const struct source *src = source_read(o->file);
-	if (src == NULL) {
-		fprintf(stderr, "dgm: %s: %s\n", o->file, strerror(errno));
-		return EXIT_FILE;
-	}
-	cx.diags = diags_new(cx.prog);
-	struct ast_file *f = parse(&cx, src);
-	if (diags_errors(cx.diags)) {
-		diags_print(cx.diags, stderr);
-		return EXIT_FILE;
-	}
-	ast_format(f, src, stdout);
-	return EXIT_DONE;
 }

@@ -35,9 +35,27 @@ static struct dgm_ramp ramp(const struct value *v)
 	return (struct dgm_ramp){v->num, v->kind == VAL_RAMP ? v->to : v->num, v->kind == VAL_RAMP};
 }
 
+<<<<<<< HEAD
 /* ---- data
  * ------------------------------------------------------------------------------------------------
  */
+=======
+/* The argument of an objective by its name in the signature; NULL: it has none. */
+static const struct value *objective_value(const struct compiled *c, const char *name)
+{
+	const char *p = c->objective->signature;
+	size_t n = strlen(name);
+	for (int i = 0; *p; i++) {
+		if (strncmp(p, name, n) == 0 && p[n] == ':')
+			return &c->objective_arg[i];
+		p += strcspn(p, " ");
+		p += strspn(p, " ");
+	}
+	return NULL;
+}
+
+/* ---- data ---- */
+>>>>>>> main
 static const struct group *group_of(const struct model *m, const struct variable *v)
 {
 	for (int i = 0; i < m->group.n; i++)
@@ -153,8 +171,7 @@ static int mean_slots(const struct compiled *c, const struct dgm_input *in, int 
 	return n;
 }
 
-/* ---- the optimiser
- * ----------------------------------------------------------------------------------------- */
+/* ---- the optimiser ---- */
 static bool read_optimizer(struct session *s, const struct compiled *c, struct dgm_train *t)
 {
 	struct unit *u = s->u;
@@ -190,9 +207,7 @@ static bool read_optimizer(struct session *s, const struct compiled *c, struct d
 	return true;
 }
 
-/* ---- the job
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- the job ---- */
 struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c)
 {
 	struct dgm_enumeration *e = NEW(s->u->cx.prog, struct dgm_enumeration);

@@ -121,8 +121,7 @@ double split_coef(struct arena *a, struct node *x, struct node **rest)
 	return x->kid[0]->num;
 }
 
-/* ---- sums
- * ---------------------------------------------------------------------------------------- */
+/* ---- sums ---- */
 struct term {
 	double coef;
 	struct node *rest;
@@ -217,8 +216,7 @@ int ex_terms(struct node *x, struct node ***terms)
 	return 1;
 }
 
-/* ---- products
- * -------------------------------------------------------------------------------------- */
+/* ---- products ---- */
 static struct node *base_of(struct node *x, double *e)
 {
 	if (is_op(x, OP_POW) && x->kid[1]->kind == N_CONST) {
@@ -364,8 +362,7 @@ struct node *ex_op2(struct arena *a, enum op op, struct node *x, struct node *y)
 	return ex_op(a, op, (struct node *[]){x, y}, 2);
 }
 
-/* ---- masks
- * -------------------------------------------------------------------------------------------- */
+/* ---- masks ---- */
 struct node *ex_mask(struct arena *a, const struct guard *g, int ng, struct node *body)
 {
 	if (ex_is_num(body, 0))

@@ -5,8 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- sameness
- * -------------------------------------------------------------------------------------- */
+/* ---- sameness ---- */
 struct match { /* pairs of bound indices; y NULL: not decided */
 	const struct idx *x[64], *y[64];
 	int n;
@@ -157,8 +156,7 @@ bool ex_same(const struct node *x, const struct node *y)
 	return same(x, y, &m);
 }
 
-/* ---- mentions
- * ------------------------------------------------------------------------------------------ */
+/* ---- mentions ---- */
 bool ex_mentions(const struct node *x, const struct sym *s)
 {
 	if (x->kind == N_ACCESS && x->sym == s)
@@ -255,8 +253,7 @@ bool ex_uses_idx(const struct node *x, const struct idx *i)
 	return false;
 }
 
-/* ---- degree
- * ---------------------------------------------------------------------------------------------- */
+/* ---- degree ---- */
 int ex_degree(const struct node *x, const struct sym *s)
 {
 	if (!ex_mentions(x, s))

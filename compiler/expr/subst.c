@@ -116,8 +116,7 @@ struct node *ex_set_all(struct arena *a, struct node *x, const struct sym *s, do
 	return ex_subst(a, x, &(struct subst){.from = s, .fn = give, .arg = ex_num(a, c)});
 }
 
-/* ---- one element
- * ---------------------------------------------------------------------------------- */
+/* ---- one element ---- */
 struct element {
 	const struct sym *s;
 	const struct affine *k;

@@ -214,8 +214,17 @@ static const struct term *joins_same_role(const struct model *m, const struct gr
 
 bool model_joined(const struct model *m, const struct group *g)
 {
-	const struct group *other;
-	return joins_same_role(m, g, &other) != NULL;
+	struct conditional c;
+	if (g->family == NULL)
+		return false;
+	derive(m, &m->E, g, &c);
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *x = m->group.at[i];
+		if (x != g && x->role == g->role &&
+		    (ex_mentions(c.field, x->sym) || (c.precision && ex_mentions(c.precision, x->sym))))
+			return true;
+	}
+	return false;
 }
 
 static bool eliminate(const struct model *m, const energy *E, const bool *which, struct elimination *out, bool *done)

@@ -106,7 +106,7 @@ bool model_eliminate(const struct model *m, const energy *E, const bool *which, 
 const bool *model_role(const struct model *m, enum group_role role); /* the groups of a role */
 /* E with the groups summed out; false: refused, naming the term (cx NULL: without a word). */
 bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, const bool *which, energy *out);
-/* Does a term join the group to another of its role? */
+/* Does the group's conditional depend on another group of its role? */
 bool model_joined(const struct model *m, const struct group *g);
 /* One group summed out; false, and out untouched, where that has no closed form. */
 bool model_sum_out_group(const struct model *m, const energy *E, const struct group *g, energy *out);

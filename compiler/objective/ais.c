@@ -79,6 +79,8 @@ static const bool *summed_out(struct expansion *x, const energy *E)
 bool objective_ais(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
+	if (!without_given(x, "annealed importance sampling"))
+		return false;
 	struct walkers w = walkers_new(x, "ais", POP_AIS);
 	struct function *f = program_function(x->p, "ais.base");
 	energy base = base_energy(x, f), free, all, F0, F1;

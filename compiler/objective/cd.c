@@ -78,17 +78,6 @@ static bool begin_chains(struct expansion *x, const struct walkers *chain)
 	       sweep_role(x, f, &x->m->E, chain, GROUP_HIDDEN);
 }
 
-static bool refuse_given(struct expansion *x, const char *what)
-{
-	for (int i = 0; i < x->m->group.n; i++)
-		if (x->m->group.at[i]->role == GROUP_GIVEN) {
-			diag(x->cx->diags, DIAG_GIVEN_CHAINS, x->m->group.at[i]->span, what,
-			     x->m->group.at[i]->name);
-			return false;
-		}
-	return true;
-}
-
 static bool expand_chains(struct expansion *x, const struct objective_args *args, bool persistent)
 {
 	const energy *E = &x->m->E;
@@ -98,7 +87,7 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 			diag(x->cx->diags, DIAG_NEEDS_POSTERIOR, x->m->group.at[0]->span);
 		return false;
 	}
-	if (persistent && !refuse_given(x, "sml"))
+	if (persistent && !without_given(x, "sml"))
 		return false;
 	struct walkers data = walkers_data(x);
 	struct walkers chain = walkers_new(x, "chain", persistent ? POP_CHAINS : POP_DATA);
@@ -154,7 +143,7 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 static bool expand_meanfield(struct expansion *x, const struct objective_args *args)
 {
 	const energy *E = &x->m->E;
-	if (!meanfield_allowed(x) || !refuse_given(x, "sml"))
+	if (!meanfield_allowed(x) || !without_given(x, "sml"))
 		return false;
 	struct walkers data = walkers_data(x), chain = walkers_new(x, "chain", POP_CHAINS);
 	struct walkers q = walkers_means(x, "q", &data, GROUP_HIDDEN);
@@ -191,7 +180,7 @@ bool expand_nll(struct expansion *x, const struct objective_args *args)
 {
 	(void)args;
 	energy F;
-	if (!refuse_given(x, "nll") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
+	if (!without_given(x, "nll") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;
 	struct walkers data = walkers_data(x);
 	struct walkers mean = walkers_means(x, "mean", &data, GROUP_HIDDEN);

@@ -53,6 +53,17 @@ void assign(struct expansion *x, struct function *f, const struct sym *dst, cons
 	program_stmt(x->p, f, s);
 }
 
+bool without_given(struct expansion *x, const char *what)
+{
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i]->role == GROUP_GIVEN) {
+			diag(x->cx->diags, DIAG_GIVEN_CHAINS, x->m->group.at[i]->span, what,
+			     x->m->group.at[i]->name);
+			return false;
+		}
+	return true;
+}
+
 /* ---- walkers
  * ------------------------------------------------------------------------------------------- */
 static struct walkers walkers_empty(struct expansion *x, int pop)

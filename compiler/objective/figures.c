@@ -23,7 +23,15 @@ bool objective_reconstruction(struct expansion *x)
 	struct node *sum = ex_num(a, 0);
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role == GROUP_HIDDEN && !mean_group(x, f, &x->m->E, g, &data, up.state[i]))
+		energy E = x->m->E;
+		if (g->role != GROUP_HIDDEN)
+			continue;
+		bool *others = NEW_ARRAY(a, bool, x->m->group.n);
+		for (int k = 0; k < x->m->group.n; k++)
+			others[k] = k != i && x->m->group.at[k]->role == GROUP_HIDDEN;
+		if (model_joined(x->m, g) && !model_sum_out(x->cx, x->m, &x->m->E, others, &E))
+			return false;
+		if (!mean_group(x, f, &E, g, &data, up.state[i]))
 			return false;
 	}
 	for (int i = 0; i < x->m->group.n; i++) {
@@ -154,7 +162,7 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 {
 	struct arena *a = x->cx->prog;
 	struct states st;
-	if (!objective_states(x->cx, x->m, &st))
+	if (!without_given(x, "enumeration") || !objective_states(x->cx, x->m, &st))
 		return false;
 	struct walkers w = walkers_new(x, "states", POP_STATES);
 	struct function *f = program_function(x->p, "enum.energy");

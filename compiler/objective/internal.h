@@ -19,6 +19,9 @@ const struct sym *mean_sym(struct expansion *x, const struct group *g, const cha
 /* e read at the walkers' states. */
 struct node *at_walkers(struct expansion *x, struct node *e, const struct walkers *w);
 
+/* Refuses a model with given variables: `what` has no values for them, or none to sum over. */
+bool without_given(struct expansion *x, const char *what);
+
 /* dst[at] = rhs */
 void assign(struct expansion *x, struct function *f, const struct sym *dst, const struct idx *batch,
             const struct idx *const *at, struct node *rhs);

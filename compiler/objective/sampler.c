@@ -5,6 +5,8 @@
 bool objective_sampler(struct expansion *x)
 {
 	const energy *E = &x->m->E;
+	if (!without_given(x, "sampling"))
+		return false;
 	struct walkers w = walkers_new(x, "sample", POP_SAMPLES);
 	struct walkers mean = walkers_means(x, "sample.mean", &w, GROUP_VISIBLE);
 	if (!draw_independent(x, program_function(x->p, "sample.begin"), &w, GROUP_VISIBLE, false))

@@ -53,8 +53,7 @@ static struct variable *find_variable(const struct model_def *m, const char *nam
 	return NULL;
 }
 
-/* ---- v = digits;
- * ------------------------------------------------------------------------------------ */
+/* ---- v = digits; ---- */
 static void unknown_binding(struct making *b, const struct ast_setting *g, const struct variable *v)
 {
 	struct sema *s = b->s;
@@ -111,8 +110,7 @@ static void bind_data(struct making *b, const struct ast_setting *g)
 	vec_push(s->a, &b->bind, d);
 }
 
-/* ---- batch 100;
- * -------------------------------------------------------------------------------------- */
+/* ---- batch 100; ---- */
 static bool belongs(const struct clause_row *row, enum block_kind k)
 {
 	return strchr(row->blocks, sema_block_word(k)[0]) != NULL;
@@ -230,8 +228,7 @@ static void read_setting(struct making *b, const struct ast_setting *g)
 		read_clause(b, g);
 }
 
-/* ---- --set
- * ------------------------------------------------------------------------------------------ */
+/* ---- --set ---- */
 static void replace(struct making *b, const char *name, const struct ast *value, bool binds)
 {
 	struct sema *s = b->s;

@@ -41,8 +41,7 @@ void sema_use(struct term *t, struct ix *i, struct use u)
 	vec_push(t->a, &i->use, u);
 }
 
-/* ---- affine forms
- * ---------------------------------------------------------------------------------- */
+/* ---- affine forms ---- */
 struct aff sema_aff_const(int64_t c)
 {
 	return (struct aff){.c = c};
@@ -170,8 +169,7 @@ void sema_subscript(struct term *t, struct aff e, struct use u)
 		vec_push(t->a, &t->check, c);
 }
 
-/* ---- ranges
- * ------------------------------------------------------------------------------------------- */
+/* ---- ranges ---- */
 static void note_decl(struct term *t, const struct use *u)
 {
 	if (u->decl.src)
@@ -307,8 +305,7 @@ void sema_check_again(struct term *t, const struct let *l, const struct aff *map
 	}
 }
 
-/* ---- names of open axes
- * ---------------------------------------------------------------------------------- */
+/* ---- names of open axes ---- */
 const char *sema_fresh_name(struct term *t)
 {
 	static const char letters[] = "ijklmnpqrs";

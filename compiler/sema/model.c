@@ -149,8 +149,7 @@ static void declare_symbol(struct sema *s, struct scope *sc, struct model_def *m
 		declare_variable(s, m, e, d, rank, dim);
 }
 
-/* ---- lets
- * ---------------------------------------------------------------------------------------- */
+/* ---- lets ---- */
 static void bind_left(struct term *t, const struct ast_decl *d, struct let *l)
 {
 	l->axis = NEW_ARRAY(t->a, struct ix *, d->nindex + 2 * MAX_RANK);
@@ -205,8 +204,7 @@ static void declare_let(struct sema *s, struct scope *sc, struct model_def *m,
 	e->bad = t.bad;
 }
 
-/* ---- the energy
- * ---------------------------------------------------------------------------------------- */
+/* ---- the energy ---- */
 static void energy_term(struct sema *s, const struct scope *sc, struct model_def *m,
                         const struct ast *e, bool negative)
 {

@@ -180,8 +180,7 @@ int lex_open_string(struct parser *p, DGM_YYSTYPE *value, struct span *at, void 
 	return token_done(p, STRING);
 }
 
-/* ---- characters outside the language
- * -------------------------------------------------------------- */
+/* ---- characters outside the language ---- */
 static const struct {
 	uint32_t code;
 	int token;        /* what it stands for; 0: nothing, it is skipped */

@@ -159,8 +159,7 @@ void fx_run(struct fx *f, int64_t nchunk)
 			fn->region[r].run(&f->call, c, nchunk);
 }
 
-/* ---- the reference
- * ------------------------------------------------------------------------------------ */
+/* ---- the reference ---- */
 struct reference {
 	struct fx *f;
 	void **slot; /* copies that the reference reads and writes */

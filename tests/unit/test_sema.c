@@ -103,8 +103,7 @@ static void holds(const char *text, const char *part)
 		fprintf(stderr, "\n--- expected\n%s\n--- got\n%s\n", part, text);
 }
 
-/* ---- models
- * ---------------------------------------------------------------------------------------- */
+/* ---- models ---- */
 #define DECLS \
 	"model m(D = 5, H = 3, F = 2) {\n" \
 	"  visible v : real[D];  visible x : spin[D];  given im : real[6,7];  visible s : binary;\n" \
@@ -236,8 +235,7 @@ static void test_term_spans(void)
 	CU_ASSERT_EQUAL(t->node->span.beg, t->span.beg);
 }
 
-/* ---- data and blocks
- * --------------------------------------------------------------------------------- */
+/* ---- data and blocks ---- */
 static const char *const blocks =
     "const lr = 0.05;\n"
     "data digits = idx(\"a.gz\") / 255 |> binarize(resampled);\n"
@@ -313,8 +311,7 @@ static void test_override_errors(void)
 	}
 }
 
-/* ---- arguments
- * ------------------------------------------------------------------------------------------ */
+/* ---- arguments ---- */
 static const struct call *objective(const char *text)
 {
 	const struct checked *c =
@@ -366,8 +363,7 @@ static void test_call_bind(void)
 	}
 }
 
-/* ---- messages
- * ------------------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 static const struct {
 	const char *message, *text;
 } wrong[] = {

@@ -1,0 +1,125 @@
+#!/bin/sh
+# From a file to trained parameters: exact and stochastic training of small models within stated bounds,
+# the same bits at any number of threads and after a kill and --resume, and a short run on Fashion-MNIST
+# where the data set is installed.  Call: run.sh DGM.
+dgm=$1
+[ -x "$dgm" ] || { echo "usage: run.sh DGM"; exit 2; }
+cd "$(dirname "$0")" || exit 2
+models=../../models
+tmp=$(mktemp -d) || exit 2
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+fail() {
+	printf '%s\n' "$*"
+	failed=$((failed + 1))
+}
+value() { # FOLDER FIGURE: its value in results.jsonl
+	sed -n "s/.*\"figure\": \"$2\", \"value\": \([-0-9.e+]*\),.*/\1/p" "$1/results.jsonl"
+}
+between() { # VALUE LOW HIGH
+	awk -v x="$1" -v lo="$2" -v hi="$3" 'BEGIN { exit !(x != "" && x >= lo && x <= hi) }'
+}
+run() { # FOLDER FILE ARGS...
+	folder=$1 file=$2
+	shift 2
+	"$dgm" run "$file" --quiet --out "$tmp/$folder" "$@" >"$tmp/$folder.log" 2>&1 ||
+		{ fail "$file $* failed:" && cat "$tmp/$folder.log"; }
+}
+# Mean log-likelihood of the 30 patterns: at best ln(1/30) = -3.4012, uniform over 2^16 states -11.09.
+summit=-3.4011973
+
+# ---- exact training: 300 updates come within 0.3 nats a pattern of the optimum ----------------------------
+run nll $models/bars.dgm --set epochs=300
+got=$(value "$tmp/nll" log-likelihood)
+between "$got" -3.71 $summit || fail "bars by nll(): $got is not in [-3.71, $summit]"
+for file in bars.safetensors bars.samples.safetensors samples.png curve.svg metrics.jsonl results.jsonl; do
+	[ -s "$tmp/nll/$file" ] || fail "bars by nll(): no $file"
+done
+echo "bars and stripes by nll(), 300 updates: $got nats a pattern"
+
+# ---- stochastic maximum likelihood --------------------------------------------------------------------------
+run sml $models/bars_sml.dgm
+got=$(value "$tmp/sml" log-likelihood)
+between "$got" -3.9 $summit || fail "bars by sml(): $got is not in [-3.9, $summit]"
+echo "bars and stripes by sml(), 6000 updates: $got nats a pattern"
+
+# ---- parameters from a file give the same figures ------------------------------------------------------------
+"$dgm" eval $models/bars_sml.dgm --params "$tmp/sml/bars.safetensors" --quiet --out "$tmp/eval" \
+	>"$tmp/eval.log" 2>&1 || { fail "eval failed:" && cat "$tmp/eval.log"; }
+[ "$(value "$tmp/eval" log-likelihood)" = "$got" ] || fail "eval of the written parameters gives another figure"
+
+# ---- the same bits: at 1, 2 and 3 threads, for each objective --------------------------------------------------
+same() { # NAME A B
+	cmp -s "$tmp/$2" "$tmp/$3" || fail "$1: $2 and $3 differ"
+}
+for objective in 'sml(k=2,chains=50)' 'cd(k=1->5)' 'cd(k=2,statistics=samples)' 'nll()'; do
+	for threads in 1 2 3; do
+		run "t$threads" bits.dgm --threads $threads --set "objective=$objective"
+	done
+	same "$objective" t1/bits.safetensors t2/bits.safetensors
+	same "$objective" t1/bits.safetensors t3/bits.safetensors
+	same "$objective" t1/bits.samples.safetensors t2/bits.samples.safetensors
+	[ "$(grep -v seconds "$tmp/t1/results.jsonl")" = "$(grep -v seconds "$tmp/t2/results.jsonl")" ] ||
+		fail "$objective: figures differ between 1 and 2 threads"
+done
+run seed bits.dgm --seed 2
+run seed1 bits.dgm
+cmp -s "$tmp/seed/bits.safetensors" "$tmp/seed1/bits.safetensors" && fail "seeds 1 and 2 give the same parameters"
+
+# ---- killed in mid-training, then resumed ----------------------------------------------------------------------
+# A checkpoint is written every ten seconds. The run is made to last longer and is killed as soon as there
+# is a second checkpoint (the first is of the initial parameters). On one thread: what a machine shared
+# with other tests slows down least. A run that had ended by then is made twice as long.
+sampled='objective=sml(k=2,chains=50)'
+start=$(date +%s%N)
+run pace bits.dgm --threads 1 --set "$sampled" --set epochs=6000
+ms=$((($(date +%s%N) - start) / 1000000))
+epochs=$((6000 * 14000 / (ms > 0 ? ms : 1)))
+killed=
+for try in 1 2 3; do
+	rm -rf "$tmp/killed"
+	"$dgm" run bits.dgm --threads 1 --quiet --out "$tmp/killed" --set "$sampled" --set epochs=$epochs \
+		>/dev/null 2>&1 &
+	pid=$!
+	point=$tmp/killed/checkpoint.safetensors
+	first='' now=''
+	while kill -0 $pid 2>/dev/null; do
+		[ -e "$point" ] && now=$(ls -i "$point" 2>/dev/null)
+		[ -n "$first" ] || first=$now
+		[ "$now" = "$first" ] || break
+		sleep 0.1
+	done
+	kill -9 $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	[ -e "$tmp/killed/bits.safetensors" ] || killed=$try
+	[ -z "$killed" ] || break
+	epochs=$((epochs * 2))
+done
+[ -n "$killed" ] || fail "no training was killed before its end"
+run killed bits.dgm --threads 1 --resume --set "$sampled" --set epochs=$epochs
+run whole bits.dgm --threads 1 --set "$sampled" --set epochs=$epochs
+same resumed whole/bits.safetensors killed/bits.safetensors
+for folder in whole killed; do # but for the times
+	sed 's/"seconds":[0-9.]*//' "$tmp/$folder/metrics.jsonl" >"$tmp/$folder/plain"
+done
+same resumed whole/plain killed/plain
+
+# ---- Fashion-MNIST -------------------------------------------------------------------------------------------------
+if [ -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ]; then
+	run rbm $models/rbm.dgm --set epochs=2 --set 'loglik=ais(chains=50,betas=1000)' --threads 2
+	got=$(value "$tmp/rbm" log-likelihood)
+	between "$got" -330 -200 || fail "Fashion-MNIST, 2 epochs: $got is not in [-330, -200]"
+	grep -q '"data_key": "fixed(seed 1)"' "$tmp/rbm/results.jsonl" || fail "the figure does not carry its data key"
+	for file in rbm.safetensors samples.png filters.png curve.svg; do
+		[ -s "$tmp/rbm/$file" ] || fail "Fashion-MNIST: no $file"
+	done
+	echo "Fashion-MNIST, 2 epochs: $got nats"
+	run rbm1 $models/rbm.dgm --set epochs=1 --set 'loglik=ais(chains=10,betas=100)' --threads 1
+	run rbm2 $models/rbm.dgm --set epochs=1 --set 'loglik=ais(chains=10,betas=100)' --threads 2
+	same "Fashion-MNIST" rbm1/rbm.safetensors rbm2/rbm.safetensors
+	same "Fashion-MNIST" rbm1/rbm.samples.safetensors rbm2/rbm.samples.safetensors
+else
+	echo "dataset-fashion-mnist is not installed: no run on it"
+fi
+echo "$failed failures"
+[ "$failed" -eq 0 ]
