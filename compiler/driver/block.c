@@ -131,7 +131,8 @@ const struct value *objective_value(const struct compiled *c, const char *name)
 	return NULL;
 }
 
-static const struct group *target_group(struct unit *u, const struct model *m, const struct value *v)
+static const struct group *target_group(struct unit *u, const struct model *m,
+                                        const struct value *v)
 {
 	for (int i = 0; i < m->group.n; i++)
 		if (m->group.at[i]->role == GROUP_VISIBLE && strcmp(m->group.at[i]->name, v->name) == 0)
@@ -140,10 +141,11 @@ static const struct group *target_group(struct unit *u, const struct model *m, c
 	return NULL;
 }
 
-static bool read_objective_args(struct unit *u, const struct compiled *c, struct objective_args *out)
+static bool read_objective_args(struct unit *u, const struct compiled *c,
+                                struct objective_args *out)
 {
-	const struct value *statistics = objective_value(c, "statistics"), *sigma = objective_value(c, "sigma"),
-	                   *target = objective_value(c, "target");
+	const struct value *statistics = objective_value(c, "statistics"),
+	                   *sigma = objective_value(c, "sigma"), *target = objective_value(c, "target");
 	if (statistics) {
 		out->samples = strcmp(statistics->name, "samples") == 0;
 		if (!out->samples && strcmp(statistics->name, "means") != 0) {

@@ -100,7 +100,8 @@ static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 	double log_z, log_z_error = 0;
 	const char *method, *detail;
 	bool bound = e->c.posterior.given;
-	int status = bound ? job_bound(s, &e->c, &f) : job_figure(s, &e->c, figure_find("free_energy"), &f);
+	int status =
+	    bound ? job_bound(s, &e->c, &f) : job_figure(s, &e->c, figure_find("free_energy"), &f);
 	if (status != EXIT_DONE)
 		return status;
 	if (strcmp(how->name, "exact") == 0) {
@@ -150,7 +151,8 @@ static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
 		return run_failed();
 	double error = sqrt(m.stderr_ * m.stderr_ + log_z_error * log_z_error);
-	return record(e, bound ? "log-likelihood bound (mean field)" : "log-likelihood", -m.mean - log_z, error, method, detail) == DGM_OK
+	return record(e, bound ? "log-likelihood bound (mean field)" : "log-likelihood",
+	              -m.mean - log_z, error, method, detail) == DGM_OK
 	           ? EXIT_DONE
 	           : run_failed();
 }

@@ -85,17 +85,25 @@ static void conditional(struct writer *w, const struct conditional *c)
 	const char *given = w->latex ? "\\mid \\mathrm{rest}" : "| rest";
 	switch (g->family->shape) {
 	case SHAPE_TWO:
-		equation(w, arena_printf(a, "p(%s = %g %s)", x, g->family->hi, given), formula(w, ex_op1(a, OP_SIGMOID, c->field)));
+		equation(w, arena_printf(a, "p(%s = %g %s)", x, g->family->hi, given),
+		         formula(w, ex_op1(a, OP_SIGMOID, c->field)));
 		break;
 	case SHAPE_ONEHOT:
-		equation(w, arena_printf(a, "p(%s = 1 %s)", x, given), arena_printf(a, w->latex ? "\\operatorname{softmax}\\left(%s\\right)" : "softmax(%s)", formula(w, c->field)));
+		equation(w, arena_printf(a, "p(%s = 1 %s)", x, given),
+		         arena_printf(a,
+		                      w->latex ? "\\operatorname{softmax}\\left(%s\\right)" : "softmax(%s)",
+		                      formula(w, c->field)));
 		break;
 	case SHAPE_GAUSS:
 		equation(w, arena_printf(a, "p(%s %s)", x, given),
-		         arena_printf(a, w->latex ? "\\mathcal{N}\\left(%s, \\; 1/(%s)\\right)" : "normal(mean %s, variance 1/(%s))", formula(w, c->mean), formula(w, c->precision)));
+		         arena_printf(a,
+		                      w->latex ? "\\mathcal{N}\\left(%s, \\; 1/(%s)\\right)"
+		                               : "normal(mean %s, variance 1/(%s))",
+		                      formula(w, c->mean), formula(w, c->precision)));
 		break;
 	case SHAPE_EXPONENTIAL:
-		equation(w, arena_printf(a, w->latex ? "E(%s %s)" : "mean of %s %s", x, given), formula(w, c->mean));
+		equation(w, arena_printf(a, w->latex ? "E(%s %s)" : "mean of %s %s", x, given),
+		         formula(w, c->mean));
 		break;
 	}
 	if (c->coupled)
@@ -108,7 +116,8 @@ static bool explain_conditionals(struct writer *w, const struct model *m)
 	block_vec blocks = {0};
 	if (!model_blocks(&w->u->cx, m, &blocks))
 		return false;
-	heading(w, "blocks of Gibbs sampling, in the order of a sweep: the units of a block are drawn together");
+	heading(w, "blocks of Gibbs sampling, in the order of a sweep: the units of a block are drawn "
+	           "together");
 	for (int b = 0; b < blocks.n; b++) {
 		printf(w->latex ? "%% block %d:" : "    block %d:", b + 1);
 		for (int i = 0; i < blocks.at[b].group.n; i++)
@@ -229,7 +238,8 @@ static void explain_block(struct writer *w, const struct block_def *b)
 			       "units at the data's mean, block Gibbs at each temperature\n",
 			       mark, c.m->name);
 		else if (objective_states(&w->u->cx, c.m, &st)) {
-			printf("%s log-likelihood of %s: log Z by enumeration of the 2^%lld states of", mark, c.m->name, (long long)st.units);
+			printf("%s log-likelihood of %s: log Z by enumeration of the 2^%lld states of", mark,
+			       c.m->name, (long long)st.units);
 			for (int k = 0; k < c.m->group.n; k++)
 				if (st.listed[k])
 					printf(" %s", c.m->group.at[k]->name);

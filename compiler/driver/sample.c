@@ -152,12 +152,14 @@ static int write_samples(struct session *s, const struct compiled *c, struct dgm
 				status = dgm_fail(DGM_ENOMEM, "no memory for the samples of %s", g->name);
 		}
 		int64_t h, w;
-		bool finite = isfinite(g->family->lo) && isfinite(g->family->hi); /* else each by its own range */
+		bool finite =
+		    isfinite(g->family->lo) && isfinite(g->family->hi); /* else each by its own range */
 		picture_size(s, g, &h, &w);
 		if (image && status == DGM_OK && n == 2)
-			status = dgm_png_grid(in_folder(s, image), t[1].data, rows, h, w, h * w,
-			                      (int64_t)ceil(sqrt((double)rows)), finite ? (float)g->family->lo : 0,
-			                      finite ? (float)g->family->hi : 0);
+			status =
+			    dgm_png_grid(in_folder(s, image), t[1].data, rows, h, w, h * w,
+			                 (int64_t)ceil(sqrt((double)rows)), finite ? (float)g->family->lo : 0,
+			                 finite ? (float)g->family->hi : 0);
 	}
 	const char *path = in_folder(s, arena_printf(a, "%s.samples.safetensors", c->m->name));
 	const char *const meta[] = {"model", c->m->name, NULL};

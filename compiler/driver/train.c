@@ -35,27 +35,7 @@ static struct dgm_ramp ramp(const struct value *v)
 	return (struct dgm_ramp){v->num, v->kind == VAL_RAMP ? v->to : v->num, v->kind == VAL_RAMP};
 }
 
-<<<<<<< HEAD
-/* ---- data
- * ------------------------------------------------------------------------------------------------
- */
-=======
-/* The argument of an objective by its name in the signature; NULL: it has none. */
-static const struct value *objective_value(const struct compiled *c, const char *name)
-{
-	const char *p = c->objective->signature;
-	size_t n = strlen(name);
-	for (int i = 0; *p; i++) {
-		if (strncmp(p, name, n) == 0 && p[n] == ':')
-			return &c->objective_arg[i];
-		p += strcspn(p, " ");
-		p += strspn(p, " ");
-	}
-	return NULL;
-}
-
 /* ---- data ---- */
->>>>>>> main
 static const struct group *group_of(const struct model *m, const struct variable *v)
 {
 	for (int i = 0; i < m->group.n; i++)
@@ -148,20 +128,26 @@ static int read_monitors(struct session *s, const struct compiled *c, struct dgm
 	return EXIT_DONE;
 }
 
-/* Means of 0/1 data and counts are smoothed to (sum + 1)/(n + 2), of spins to sum/(n + 2): finite under
- * logit and log. */
-static void mean_slot(const struct compiled *c, const struct group *g, const struct dgm_data *d, struct dgm_mean_slot *out,
-                      int *n)
+/* Means of 0/1 data and counts are smoothed to (sum + 1)/(n + 2), of spins to sum/(n + 2): finite
+ * under logit and log. */
+static void mean_slot(const struct compiled *c, const struct group *g, const struct dgm_data *d,
+                      struct dgm_mean_slot *out, int *n)
 {
 	float lo = g->sym->values == VALUES_SPIN ? -1.0f / (float)(d->n + 2) : 0.0f;
 	bool gauss = g->family && g->family->shape == SHAPE_GAUSS;
 	if (g->mean && slot(c, g->mean->name) >= 0)
-		out[(*n)++] = (struct dgm_mean_slot){.mean_slot = slot(c, g->mean->name), .data = d, .smoothed = !gauss, .lo = lo, .hi = lo + 1};
+		out[(*n)++] = (struct dgm_mean_slot){.mean_slot = slot(c, g->mean->name),
+		                                     .data = d,
+		                                     .smoothed = !gauss,
+		                                     .lo = lo,
+		                                     .hi = lo + 1};
 	if (g->var && slot(c, g->var->name) >= 0)
-		out[(*n)++] = (struct dgm_mean_slot){.mean_slot = slot(c, g->var->name), .data = d, .variance = true};
+		out[(*n)++] =
+		    (struct dgm_mean_slot){.mean_slot = slot(c, g->var->name), .data = d, .variance = true};
 }
 
-static int mean_slots(const struct compiled *c, const struct dgm_input *in, int nin, struct dgm_mean_slot *out)
+static int mean_slots(const struct compiled *c, const struct dgm_input *in, int nin,
+                      struct dgm_mean_slot *out)
 {
 	int n = 0;
 	for (int i = 0; i < c->m->group.n; i++)

@@ -1,9 +1,9 @@
 /* Conditionals, marginals, blocks and gradients of an energy given as a sum of terms.
  *
- * The field (and precision) of an element is found term by term, by the domain's shape (see model.h).
- * When it is free of the group, the group's blocks are independent given the rest, and
- *     E = E(x = base) + sum over blocks of what each contributes,
- * so that summing x out leaves E(x = base) - sum over blocks of the log-partition. */
+ * The field (and precision) of an element is found term by term, by the domain's shape (see
+ * model.h). When it is free of the group, the group's blocks are independent given the rest, and E
+ * = E(x = base) + sum over blocks of what each contributes, so that summing x out leaves E(x =
+ * base) - sum over blocks of the log-partition. */
 #include "model/family.h"
 #include "model/model.h"
 
@@ -15,7 +15,7 @@ static bool has_family(struct cx *cx, const struct group *g)
 	return false;
 }
 
-/* ---- the field of one element ----------------------------------------------------------------------- */
+/* ---- the field of one element ---- */
 struct element {
 	const struct model *m;
 	const struct group *g;
@@ -55,8 +55,10 @@ static struct node *onehot_field(struct element *e, struct node *t)
 	if (ex_degree(t, e->g->sym) == 1)
 		return ex_neg(a, ex_delta(a, t, e->g->sym, e->k, ex_num(a, 1), ex_num(a, 0)));
 	struct block_value hi = {e, true}, lo = {e, false};
-	struct node *at_hi = ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &hi});
-	struct node *at_lo = ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &lo});
+	struct node *at_hi =
+	    ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &hi});
+	struct node *at_lo =
+	    ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &lo});
 	return ex_sub(a, at_lo, at_hi);
 }
 
@@ -81,10 +83,13 @@ static struct node *term_field(struct element *e, struct node *t, struct node **
 	*precision = ex_diff(a, slope, s, e->k);
 	struct node *own = ex_mul(a, *precision, at_element(e, e->m->batch));
 	struct node *rest = ex_sub(a, slope, own);
-	return ex_neg(a, ex_mentions(rest, s) && ex_degree(slope, s) == 1 ? ex_set_one(a, slope, s, e->k, ex_num(a, 0)) : rest);
+	return ex_neg(a, ex_mentions(rest, s) && ex_degree(slope, s) == 1
+	                     ? ex_set_one(a, slope, s, e->k, ex_num(a, 0))
+	                     : rest);
 }
 
-static struct element element_of(const struct model *m, const struct group *g, const struct idx *const *at)
+static struct element element_of(const struct model *m, const struct group *g,
+                                 const struct idx *const *at)
 {
 	struct element e = {.m = m, .g = g};
 	for (int i = 0; i < g->sym->rank; i++)
@@ -93,7 +98,8 @@ static struct element element_of(const struct model *m, const struct group *g, c
 }
 
 /* The conditional of g, given the other elements of g too where it mentions them. */
-static void derive(const struct model *m, const energy *E, const struct group *g, struct conditional *out)
+static void derive(const struct model *m, const energy *E, const struct group *g,
+                   struct conditional *out)
 {
 	struct arena *a = m->a;
 	struct node *p;
@@ -123,7 +129,8 @@ static int coupling_term(const struct model *m, const energy *E, const struct co
 	struct node *p;
 	for (int i = 0; i < E->n; i++)
 		if (ex_mentions(E->at[i].node, c->group->sym) &&
-		    (ex_mentions(term_field(&e, E->at[i].node, &p), c->group->sym) || ex_mentions(p, c->group->sym)))
+		    (ex_mentions(term_field(&e, E->at[i].node, &p), c->group->sym) ||
+		     ex_mentions(p, c->group->sym)))
 			return i;
 	BUG("the field of %s mentions it, but that of no term does", c->group->name);
 }
@@ -133,7 +140,8 @@ static bool precise(struct cx *cx, const struct conditional *c)
 	if (c->precision == NULL)
 		return true;
 	if (c->precision->kind == N_CONST && c->precision->num <= 0) {
-		diag(cx->diags, DIAG_PRECISION, c->nterm ? c->term[0] : c->group->span, c->group->name, c->precision->num);
+		diag(cx->diags, DIAG_PRECISION, c->nterm ? c->term[0] : c->group->span, c->group->name,
+		     c->precision->num);
 		diag(cx->diags, DIAG_PRECISION_NOTE, c->group->span, c->group->name);
 		return false;
 	}
@@ -161,7 +169,7 @@ bool model_conditional(struct cx *cx, const struct model *m, const energy *E, co
 	return false;
 }
 
-/* ---- summing out ----------------------------------------------------------------------------------------- */
+/* ---- summing out ---- */
 /* Number of axes that count blocks: a one-hot block is the last axis. */
 static int block_rank(const struct group *g)
 {
@@ -200,7 +208,8 @@ bool model_sum_out_group(const struct model *m, const energy *E, const struct gr
 }
 
 /* The term that joins g to another group of its role, NULL: none. */
-static const struct term *joins_same_role(const struct model *m, const struct group *g, const struct group **other)
+static const struct term *joins_same_role(const struct model *m, const struct group *g,
+                                          const struct group **other)
 {
 	for (int i = 0; i < m->E.n; i++)
 		for (int k = 0; k < m->group.n; k++) {
@@ -227,7 +236,8 @@ bool model_joined(const struct model *m, const struct group *g)
 	return false;
 }
 
-static bool eliminate(const struct model *m, const energy *E, const bool *which, struct elimination *out, bool *done)
+static bool eliminate(const struct model *m, const energy *E, const bool *which,
+                      struct elimination *out, bool *done)
 {
 	bool all = true;
 	for (int i = 0; i < m->group.n; i++) {
@@ -250,7 +260,8 @@ static bool eliminate(const struct model *m, const energy *E, const bool *which,
 	return all;
 }
 
-bool model_eliminate(const struct model *m, const energy *E, const bool *which, struct elimination *out)
+bool model_eliminate(const struct model *m, const energy *E, const bool *which,
+                     struct elimination *out)
 {
 	int n = m->group.n;
 	*out = (struct elimination){.group = NEW_ARRAY(m->a, const struct group *, n + 1),
@@ -266,7 +277,8 @@ const bool *model_role(const struct model *m, enum group_role role)
 	return which;
 }
 
-bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, const bool *which, energy *out)
+bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, const bool *which,
+                   energy *out)
 {
 	struct elimination el;
 	if (model_eliminate(m, E, which, &el)) {
@@ -299,8 +311,8 @@ bool model_free_energy(struct cx *cx, const struct model *m, const energy *E, en
 	return model_sum_out(cx, m, E, model_role(m, GROUP_HIDDEN), out);
 }
 
-struct node *model_independent(const struct model *m, const struct group *g, const struct idx *const *at,
-                               struct node *f, struct node *p)
+struct node *model_independent(const struct model *m, const struct group *g,
+                               const struct idx *const *at, struct node *f, struct node *p)
 {
 	struct arena *a = m->a;
 	struct node *x = ex_at(a, g->sym, m->batch, at), *e = ex_neg(a, ex_mul(a, f, x));
@@ -309,8 +321,9 @@ struct node *model_independent(const struct model *m, const struct group *g, con
 	return ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, e);
 }
 
-/* E is multi-affine in a group's units when the second difference in one unit vanishes, that is, when its
- * field is free of the unit itself; the field may mention others of the group at most linearly. */
+/* E is multi-affine in a group's units when the second difference in one unit vanishes, that is,
+ * when its field is free of the unit itself; the field may mention others of the group at most
+ * linearly. */
 bool model_factorises(struct cx *cx, const struct model *m, const energy *E)
 {
 	for (int i = 0; i < m->group.n; i++) {
@@ -331,14 +344,15 @@ bool model_factorises(struct cx *cx, const struct model *m, const energy *E)
 	return true;
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------------------ */
+/* ---- blocks ---- */
 bool model_blocks(struct cx *cx, const struct model *m, block_vec *out)
 {
 	struct arena *a = m->a;
 	int n = m->group.n;
 	struct conditional *c = NEW_ARRAY(a, struct conditional, n);
 	for (int i = 0; i < n; i++)
-		if (m->group.at[i]->role != GROUP_GIVEN && !model_element(cx, m, &m->E, m->group.at[i], &c[i]))
+		if (m->group.at[i]->role != GROUP_GIVEN &&
+		    !model_element(cx, m, &m->E, m->group.at[i], &c[i]))
 			return false;
 	for (int visible = 0; visible < 2; visible++) {
 		int first = out->n;
@@ -365,7 +379,7 @@ bool model_blocks(struct cx *cx, const struct model *m, block_vec *out)
 	return true;
 }
 
-/* ---- gradients ----------------------------------------------------------------------------------------------- */
+/* ---- gradients ---- */
 static struct node *diff_terms(const struct model *m, const energy *E, const struct weight *w,
                                const struct idx *const *at)
 {
@@ -380,8 +394,8 @@ static struct node *diff_terms(const struct model *m, const energy *E, const str
 	return sum;
 }
 
-/* Means may stand for the states of the groups summed out where no product of two units that depend on one
- * another occurs: affine in each group, and none of them joined to another by a term. */
+/* Means may stand for the states of the groups summed out where no product of two units that depend
+ * on one another occurs: affine in each group, and none of them joined to another by a term. */
 static bool means_suffice(const struct model *m, const struct node *g, const bool *which)
 {
 	for (int i = 0; i < m->group.n; i++) {
@@ -393,8 +407,9 @@ static bool means_suffice(const struct model *m, const struct node *g, const boo
 	return true;
 }
 
-struct node *model_gradient(const struct model *m, const energy *E, const energy *F, const bool *which,
-                            const struct weight *w, const struct idx *const *at, bool *at_means)
+struct node *model_gradient(const struct model *m, const energy *E, const energy *F,
+                            const bool *which, const struct weight *w, const struct idx *const *at,
+                            bool *at_means)
 {
 	struct node *g = diff_terms(m, E, w, at);
 	*at_means = F == NULL || means_suffice(m, g, which);

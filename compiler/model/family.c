@@ -1,11 +1,11 @@
-/* The families, one row a domain: what the field f of a unit (a Gaussian's with its precision p) means.
+/* The families, one row a domain: what the field f of a unit (a Gaussian's with its precision p)
+ * means.
  *
  *   binary {0, 1}         mean sigmoid(f)        log-partition log(1 + e^f)
- *   spin {-1, +1}         mean tanh(f/2)         log(e^(f/2) + e^(-f/2)) relative to 0, log(1 + e^f) to -1
- *   categorical           mean softmax(f)        log sum_a e^f[a]
- *   real                  mean f/p               f^2/(2p) + log(2 pi/p)/2
- *   unit, on [0, 1]       mean 1/(1 - e^-f) - 1/f     log((e^f - 1)/f)
- *   count, base 1/n!      mean e^f               e^f                          (Poisson) */
+ *   spin {-1, +1}         mean tanh(f/2)         log(e^(f/2) + e^(-f/2)) relative to 0, log(1 +
+ * e^f) to -1 categorical           mean softmax(f)        log sum_a e^f[a] real mean f/p f^2/(2p) +
+ * log(2 pi/p)/2 unit, on [0, 1]       mean 1/(1 - e^-f) - 1/f     log((e^f - 1)/f) count, base 1/n!
+ * mean e^f               e^f                          (Poisson) */
 #include "model/family.h"
 
 #include <math.h>
@@ -21,7 +21,7 @@ static struct node *power(struct arena *a, struct node *x, double e)
 	return ex_op2(a, OP_POW, x, num(a, e));
 }
 
-/* ---- two values --------------------------------------------------------------------------------- */
+/* ---- two values ---- */
 static struct node *binary_mean(struct arena *a, const struct conditional *c)
 {
 	return ex_op1(a, OP_SIGMOID, c->field);
@@ -58,7 +58,8 @@ static struct node *spin_partition(struct arena *a, const struct conditional *c,
 	return base == 0 ? ex_sub(a, p, ex_scale(a, 0.5, c->field)) : p;
 }
 
-static struct node *spin_draw(struct arena *a, const struct conditional *c, struct node *u, struct node *z)
+static struct node *spin_draw(struct arena *a, const struct conditional *c, struct node *u,
+                              struct node *z)
 {
 	return ex_add(a, ex_scale(a, 2, binary_draw(a, c, u, z)), num(a, -1));
 }
@@ -69,13 +70,14 @@ static struct node *spin_natural(struct arena *a, struct node *m, struct node *v
 	return ex_scale(a, 0.5, binary_natural(a, up, v, p));
 }
 
-/* ---- one of q, over the last axis ------------------------------------------------------------------ */
+/* ---- one of q, over the last axis ---- */
 static struct node *onehot_partition(struct arena *a, const struct conditional *c, double base)
 {
 	const struct sym *s = c->group->sym;
 	const struct idx *last = c->at[s->rank - 1], *i = idx_new(a, last->name, last->size);
 	(void)base;
-	return ex_reduce(a, RED_LOGSUMEXP, &i, 1, NULL, 0, ex_subst_idx(a, c->field, last, affine_idx(a, i)));
+	return ex_reduce(a, RED_LOGSUMEXP, &i, 1, NULL, 0,
+	                 ex_subst_idx(a, c->field, last, affine_idx(a, i)));
 }
 
 static struct node *onehot_mean(struct arena *a, const struct conditional *c)
@@ -90,7 +92,7 @@ static struct node *log_natural(struct arena *a, struct node *m, struct node *v,
 	return ex_op1(a, OP_LOG, m);
 }
 
-/* ---- Gaussian ------------------------------------------------------------------------------------------ */
+/* ---- Gaussian ---- */
 static struct node *gauss_mean(struct arena *a, const struct conditional *c)
 {
 	return ex_mul(a, c->field, power(a, c->precision, -1));
@@ -104,7 +106,8 @@ static struct node *gauss_partition(struct arena *a, const struct conditional *c
 	return ex_add(a, ex_scale(a, 0.5, ex_sub(a, square, log_p)), num(a, 0.5 * log(2 * M_PI)));
 }
 
-static struct node *gauss_draw(struct arena *a, const struct conditional *c, struct node *u, struct node *z)
+static struct node *gauss_draw(struct arena *a, const struct conditional *c, struct node *u,
+                               struct node *z)
 {
 	(void)u;
 	return ex_add(a, gauss_mean(a, c), ex_mul(a, z, power(a, c->precision, -0.5)));
@@ -116,7 +119,7 @@ static struct node *gauss_natural(struct arena *a, struct node *m, struct node *
 	return ex_mul(a, m, *p);
 }
 
-/* ---- Poisson -------------------------------------------------------------------------------------------- */
+/* ---- Poisson ---- */
 static struct node *count_mean(struct arena *a, const struct conditional *c)
 {
 	return ex_op1(a, OP_EXP, c->field);
@@ -128,13 +131,14 @@ static struct node *count_partition(struct arena *a, const struct conditional *c
 	return count_mean(a, c);
 }
 
-static struct node *count_draw(struct arena *a, const struct conditional *c, struct node *u, struct node *z)
+static struct node *count_draw(struct arena *a, const struct conditional *c, struct node *u,
+                               struct node *z)
 {
 	(void)z;
 	return ex_op2(a, OP_POISSON, u, count_mean(a, c));
 }
 
-/* ---- on [0, 1] ------------------------------------------------------------------------------------------- */
+/* ---- on [0, 1] ---- */
 static struct node *unit_mean(struct arena *a, const struct conditional *c)
 {
 	return ex_op1(a, OP_UNIT_MEAN, c->field);
@@ -146,7 +150,8 @@ static struct node *unit_partition(struct arena *a, const struct conditional *c,
 	return ex_op1(a, OP_UNIT_LOGZ, c->field);
 }
 
-static struct node *unit_draw(struct arena *a, const struct conditional *c, struct node *u, struct node *z)
+static struct node *unit_draw(struct arena *a, const struct conditional *c, struct node *u,
+                              struct node *z)
 {
 	(void)z;
 	return ex_op2(a, OP_UNIT_QUANTILE, u, c->field);
@@ -159,12 +164,14 @@ static struct node *unit_natural(struct arena *a, struct node *m, struct node *v
 }
 
 static const struct family families[] = {
-	{"binary", SHAPE_TWO, 0, 1, 0.5, binary_mean, binary_partition, binary_draw, binary_natural},
-	{"spin", SHAPE_TWO, -1, 1, 0, spin_mean, spin_partition, spin_draw, spin_natural},
-	{"categorical", SHAPE_ONEHOT, 0, 1, 1, onehot_mean, onehot_partition, NULL, log_natural},
-	{"real", SHAPE_GAUSS, -INFINITY, INFINITY, 0, gauss_mean, gauss_partition, gauss_draw, gauss_natural},
-	{"unit", SHAPE_EXPONENTIAL, 0, 1, 0.5, unit_mean, unit_partition, unit_draw, unit_natural},
-	{"count", SHAPE_EXPONENTIAL, 0, INFINITY, 1, count_mean, count_partition, count_draw, log_natural},
+    {"binary", SHAPE_TWO, 0, 1, 0.5, binary_mean, binary_partition, binary_draw, binary_natural},
+    {"spin", SHAPE_TWO, -1, 1, 0, spin_mean, spin_partition, spin_draw, spin_natural},
+    {"categorical", SHAPE_ONEHOT, 0, 1, 1, onehot_mean, onehot_partition, NULL, log_natural},
+    {"real", SHAPE_GAUSS, -INFINITY, INFINITY, 0, gauss_mean, gauss_partition, gauss_draw,
+     gauss_natural},
+    {"unit", SHAPE_EXPONENTIAL, 0, 1, 0.5, unit_mean, unit_partition, unit_draw, unit_natural},
+    {"count", SHAPE_EXPONENTIAL, 0, INFINITY, 1, count_mean, count_partition, count_draw,
+     log_natural},
 };
 
 const struct family *family_find(const char *domain)

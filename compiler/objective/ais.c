@@ -22,19 +22,19 @@ static energy tempered(struct expansion *x, const energy *base, struct node *b)
 }
 
 /* A symbol of the group's shape, set once to an expression. */
-static struct node *kept(struct expansion *x, struct function *f, const struct group *g, const char *name,
-                         const struct idx *const *at, struct node *value)
+static struct node *kept(struct expansion *x, struct function *f, const struct group *g,
+                         const char *name, const struct idx *const *at, struct node *value)
 {
 	struct arena *a = x->cx->prog;
-	const struct sym *s = sym_new(a, arena_printf(a, "%s.%s", name, g->name), SYM_INPUT, VALUES_REAL, false,
-	                              g->sym->rank, g->sym->dim, g->span);
+	const struct sym *s = sym_new(a, arena_printf(a, "%s.%s", name, g->name), SYM_INPUT,
+	                              VALUES_REAL, false, g->sym->rank, g->sym->dim, g->span);
 	program_tensor(x->p, s, SPACE_STATE, -1, NULL);
 	assign(x, f, s, NULL, at, value);
 	return ex_at(a, s, NULL, at);
 }
 
-/* The energy of independent units: visible ones at the data's mean and variance, hidden Gaussians standard
- * (at b = 0 nothing else would bound them); the other hidden units have none. */
+/* The energy of independent units: visible ones at the data's mean and variance, hidden Gaussians
+ * standard (at b = 0 nothing else would bound them); the other hidden units have none. */
 static energy base_energy(struct expansion *x, struct function *f)
 {
 	struct arena *a = x->cx->prog;
@@ -55,8 +55,8 @@ static energy base_energy(struct expansion *x, struct function *f)
 	return base;
 }
 
-/* The groups that the weights have summed out: all hidden ones where that can be; else, greedily, whatever
- * groups can be, larger ones first. */
+/* The groups that the weights have summed out: all hidden ones where that can be; else, greedily,
+ * whatever groups can be, larger ones first. */
 static const bool *summed_out(struct expansion *x, const energy *E)
 {
 	int n = x->m->group.n;
@@ -68,10 +68,12 @@ static const bool *summed_out(struct expansion *x, const energy *E)
 	for (int round = 0; round < n; round++) {
 		int best = -1;
 		for (int i = 0; i < n; i++)
-			if (!tried[i] && (best < 0 || group_units(x->m->group.at[i]) > group_units(x->m->group.at[best])))
+			if (!tried[i] &&
+			    (best < 0 || group_units(x->m->group.at[i]) > group_units(x->m->group.at[best])))
 				best = i;
 		tried[best] = true;
-		out[best] = x->m->group.at[best]->role != GROUP_GIVEN && model_sum_out_group(x->m, &F, x->m->group.at[best], &F);
+		out[best] = x->m->group.at[best]->role != GROUP_GIVEN &&
+		            model_sum_out_group(x->m, &F, x->m->group.at[best], &F);
 	}
 	return out;
 }
@@ -90,7 +92,8 @@ bool objective_ais(struct expansion *x)
 	assign(x, f, out_sym(x, "ais.base", -1), NULL, NULL, ex_neg(a, energy_node(a, &all)));
 
 	f = program_function(x->p, "ais.start");
-	if (!draw_independent(x, f, &w, GROUP_VISIBLE, true) || !draw_independent(x, f, &w, GROUP_HIDDEN, false))
+	if (!draw_independent(x, f, &w, GROUP_VISIBLE, true) ||
+	    !draw_independent(x, f, &w, GROUP_HIDDEN, false))
 		return false;
 
 	struct node *b0 = ex_access(a, scalar_sym(x, "b0"), NULL, NULL);

@@ -17,7 +17,8 @@ static bool hidden_means(struct expansion *x, struct function *f, const struct w
 {
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role == GROUP_HIDDEN && !model_joined(x->m, g) && !mean_group(x, f, &x->m->E, g, w, mean->state[i]))
+		if (g->role == GROUP_HIDDEN && !model_joined(x->m, g) &&
+		    !mean_group(x, f, &x->m->E, g, w, mean->state[i]))
 			return false;
 	}
 	return true;
@@ -54,7 +55,8 @@ static void gradients(struct expansion *x, struct function *f, const energy *F,
 	}
 }
 
-/* Does a visible unit's conditional read other visible units?  Then chains need the batch's to start from. */
+/* Does a visible unit's conditional read other visible units?  Then chains need the batch's to
+ * start from. */
 static bool visible_coupled(struct expansion *x)
 {
 	for (int i = 0; i < x->m->group.n; i++) {
@@ -139,7 +141,8 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 	return true;
 }
 
-/* Hidden groups joined by terms: the data's half at mean-field means, the model's at the chains' states. */
+/* Hidden groups joined by terms: the data's half at mean-field means, the model's at the chains'
+ * states. */
 static bool expand_meanfield(struct expansion *x, const struct objective_args *args)
 {
 	const energy *E = &x->m->E;
@@ -158,7 +161,8 @@ static bool expand_meanfield(struct expansion *x, const struct objective_args *a
 	struct function *f = NULL;
 	for (int i = 0; i < 2; i++) {
 		f = program_function(x->p, names[i]);
-		if (!sweep_role(x, f, E, &chain, GROUP_HIDDEN) || !sweep_role(x, f, E, &chain, GROUP_VISIBLE))
+		if (!sweep_role(x, f, E, &chain, GROUP_HIDDEN) ||
+		    !sweep_role(x, f, E, &chain, GROUP_VISIBLE))
 			return false;
 	}
 	gradients(x, f, NULL, &q, &chain);

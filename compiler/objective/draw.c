@@ -1,16 +1,17 @@
 /* Statements that draw a group from its conditional, or set its means.
  *
- * A one-hot block is drawn by inversion from one uniform number u: with the means p and their running sums
- * S[a] = sum over a2 <= a of p[a2], x[a] = [S[a-1] <= u < S[a]], the last S taken as infinite so that exactly
- * one element is 1 whatever the rounding.  A group whose units are coupled is drawn in turn, each unit
- * seeing those drawn before it. */
+ * A one-hot block is drawn by inversion from one uniform number u: with the means p and their
+ * running sums S[a] = sum over a2 <= a of p[a2], x[a] = [S[a-1] <= u < S[a]], the last S taken as
+ * infinite so that exactly one element is 1 whatever the rounding.  A group whose units are coupled
+ * is drawn in turn, each unit seeing those drawn before it. */
 #include "objective/internal.h"
 
-static const struct sym *temp(struct expansion *x, const struct sym *like, const char *suffix, int rank, int pop)
+static const struct sym *temp(struct expansion *x, const struct sym *like, const char *suffix,
+                              int rank, int pop)
 {
 	struct arena *a = x->cx->prog;
-	const struct sym *s = sym_new(a, arena_printf(a, "%s.%s", like->name, suffix), SYM_TEMP, VALUES_REAL, true,
-	                              rank, like->dim, like->span);
+	const struct sym *s = sym_new(a, arena_printf(a, "%s.%s", like->name, suffix), SYM_TEMP,
+	                              VALUES_REAL, true, rank, like->dim, like->span);
 	program_tensor(x->p, s, SPACE_TEMP, pop, NULL);
 	return s;
 }
@@ -31,7 +32,8 @@ static void draw_onehot(struct expansion *x, struct function *f, const struct co
 	struct arena *a = x->cx->prog;
 	int last = dst->rank - 1;
 	const struct idx *q = c->at[last], *q2 = idx_new(a, q->name, q->size);
-	const struct sym *p = temp(x, dst, "p", last + 1, w->pop), *s = temp(x, dst, "S", last + 1, w->pop);
+	const struct sym *p = temp(x, dst, "p", last + 1, w->pop),
+	                 *s = temp(x, dst, "S", last + 1, w->pop);
 	const struct sym *u = temp(x, dst, "u", last, w->pop);
 	const struct idx *other[MAX_RANK];
 	struct affine before[MAX_RANK];
@@ -47,9 +49,11 @@ static void draw_onehot(struct expansion *x, struct function *f, const struct co
 	       ex_reduce(a, RED_SUM, &q2, 1, &upto, 1, ex_at(a, p, w->batch, other)));
 	assign(x, f, u, w->batch, c->at, ex_draw(a, OP_UNIFORM, program_stream(x->p)));
 	struct node *un = ex_at(a, u, w->batch, c->at);
-	struct guard inner = at_most(a, q, q->size - 2), end = at_least(a, q, q->size - 1), later = at_least(a, q, 1);
+	struct guard inner = at_most(a, q, q->size - 2), end = at_least(a, q, q->size - 1),
+	             later = at_least(a, q, 1);
 	struct node *below = ex_mask(a, &inner, 1, ex_op2(a, OP_LT, un, ex_at(a, s, w->batch, c->at)));
-	struct node *above = ex_mask(a, &later, 1, ex_op2(a, OP_LT, un, ex_access(a, s, w->batch, before)));
+	struct node *above =
+	    ex_mask(a, &later, 1, ex_op2(a, OP_LT, un, ex_access(a, s, w->batch, before)));
 	below = ex_add(a, below, ex_mask(a, &end, 1, ex_num(a, 1)));
 	assign(x, f, dst, w->batch, c->at, ex_sub(a, below, above));
 }
@@ -61,7 +65,8 @@ static void draw_element(struct expansion *x, struct function *f, const struct c
 	bool normal = c->group->family->shape == SHAPE_GAUSS;
 	struct node *r = ex_draw(a, normal ? OP_NORMAL : OP_UNIFORM, program_stream(x->p));
 	struct node *v = c->group->family->draw(a, c, normal ? NULL : r, normal ? r : NULL);
-	struct stmt s = {.dst = dst, .batch = w->batch, .rhs = at_walkers(x, v, w), .sequential = c->coupled};
+	struct stmt s = {
+	    .dst = dst, .batch = w->batch, .rhs = at_walkers(x, v, w), .sequential = c->coupled};
 	for (int i = 0; i < dst->rank; i++)
 		s.at[i] = c->at[i];
 	program_stmt(x->p, f, s);
@@ -86,7 +91,8 @@ bool mean_group(struct expansion *x, struct function *f, const energy *E, const 
                 const struct walkers *w, const struct sym *dst)
 {
 	struct conditional c;
-	bool state_known = g->role == GROUP_VISIBLE; /* then coupled units have their means given one another */
+	bool state_known =
+	    g->role == GROUP_VISIBLE; /* then coupled units have their means given one another */
 	if (!(state_known ? model_element : model_conditional)(x->cx, x->m, E, g, &c))
 		return false;
 	assign(x, f, dst, w->batch, c.at, at_walkers(x, c.mean, w));
@@ -94,7 +100,8 @@ bool mean_group(struct expansion *x, struct function *f, const energy *E, const 
 }
 
 /* A joint draw of the hidden groups where they can be summed out one after the other. */
-static bool draw_hidden_jointly(struct expansion *x, struct function *f, const struct elimination *el, const struct walkers *w)
+static bool draw_hidden_jointly(struct expansion *x, struct function *f,
+                                const struct elimination *el, const struct walkers *w)
 {
 	for (int i = el->n - 1; i >= 0; i--)
 		if (!draw_group(x, f, &el->before[i], el->group[i], w))
@@ -113,14 +120,15 @@ bool sweep_role(struct expansion *x, struct function *f, const energy *E, const 
 		return false;
 	for (int b = 0; b < blocks.n; b++)
 		for (int i = 0; i < blocks.at[b].group.n; i++)
-			if (blocks.at[b].group.at[i]->role == role && !draw_group(x, f, E, blocks.at[b].group.at[i], w))
+			if (blocks.at[b].group.at[i]->role == role &&
+			    !draw_group(x, f, E, blocks.at[b].group.at[i], w))
 				return false;
 	return true;
 }
 
 /* f and p of independent units at the data's mean and variance, or at the family's start. */
-struct node *natural_at(struct expansion *x, const struct group *g, const struct idx *const *at, bool at_mean,
-                        struct node **p)
+struct node *natural_at(struct expansion *x, const struct group *g, const struct idx *const *at,
+                        bool at_mean, struct node **p)
 {
 	struct arena *a = x->cx->prog;
 	struct node *m = at_mean ? ex_at(a, g->mean, NULL, at) : ex_num(a, g->family->start);
@@ -129,8 +137,8 @@ struct node *natural_at(struct expansion *x, const struct group *g, const struct
 	return g->family->natural(a, m, v, p);
 }
 
-bool draw_independent(struct expansion *x, struct function *f, const struct walkers *w, enum group_role role,
-                      bool at_mean)
+bool draw_independent(struct expansion *x, struct function *f, const struct walkers *w,
+                      enum group_role role, bool at_mean)
 {
 	struct arena *a = x->cx->prog;
 	for (int i = 0; i < x->m->group.n; i++) {

@@ -64,8 +64,7 @@ bool without_given(struct expansion *x, const char *what)
 	return true;
 }
 
-/* ---- walkers
- * ------------------------------------------------------------------------------------------- */
+/* ---- walkers ---- */
 static struct walkers walkers_empty(struct expansion *x, int pop)
 {
 	struct arena *a = x->cx->prog;
@@ -132,8 +131,7 @@ struct node *at_walkers(struct expansion *x, struct node *e, const struct walker
 	return e;
 }
 
-/* ---- statements on walkers
- * --------------------------------------------------------------------------------- */
+/* ---- statements on walkers ---- */
 int group_number(const struct expansion *x, const struct group *g)
 {
 	for (int i = 0; i < x->m->group.n; i++)
@@ -185,9 +183,7 @@ const struct sym *out_sym(struct expansion *x, const char *function, int pop)
 	return s;
 }
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the table ---- */
 static const struct objective objectives[] = {
 #define OBJECTIVE(name, signature, chains, exact, expand, what) \
 	{name, signature, chains, exact, expand, what},

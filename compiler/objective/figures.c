@@ -50,7 +50,8 @@ bool objective_reconstruction(struct expansion *x)
 }
 
 /* F(v) - F(v with v[at] flipped) */
-struct node *flip_gap(struct expansion *x, const energy *F, const struct group *g, const struct idx *const *at)
+struct node *flip_gap(struct expansion *x, const energy *F, const struct group *g,
+                      const struct idx *const *at)
 {
 	struct arena *a = x->cx->prog;
 	struct affine k[MAX_RANK];
@@ -118,7 +119,7 @@ bool objective_pseudo_likelihood(struct expansion *x)
 	return sum != NULL;
 }
 
-/* ---- enumeration ---------------------------------------------------------------------------------------- */
+/* ---- enumeration ---- */
 int64_t group_units(const struct group *g)
 {
 	int64_t n = 1;
@@ -141,7 +142,8 @@ static bool try_states(const struct model *m, bool visible, bool hidden, struct 
 	}
 	s.listed = listed;
 	s.rest = rest;
-	if (s.units == 0 || (out->listed && s.units >= out->units) || !model_sum_out(NULL, m, &m->E, rest, &s.F))
+	if (s.units == 0 || (out->listed && s.units >= out->units) ||
+	    !model_sum_out(NULL, m, &m->E, rest, &s.F))
 		return false;
 	*out = s;
 	return true;
@@ -166,7 +168,8 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 		return false;
 	struct walkers w = walkers_new(x, "states", POP_STATES);
 	struct function *f = program_function(x->p, "enum.energy");
-	assign(x, f, out_sym(x, "enum.energy", POP_STATES), w.batch, NULL, at_walkers(x, energy_node(a, &st.F), &w));
+	assign(x, f, out_sym(x, "enum.energy", POP_STATES), w.batch, NULL,
+	       at_walkers(x, energy_node(a, &st.F), &w));
 	if (!gradient)
 		return true;
 	const struct sym *weight = out_sym(x, "enum.weight", POP_STATES);
@@ -187,7 +190,8 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 		const struct weight *wt = x->m->weight.at[i];
 		struct stmt s = {.dst = x->grad[i], .accumulate = true};
 		fresh_axes(a, wt->sym, s.at);
-		s.rhs = ex_neg(a, statistic(x, &st.F, wt, s.at, &mean, st.rest, ex_access(a, weight, w.batch, NULL)));
+		s.rhs = ex_neg(
+		    a, statistic(x, &st.F, wt, s.at, &mean, st.rest, ex_access(a, weight, w.batch, NULL)));
 		program_stmt(x->p, f, s);
 	}
 	return true;

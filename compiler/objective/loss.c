@@ -1,11 +1,12 @@
-/* Objectives that are a number for each example, differentiated as they stand: the gradient is the mean
- * over the batch of d loss / d theta.
+/* Objectives that are a number for each example, differentiated as they stand: the gradient is the
+ * mean over the batch of d loss / d theta.
  *
  *   pseudo-likelihood   - sum_k log p(v[k] | all other v)                          (Besag 1975)
  *   ratio matching      sum_k (1 - p(v[k] | all other v))^2, two-valued units      (Hyvarinen 2007)
  *   score matching      sum_i (dF/dv[i])^2/2 - d2F/dv[i]2, real units              (Hyvarinen 2005)
  *   denoising           |dF/dv at v + s*z  +  z/s|^2 * s^2/2, z standard normal    (Vincent 2011)
- *   conditional         - log p(y | x), y one-hot or two-valued                    (Larochelle & Bengio 2008) */
+ *   conditional         - log p(y | x), y one-hot or two-valued                    (Larochelle &
+ * Bengio 2008) */
 #include "objective/internal.h"
 
 static void descend(struct expansion *x, struct function *f, struct node *loss)
@@ -31,7 +32,8 @@ static bool refuse_unless(struct expansion *x, enum shape shape, const char *wha
 		const struct group *g = x->m->group.at[i];
 		if (g->role != GROUP_VISIBLE || (g->family && g->family->shape == shape))
 			continue;
-		diag(x->cx->diags, DIAG_LOSS_DOMAIN, g->span, what, shape == SHAPE_GAUSS ? "real" : "binary or spin", g->name, g->domain);
+		diag(x->cx->diags, DIAG_LOSS_DOMAIN, g->span, what,
+		     shape == SHAPE_GAUSS ? "real" : "binary or spin", g->name, g->domain);
 		return false;
 	}
 	return true;
@@ -54,7 +56,8 @@ bool expand_ratio(struct expansion *x, const struct objective_args *args)
 	struct arena *a = x->cx->prog;
 	energy F;
 	(void)args;
-	if (!refuse_unless(x, SHAPE_TWO, "ratio matching") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
+	if (!refuse_unless(x, SHAPE_TWO, "ratio matching") ||
+	    !model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;
 	struct node *loss = ex_num(a, 0);
 	for (int i = 0; i < x->m->group.n; i++) {
@@ -64,14 +67,17 @@ bool expand_ratio(struct expansion *x, const struct objective_args *args)
 			continue;
 		fresh_axes(a, g->sym, at);
 		struct node *miss = ex_op1(a, OP_SIGMOID, flip_gap(x, &F, g, at));
-		loss = ex_add(a, loss, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, ex_op2(a, OP_POW, miss, ex_num(a, 2))));
+		loss = ex_add(a, loss,
+		              ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0,
+		                        ex_op2(a, OP_POW, miss, ex_num(a, 2))));
 	}
 	descend(x, program_function(x->p, "train.final"), loss);
 	return true;
 }
 
 /* dF/dv[at] */
-static struct node *slope(struct expansion *x, const energy *F, const struct group *g, const struct idx *const *at)
+static struct node *slope(struct expansion *x, const energy *F, const struct group *g,
+                          const struct idx *const *at)
 {
 	struct affine k[MAX_RANK];
 	for (int r = 0; r < g->sym->rank; r++)
@@ -84,7 +90,8 @@ bool expand_score(struct expansion *x, const struct objective_args *args)
 	struct arena *a = x->cx->prog;
 	energy F;
 	(void)args;
-	if (!refuse_unless(x, SHAPE_GAUSS, "score matching") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
+	if (!refuse_unless(x, SHAPE_GAUSS, "score matching") ||
+	    !model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;
 	struct node *loss = ex_num(a, 0);
 	for (int i = 0; i < x->m->group.n; i++) {
@@ -97,7 +104,8 @@ bool expand_score(struct expansion *x, const struct objective_args *args)
 		for (int r = 0; r < g->sym->rank; r++)
 			k[r] = affine_idx(a, at[r]);
 		struct node *s = slope(x, &F, g, at);
-		struct node *t = ex_sub(a, ex_scale(a, 0.5, ex_op2(a, OP_POW, s, ex_num(a, 2))), ex_diff(a, s, g->sym, k));
+		struct node *t = ex_sub(a, ex_scale(a, 0.5, ex_op2(a, OP_POW, s, ex_num(a, 2))),
+		                        ex_diff(a, s, g->sym, k));
 		loss = ex_add(a, loss, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, t));
 	}
 	descend(x, program_function(x->p, "train.final"), loss);
@@ -108,7 +116,8 @@ bool expand_denoising(struct expansion *x, const struct objective_args *args)
 {
 	struct arena *a = x->cx->prog;
 	energy F;
-	if (!refuse_unless(x, SHAPE_GAUSS, "denoising score matching") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
+	if (!refuse_unless(x, SHAPE_GAUSS, "denoising score matching") ||
+	    !model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;
 	struct function *f = program_function(x->p, "train.final");
 	struct walkers data = walkers_data(x), noisy = walkers_means(x, "noisy", &data, GROUP_VISIBLE);
@@ -122,10 +131,13 @@ bool expand_denoising(struct expansion *x, const struct objective_args *args)
 		fresh_axes(a, g->sym, at);
 		assign(x, f, noise.state[i], noise.batch, at, ex_draw(a, OP_NORMAL, program_stream(x->p)));
 		struct node *z = ex_at(a, noise.state[i], noise.batch, at);
-		assign(x, f, noisy.state[i], noisy.batch, at, ex_add(a, ex_at(a, g->sym, data.batch, at), ex_scale(a, args->sigma, z)));
+		assign(x, f, noisy.state[i], noisy.batch, at,
+		       ex_add(a, ex_at(a, g->sym, data.batch, at), ex_scale(a, args->sigma, z)));
 		struct node *s = at_walkers(x, slope(x, &F, g, at), &noisy);
 		struct node *d = ex_sub(a, ex_scale(a, args->sigma, s), z);
-		loss = ex_add(a, loss, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, ex_scale(a, 0.5, ex_op2(a, OP_POW, d, ex_num(a, 2)))));
+		loss = ex_add(a, loss,
+		              ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0,
+		                        ex_scale(a, 0.5, ex_op2(a, OP_POW, d, ex_num(a, 2)))));
 	}
 	descend(x, f, loss);
 	return true;
@@ -136,7 +148,8 @@ static bool target_field(struct expansion *x, const struct group *y, struct cond
 {
 	energy F;
 	if (y->family && y->family->shape != SHAPE_TWO && y->family->shape != SHAPE_ONEHOT) {
-		diag(x->cx->diags, DIAG_LOSS_DOMAIN, y->span, "a conditional likelihood", "binary, spin or categorical", y->name, y->domain);
+		diag(x->cx->diags, DIAG_LOSS_DOMAIN, y->span, "a conditional likelihood",
+		     "binary, spin or categorical", y->name, y->domain);
 		return false;
 	}
 	return model_free_energy(x->cx, x->m, &x->m->E, &F) && model_conditional(x->cx, x->m, &F, y, c);
@@ -147,7 +160,8 @@ static struct node *taken(struct expansion *x, const struct group *y, const stru
 {
 	struct arena *a = x->cx->prog;
 	struct node *v = ex_at(a, y->sym, x->m->batch, at);
-	return ex_scale(a, 1 / (y->family->hi - y->family->lo), ex_add(a, v, ex_num(a, -y->family->lo)));
+	return ex_scale(a, 1 / (y->family->hi - y->family->lo),
+	                ex_add(a, v, ex_num(a, -y->family->lo)));
 }
 
 static int block_axes(const struct group *y)
@@ -162,7 +176,10 @@ static struct node *conditional_loss(struct expansion *x, const struct group *y)
 	struct conditional c;
 	if (!target_field(x, y, &c))
 		return NULL;
-	struct node *score = ex_mul(a, y->family->shape == SHAPE_ONEHOT ? ex_at(a, y->sym, x->m->batch, c.at) : taken(x, y, c.at), c.field);
+	struct node *score = ex_mul(
+	    a,
+	    y->family->shape == SHAPE_ONEHOT ? ex_at(a, y->sym, x->m->batch, c.at) : taken(x, y, c.at),
+	    c.field);
 	struct node *hit = ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, score);
 	struct node *norm = y->family->log_partition(a, &c, y->family->lo);
 	return ex_sub(a, ex_reduce(a, RED_SUM, c.at, block_axes(y), NULL, 0, norm), hit);
@@ -180,14 +197,16 @@ bool objective_error(struct expansion *x, const struct group *y)
 		blocks *= (double)y->sym->dim[i];
 	if (y->family->shape == SHAPE_ONEHOT) { /* some other value has a larger field */
 		const struct idx *last = c.at[y->sym->rank - 1], *q = idx_new(a, last->name, last->size);
-		struct node *best = ex_reduce(a, RED_MAX, &q, 1, NULL, 0, ex_subst_idx(a, c.field, last, affine_idx(a, q)));
+		struct node *best =
+		    ex_reduce(a, RED_MAX, &q, 1, NULL, 0, ex_subst_idx(a, c.field, last, affine_idx(a, q)));
 		wrong = ex_mul(a, t, ex_op2(a, OP_LT, c.field, best));
 	} else {
 		struct node *up = ex_op2(a, OP_LT, ex_num(a, 0), c.field);
 		wrong = ex_op2(a, OP_POW, ex_sub(a, t, up), ex_num(a, 2));
 	}
 	wrong = ex_scale(a, 1 / blocks, ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, wrong));
-	assign(x, program_function(x->p, "error"), out_sym(x, "error", POP_DATA), x->m->batch, NULL, wrong);
+	assign(x, program_function(x->p, "error"), out_sym(x, "error", POP_DATA), x->m->batch, NULL,
+	       wrong);
 	return true;
 }
 

@@ -1,10 +1,9 @@
-/* Mean field: hidden units independent given the example, q(h) = prod over blocks of q_k, with means mu.
- * Coordinate ascent on the bound
- *     log p(v) + log Z >= -E(v, mu) + H(q)
- * sets each group to its conditional mean at the others' means, a group whose units are coupled in turn,
- * unit after unit, so that no step lowers the bound (Salakhutdinov & Hinton 2009; Saul et al. 1996).
- * E(v, mu) is the expectation of E because E is multi-affine in the hidden units (model_factorises).
- * With damping d, mu := (1 - d)*new + d*mu. */
+/* Mean field: hidden units independent given the example, q(h) = prod over blocks of q_k, with
+ * means mu. Coordinate ascent on the bound log p(v) + log Z >= -E(v, mu) + H(q) sets each group to
+ * its conditional mean at the others' means, a group whose units are coupled in turn, unit after
+ * unit, so that no step lowers the bound (Salakhutdinov & Hinton 2009; Saul et al. 1996). E(v, mu)
+ * is the expectation of E because E is multi-affine in the hidden units (model_factorises). With
+ * damping d, mu := (1 - d)*new + d*mu. */
 #include "objective/internal.h"
 
 void meanfield_start(struct expansion *x, struct function *f, const struct walkers *q)
@@ -24,7 +23,8 @@ void meanfield_start(struct expansion *x, struct function *f, const struct walke
 }
 
 /* One pass over the hidden groups; out.FUNCTION := the largest change of a mean, row by row. */
-bool meanfield_pass(struct expansion *x, struct function *f, const struct walkers *q, double damping)
+bool meanfield_pass(struct expansion *x, struct function *f, const struct walkers *q,
+                    double damping)
 {
 	struct arena *a = x->cx->prog;
 	struct node *change = ex_num(a, 0);
@@ -38,12 +38,15 @@ bool meanfield_pass(struct expansion *x, struct function *f, const struct walker
 			return false;
 		struct node *before = ex_at(a, old.state[i], q->batch, c.at);
 		assign(x, f, old.state[i], q->batch, c.at, ex_at(a, q->state[i], q->batch, c.at));
-		struct node *mean = ex_add(a, ex_scale(a, 1 - damping, at_walkers(x, c.mean, q)), ex_scale(a, damping, before));
-		struct stmt s = {.dst = q->state[i], .batch = q->batch, .rhs = mean, .sequential = c.coupled};
+		struct node *mean = ex_add(a, ex_scale(a, 1 - damping, at_walkers(x, c.mean, q)),
+		                           ex_scale(a, damping, before));
+		struct stmt s = {
+		    .dst = q->state[i], .batch = q->batch, .rhs = mean, .sequential = c.coupled};
 		for (int r = 0; r < g->sym->rank; r++)
 			s.at[r] = c.at[r];
 		program_stmt(x->p, f, s);
-		struct node *d = ex_op1(a, OP_ABS, ex_sub(a, ex_at(a, q->state[i], q->batch, c.at), before));
+		struct node *d =
+		    ex_op1(a, OP_ABS, ex_sub(a, ex_at(a, q->state[i], q->batch, c.at), before));
 		change = ex_op2(a, OP_MAX, change, ex_reduce(a, RED_MAX, c.at, g->sym->rank, NULL, 0, d));
 	}
 	assign(x, f, out_sym(x, f->name, q->pop), q->batch, NULL, change);
@@ -56,7 +59,8 @@ static struct node *minus_xlogx(struct arena *a, struct node *x)
 }
 
 /* Entropy of a group at its means: two values with probabilities p, 1-p; one-hot. */
-static struct node *entropy(struct expansion *x, const struct group *g, const struct sym *mean, const struct idx *batch)
+static struct node *entropy(struct expansion *x, const struct group *g, const struct sym *mean,
+                            const struct idx *batch)
 {
 	struct arena *a = x->cx->prog;
 	const struct idx *at[MAX_RANK];
@@ -74,7 +78,8 @@ bool meanfield_allowed(struct expansion *x)
 {
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role != GROUP_HIDDEN || (g->family && (g->family->shape == SHAPE_TWO || g->family->shape == SHAPE_ONEHOT)))
+		if (g->role != GROUP_HIDDEN ||
+		    (g->family && (g->family->shape == SHAPE_TWO || g->family->shape == SHAPE_ONEHOT)))
 			continue;
 		diag(x->cx->diags, DIAG_MEANFIELD_DOMAIN, g->span, g->name, g->domain);
 		return false;
@@ -101,6 +106,7 @@ bool objective_bound(struct expansion *x, double damping)
 	if (!meanfield_pass(x, program_function(x->p, "meanfield.pass"), &q, damping))
 		return false;
 	struct function *f = program_function(x->p, "bound");
-	assign(x, f, out_sym(x, "bound", POP_DATA), q.batch, NULL, ex_neg(x->cx->prog, meanfield_bound(x, &q)));
+	assign(x, f, out_sym(x, "bound", POP_DATA), q.batch, NULL,
+	       ex_neg(x->cx->prog, meanfield_bound(x, &q)));
 	return true;
 }

@@ -1,5 +1,6 @@
-/* Samples by block Gibbs: chains start at independent units; a sweep draws the hidden blocks, then the
- * visible ones; sample.mean gives the visible groups' conditional means, which pictures show. */
+/* Samples by block Gibbs: chains start at independent units; a sweep draws the hidden blocks, then
+ * the visible ones; sample.mean gives the visible groups' conditional means, which pictures show.
+ */
 #include "objective/internal.h"
 
 bool objective_sampler(struct expansion *x)
