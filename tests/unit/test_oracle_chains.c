@@ -94,7 +94,7 @@ static void sweep(struct oracle *o, enum group_role role, double *P)
 {
 	energy F;
 	block_vec blocks = {0};
-	if (model_sum_out(NULL, o->m, &o->m->E, role, &F)) {
+	if (model_sum_out(NULL, o->m, &o->m->E, model_role(o->m, role), &F)) {
 		exact_transition(o, role == GROUP_HIDDEN ? o->hidden : o->visible, P);
 		return;
 	}

@@ -63,8 +63,9 @@ static void draws(struct oracle *o, int draw)
 		for (double f = -3; f <= 3; f += 0.75) {
 			struct arena *a = o->u->cx.prog;
 			double p = 1 / (1 + exp(-f)), lo = unit_value(o, o->first[i], 0);
-			struct node *below = g->family->draw(a, ex_num(a, f), ex_num(a, p - 1e-9));
-			struct node *above = g->family->draw(a, ex_num(a, f), ex_num(a, p + 1e-9));
+			struct conditional c = {.group = g, .field = ex_num(a, f)};
+			struct node *below = g->family->draw(a, &c, ex_num(a, p - 1e-9), NULL);
+			struct node *above = g->family->draw(a, &c, ex_num(a, p + 1e-9), NULL);
 			CU_ASSERT_EQUAL(memory_eval(&o->mem, below, NULL, 0), 1);
 			CU_ASSERT_EQUAL(memory_eval(&o->mem, above, NULL, 0), lo);
 		}
@@ -109,7 +110,7 @@ static void sum_out(struct oracle *o, enum group_role role, uint32_t mask, const
 {
 	energy F;
 	struct error e = {0};
-	if (!model_sum_out(NULL, o->m, &o->m->E, role, &F))
+	if (!model_sum_out(NULL, o->m, &o->m->E, model_role(o->m, role), &F))
 		return;
 	struct node *f = energy_node(o->u->cx.prog, &F);
 	uint32_t rest = (o->nstate - 1) & ~mask;
@@ -194,19 +195,20 @@ static void pseudo_likelihood(struct oracle *o, int draw)
 	memory_free(&p);
 }
 
-/* sum over the states that objective_enumerated chose, of the program's free energies */
+/* sum over the states that objective_states chose, of the program's free energies */
 static double program_logz(struct oracle *o, struct expansion *x, struct memory *p)
 {
-	enum group_role side;
-	int64_t units;
-	CU_ASSERT_FATAL(objective_enumerated(&o->u->cx, o->m, &side, &units));
-	int64_t n = (int64_t)1 << units;
-	uint32_t mask = side == GROUP_HIDDEN ? o->hidden : o->visible, s = 0;
+	struct states st;
+	CU_ASSERT_FATAL(objective_states(&o->u->cx, o->m, &st));
+	int64_t n = (int64_t)1 << st.units;
+	uint32_t mask = 0, s = 0;
+	for (int i = 0; i < o->m->group.n; i++)
+		mask |= st.listed[i] ? group_mask(o, i) : 0;
 	p->pop[POP_STATES] = n;
 	for (int64_t r = 0; r < n; r++, s = next_sub(s, mask))
 		for (int i = 0; i < o->m->group.n; i++) {
 			const struct group *g = o->m->group.at[i];
-			if (g->role != side)
+			if (!st.listed[i])
 				continue;
 			const struct sym *t =
 			    tensor_named(x->p, arena_printf(o->u->cx.prog, "%s.states", g->name));
