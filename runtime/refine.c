@@ -1,6 +1,6 @@
-/* Repeats a pass over the rows of a population until no row changes by more than the tolerance, or the
- * passes are done: mean field's fixed point.  The largest change of all rows decides, so that the number
- * of passes does not depend on how the rows are split among threads. */
+/* Repeats a pass over the rows of a population until no row changes by more than the tolerance, or
+ * the passes are done: mean field's fixed point.  The largest change of all rows decides, so that
+ * the number of passes does not depend on how the rows are split among threads. */
 #include "train.h"
 
 #include <math.h>

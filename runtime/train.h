@@ -72,10 +72,10 @@ int dgm_enumerate(struct dgm_store *s, const struct dgm_enumeration *e, uint64_t
 
 struct dgm_mean_slot { /* a slot that is set once to the data's means (lo + (hi-lo)*mean) or variances */
 	int mean_slot;
-	bool variance;
 	const struct dgm_data *data;
 	bool smoothed;
 	float lo, hi;
+	bool variance; /* variances instead */
 };
 
 /* DGM_ESHAPE when the sizes differ. */

@@ -134,7 +134,7 @@ static void mean_slot(const struct compiled *c, const struct group *g, const str
                       struct dgm_mean_slot *out, int *n)
 {
 	float lo = g->sym->values == VALUES_SPIN ? -1.0f / (float)(d->n + 2) : 0.0f;
-	bool gauss = g->family && g->family->shape == SHAPE_GAUSS;
+	bool gauss = g->family->shape == SHAPE_GAUSS;
 	if (g->mean && slot(c, g->mean->name) >= 0)
 		out[(*n)++] = (struct dgm_mean_slot){.mean_slot = slot(c, g->mean->name),
 		                                     .data = d,

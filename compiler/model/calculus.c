@@ -7,14 +7,6 @@
 #include "model/family.h"
 #include "model/model.h"
 
-static bool has_family(struct cx *cx, const struct group *g)
-{
-	if (g->family)
-		return true;
-	diag(cx->diags, DIAG_NO_FAMILY, g->span, g->name, g->domain, family_names(cx->prog));
-	return false;
-}
-
 /* ---- the field of one element ---- */
 struct element {
 	const struct model *m;
@@ -151,8 +143,6 @@ static bool precise(struct cx *cx, const struct conditional *c)
 bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                    struct conditional *out)
 {
-	if (!has_family(cx, g))
-		return false;
 	derive(m, E, g, out);
 	return precise(cx, out);
 }
@@ -201,7 +191,7 @@ static bool marginal(const struct model *m, const energy *E, const struct group 
 bool model_sum_out_group(const struct model *m, const energy *E, const struct group *g, energy *out)
 {
 	energy next;
-	if (g->family == NULL || !marginal(m, E, g, &next))
+	if (!marginal(m, E, g, &next))
 		return false;
 	*out = next;
 	return true;
@@ -224,8 +214,6 @@ static const struct term *joins_same_role(const struct model *m, const struct gr
 bool model_joined(const struct model *m, const struct group *g)
 {
 	struct conditional c;
-	if (g->family == NULL)
-		return false;
 	derive(m, &m->E, g, &c);
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *x = m->group.at[i];
@@ -330,8 +318,6 @@ bool model_factorises(struct cx *cx, const struct model *m, const energy *E)
 		const struct group *g = m->group.at[i];
 		if (g->role != GROUP_HIDDEN)
 			continue;
-		if (!has_family(cx, g))
-			return false;
 		for (int t = 0; t < E->n; t++) {
 			int d = ex_degree(E->at[t].node, g->sym);
 			if (d == 0 || d == 1 || (d == 2 && g->family->shape == SHAPE_TWO))

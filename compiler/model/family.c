@@ -179,14 +179,5 @@ const struct family *family_find(const char *domain)
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
 		if (strcmp(families[i].domain, domain) == 0)
 			return &families[i];
-	return NULL;
-}
-
-const char *family_names(struct arena *a)
-{
-	struct buf b;
-	buf_init(&b, a);
-	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-		buf_printf(&b, "%s%s", i ? ", " : "", families[i].domain);
-	return b.s;
+	BUG("domain %s has no family", domain);
 }

@@ -3,7 +3,6 @@
 #define DGM_MODEL_FAMILY_H
 #include "model/model.h"
 
-const struct family *family_find(const char *domain); /* NULL: none */
-const char *family_names(struct arena *a);            /* "binary, spin, ..." */
+const struct family *family_find(const char *domain);
 
 #endif

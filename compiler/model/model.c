@@ -38,7 +38,7 @@ struct model *model_build(struct cx *cx, const struct model_def *def)
 		if (g->mean == NULL && g->role == GROUP_VISIBLE)
 			g->mean = sym_new(a, arena_printf(a, "mean.%s", g->name), SYM_INPUT, VALUES_REAL, false,
 			                  v->sym->rank, v->sym->dim, v->span);
-		if (g->role == GROUP_VISIBLE && g->family && g->family->shape == SHAPE_GAUSS)
+		if (g->role == GROUP_VISIBLE && g->family->shape == SHAPE_GAUSS)
 			g->var = sym_new(a, arena_printf(a, "var.%s", g->name), SYM_INPUT, VALUES_REAL, false,
 			                 v->sym->rank, v->sym->dim, v->span);
 		vec_push(a, &m->group, g);

@@ -41,7 +41,7 @@ struct family {
 struct group { /* a declared variable */
 	const char *name;
 	enum group_role role;
-	const struct family *family; /* NULL: no closed-form conditional is known for its domain */
+	const struct family *family;
 	const char *domain;
 	const struct sym *sym;
 	const struct sym *mean; /* SYM_INPUT: its mean over the training data */

@@ -26,36 +26,55 @@ static struct guard at_most(struct arena *a, const struct idx *i, int64_t c)
 	return (struct guard){false, affine_add(a, affine_const(c), affine_idx(a, i), -1)};
 }
 
+/* The running sum of the means up to the element's value plus `shift`. */
+static struct node *running_sum(struct expansion *x, const struct conditional *c,
+                                const struct walkers *w, int shift)
+{
+	struct arena *a = x->cx->prog;
+	const struct idx *q = c->at[c->group->sym->rank - 1], *q2 = idx_new(a, q->name, q->size);
+	struct affine gap = affine_add(a, affine_add(a, affine_idx(a, q), affine_idx(a, q2), -1),
+	                               affine_const(shift), 1);
+	struct guard upto = {false, gap};
+	struct node *p = ex_subst_idx(a, at_walkers(x, c->mean, w), q, affine_idx(a, q2));
+	return ex_reduce(a, RED_SUM, &q2, 1, &upto, 1, p);
+}
+
+/* [S[a-1] <= u < S[a]] with the running sums given. */
+static struct node *inverted(struct arena *a, const struct idx *q, struct node *u, struct node *s,
+                             struct node *before)
+{
+	struct guard inner = at_most(a, q, q->size - 2), end = at_least(a, q, q->size - 1),
+	             later = at_least(a, q, 1);
+	struct node *below = ex_mask(a, &inner, 1, ex_op2(a, OP_LT, u, s));
+	struct node *above = ex_mask(a, &later, 1, ex_op2(a, OP_LT, u, before));
+	return ex_sub(a, ex_add(a, below, ex_mask(a, &end, 1, ex_num(a, 1))), above);
+}
+
 static void draw_onehot(struct expansion *x, struct function *f, const struct conditional *c,
                         const struct sym *dst, const struct walkers *w)
 {
 	struct arena *a = x->cx->prog;
 	int last = dst->rank - 1;
-	const struct idx *q = c->at[last], *q2 = idx_new(a, q->name, q->size);
-	const struct sym *p = temp(x, dst, "p", last + 1, w->pop),
-	                 *s = temp(x, dst, "S", last + 1, w->pop);
+	const struct idx *q = c->at[last];
 	const struct sym *u = temp(x, dst, "u", last, w->pop);
-	const struct idx *other[MAX_RANK];
-	struct affine before[MAX_RANK];
-	for (int i = 0; i < last; i++) {
-		other[i] = c->at[i];
-		before[i] = affine_idx(a, c->at[i]);
-	}
-	other[last] = q2;
-	before[last] = affine_add(a, affine_const(-1), affine_idx(a, q), 1);
-	assign(x, f, p, w->batch, c->at, at_walkers(x, c->mean, w));
-	struct guard upto = {false, affine_add(a, affine_idx(a, q), affine_idx(a, q2), -1)};
-	assign(x, f, s, w->batch, c->at,
-	       ex_reduce(a, RED_SUM, &q2, 1, &upto, 1, ex_at(a, p, w->batch, other)));
 	assign(x, f, u, w->batch, c->at, ex_draw(a, OP_UNIFORM, program_stream(x->p)));
 	struct node *un = ex_at(a, u, w->batch, c->at);
-	struct guard inner = at_most(a, q, q->size - 2), end = at_least(a, q, q->size - 1),
-	             later = at_least(a, q, 1);
-	struct node *below = ex_mask(a, &inner, 1, ex_op2(a, OP_LT, un, ex_at(a, s, w->batch, c->at)));
-	struct node *above =
-	    ex_mask(a, &later, 1, ex_op2(a, OP_LT, un, ex_access(a, s, w->batch, before)));
-	below = ex_add(a, below, ex_mask(a, &end, 1, ex_num(a, 1)));
-	assign(x, f, dst, w->batch, c->at, ex_sub(a, below, above));
+	struct stmt step = {
+	    .dst = dst, .batch = w->batch, .sequential = c->coupled, .inner = c->coupled ? 1 : 0};
+	struct affine before[MAX_RANK];
+	for (int i = 0; i <= last; i++) {
+		step.at[i] = c->at[i];
+		before[i] = affine_add(a, affine_const(i == last ? -1 : 0), affine_idx(a, c->at[i]), 1);
+	}
+	if (c->coupled) {
+		step.rhs = inverted(a, q, un, running_sum(x, c, w, 0), running_sum(x, c, w, -1));
+	} else {
+		const struct sym *s = temp(x, dst, "S", last + 1, w->pop);
+		assign(x, f, s, w->batch, c->at, running_sum(x, c, w, 0));
+		step.rhs =
+		    inverted(a, q, un, ex_at(a, s, w->batch, c->at), ex_access(a, s, w->batch, before));
+	}
+	program_stmt(x->p, f, step);
 }
 
 static void draw_element(struct expansion *x, struct function *f, const struct conditional *c,
@@ -77,10 +96,9 @@ bool draw_group(struct expansion *x, struct function *f, const energy *E, const 
 {
 	struct conditional c;
 	const struct sym *dst = w->state[group_number(x, g)];
-	bool onehot = g->family && g->family->shape == SHAPE_ONEHOT;
-	if (!(onehot ? model_conditional : model_element)(x->cx, x->m, E, g, &c))
+	if (!model_element(x->cx, x->m, E, g, &c))
 		return false;
-	if (onehot)
+	if (g->family->shape == SHAPE_ONEHOT)
 		draw_onehot(x, f, &c, dst, w);
 	else
 		draw_element(x, f, &c, dst, w);

@@ -136,7 +136,7 @@ static bool try_states(const struct model *m, bool visible, bool hidden, struct 
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *g = m->group.at[i];
 		bool role = g->role == GROUP_VISIBLE ? visible : g->role == GROUP_HIDDEN && hidden;
-		listed[i] = role && g->family && g->family->shape == SHAPE_TWO;
+		listed[i] = role && g->family->shape == SHAPE_TWO;
 		rest[i] = !listed[i] && g->role != GROUP_GIVEN;
 		s.units += listed[i] ? group_units(g) : 0;
 	}

@@ -30,7 +30,7 @@ static bool refuse_unless(struct expansion *x, enum shape shape, const char *wha
 {
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role != GROUP_VISIBLE || (g->family && g->family->shape == shape))
+		if (g->role != GROUP_VISIBLE || (g->family->shape == shape))
 			continue;
 		diag(x->cx->diags, DIAG_LOSS_DOMAIN, g->span, what,
 		     shape == SHAPE_GAUSS ? "real" : "binary or spin", g->name, g->domain);
@@ -147,7 +147,7 @@ bool expand_denoising(struct expansion *x, const struct objective_args *args)
 static bool target_field(struct expansion *x, const struct group *y, struct conditional *c)
 {
 	energy F;
-	if (y->family && y->family->shape != SHAPE_TWO && y->family->shape != SHAPE_ONEHOT) {
+	if (y->family->shape != SHAPE_TWO && y->family->shape != SHAPE_ONEHOT) {
 		diag(x->cx->diags, DIAG_LOSS_DOMAIN, y->span, "a conditional likelihood",
 		     "binary, spin or categorical", y->name, y->domain);
 		return false;

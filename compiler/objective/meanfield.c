@@ -78,8 +78,8 @@ bool meanfield_allowed(struct expansion *x)
 {
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role != GROUP_HIDDEN ||
-		    (g->family && (g->family->shape == SHAPE_TWO || g->family->shape == SHAPE_ONEHOT)))
+		if (g->role != GROUP_HIDDEN || g->family->shape == SHAPE_TWO ||
+		    g->family->shape == SHAPE_ONEHOT)
 			continue;
 		diag(x->cx->diags, DIAG_MEANFIELD_DOMAIN, g->span, g->name, g->domain);
 		return false;

@@ -408,28 +408,38 @@ static void test_csv_long(void)
 /* Files made of a valid one with bytes changed, and cut, never crash a reader. */
 static void test_garbage(void)
 {
-	static const char *const reader[] = {"idx", "npy", "csv"};
-	static const struct {
-		const char *bytes;
+	static struct zip z;
+	make_npz(&z, true);
+	const struct {
+		const char *reader;
+		const void *bytes;
 		size_t n;
-	} seed[] = {{TEXT("\0\0\x0D\2\0\0\0\2\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
-	            {TEXT("\x93NUMPY\1\0\x38\0{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2)}"
-	                  "0123456789abcdef")},
-	            {TEXT("\"a\";\"b\"\n1;2\n3;\"4\"\n 5 ;6e1\n")}};
+	} seed[] = {
+	    {"idx", TEXT("\0\0\x0D\2\0\0\0\2\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
+	    {"npy", TEXT("\x93NUMPY\1\0\x38\0{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2)}"
+	                 "0123456789abcdef")},
+	    {"csv", TEXT("\"a\";\"b\"\n1;2\n3;\"4\"\n 5 ;6e1\n")},
+	    {"libsvm", TEXT("-1 1:2 3:5e-1 # a\n+1\t2:1\r\n\n1\n")},
+	    {"npz", z.b, z.n},
+	};
+	enum { SEEDS = sizeof seed / sizeof *seed };
 	uint64_t state = 1;
-	for (int k = 0; k < 6000; k++) {
-		char b[128];
-		size_t n = seed[k % 3].n;
-		memcpy(b, seed[k % 3].bytes, n);
+	for (int k = 0; k < 10000; k++) {
+		char b[1024];
+		size_t n = seed[k % SEEDS].n;
+		CU_ASSERT_FATAL(n <= sizeof b);
+		memcpy(b, seed[k % SEEDS].bytes, n);
 		for (int edits = 0; edits < 1 + k % 4; edits++) {
 			state = state * 6364136223846793005u + 1442695040888963407u;
 			b[(state >> 33) % n] = (char)(state >> 56);
 		}
-		if (k % 5 == 0)
+		if (k % 7 == 0)
 			n = (state >> 40) % n;
 		put("garbage", b, n);
-		struct dgm_data_spec s = spec_of(reader[k % 3], "garbage");
+		struct dgm_data_spec s = spec_of(seed[k % SEEDS].reader, "garbage");
 		struct dgm_data *d;
+		s.member = k % 2 ? "train" : "test";
+		s.arg[0] = 3;
 		if (dgm_data_load(&s, &d) == DGM_OK)
 			dgm_data_free(d);
 		else
