@@ -14,8 +14,9 @@
 #include <sys/stat.h>
 
 const struct dgm_reader *const dgm_readers[] = {
-    &dgm_reader_idx,    &dgm_reader_npy,           &dgm_reader_npz,  &dgm_reader_csv,
-    &dgm_reader_libsvm, &dgm_reader_libsvm_labels, &dgm_reader_bars, NULL,
+    &dgm_reader_idx,           &dgm_reader_npy,  &dgm_reader_npz,
+    &dgm_reader_mat,           &dgm_reader_csv,  &dgm_reader_libsvm,
+    &dgm_reader_libsvm_labels, &dgm_reader_bars, NULL,
 };
 
 #define DEBIAN_FOLDER "/usr/share/datasets"
