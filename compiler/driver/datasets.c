@@ -276,12 +276,6 @@ static bool holds_unit(const struct dgm_data *d, const struct group *g)
 	return d->domain == DGM_DATA_UNIT || d->domain == DGM_DATA_BINARY;
 }
 
-static bool holds_unit(const struct dgm_data *d, const struct group *g)
-{
-	(void)g;
-	return d->domain == DGM_DATA_BINARY || d->domain == DGM_DATA_UNIT;
-}
-
 static const struct { /* domains that not all numbers are in */
 	const char *domain;
 	bool (*holds)(const struct dgm_data *d, const struct group *g);
@@ -295,7 +289,6 @@ static const struct { /* domains that not all numbers are in */
      "rows "
      "with  |> onehot(q)"},
     {"unit", holds_unit, "bring them into [0, 1], bytes with  / 255"},
-    {"unit", holds_unit, "scale them to [0, 1]: grey values of bytes with  / 255"},
     {"count", holds_counts, "counts are whole numbers from 0 on"},
 };
 enum { NCHECK = sizeof checks / sizeof *checks };
