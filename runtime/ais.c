@@ -79,8 +79,8 @@ int dgm_ais_run(const struct dgm_ais *a, struct dgm_ais_result *out)
 	struct dgm_progress progress;
 	int status;
 
-	*out = (struct dgm_ais_result){.chains = s->pop_capacity[a->pop]};
-	if (out->chains < 1 || a->betas < 1)
+	*out = (struct dgm_ais_result){.chains = a->chains};
+	if (out->chains < 1 || out->chains > s->pop_capacity[a->pop] || a->betas < 1)
 		return dgm_fail(DGM_ELIMIT,
 		                "%s: annealed importance sampling needs a chain and a temperature",
 		                s->mod->model);
@@ -89,6 +89,7 @@ int dgm_ais_run(const struct dgm_ais *a, struct dgm_ais_result *out)
 		return dgm_fail(DGM_ENOMEM, "%s: not enough memory for %" PRId64 " chains", s->mod->model,
 		                out->chains);
 	call.stage = DGM_STAGE_AIS;
+	call.pop[a->pop] = out->chains;
 	run(a->prepare, &call);
 	run(a->base, &call);
 	out->log_z_base = (double)*(const float *)s->slot[a->base_logz];

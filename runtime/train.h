@@ -98,7 +98,8 @@ struct dgm_train {
 	struct dgm_enumeration *exact;       /* NULL: none.  Gradients of final are completed by it */
 	const struct dgm_optimizer *optimizer;
 	struct dgm_ramp hyper[8];            /* in the optimiser's order */
-	double decay;                        /* of parameters with 2 or more axes (weights, not biases) */
+	double decay;                        /* of the parameters that `decays` says */
+	const bool *decays;                  /* one a slot; NULL: none */
 	const struct dgm_mean_slot *mean;    /* set before init */
 	int nmean;
 	const struct dgm_monitor *monitor;
@@ -119,7 +120,8 @@ int dgm_train_run(const struct dgm_train *t);
 
 struct dgm_ais { /* annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008) */
 	struct dgm_store *store;
-	int pop;                             /* chains: its capacity is their number */
+	int pop;                             /* of the chains */
+	int64_t chains;                      /* at most its capacity */
 	const struct dgm_function *prepare;
 	const struct dgm_function *base;     /* fills the base model's parameters from the data means */
 	const struct dgm_function *start;    /* states ~ base model */

@@ -40,7 +40,7 @@ int dgm_update_plan(struct dgm_trainer *tr)
 			tr->segment[tr->nsegment++] = (struct dgm_segment){
 			    .at = at + done,
 			    .n = items - done < PIECE ? items - done : PIECE,
-			    .decay = slot->rank >= 2 ? (float)tr->t->decay : 0,
+			    .decay = tr->t->decays && tr->t->decays[i] ? (float)tr->t->decay : 0,
 			};
 	}
 	if (!o || !o->nmoment || !bytes)

@@ -180,11 +180,6 @@ static bool expand_train(struct unit *u, struct compiled *c)
 	return read_objective_args(u, c, &args) && c->objective->expand(c->x, &args);
 }
 
-static bool is_ais(const struct clause *cl)
-{
-	return strcmp(cl->arg[0].call->name, "ais") == 0;
-}
-
 /* The free energy of the data, or the bound on it where a posterior is asked for. */
 static bool want_free_energy(struct compiled *c, struct wanted *w, bool *bound)
 {
@@ -197,7 +192,7 @@ static bool want_free_energy(struct compiled *c, struct wanted *w, bool *bound)
 
 static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w)
 {
-	bool ais = false, exact = false, bound = false, ok = true;
+	bool bound = false, ok = true;
 	for (int i = 0; i < c->block->nclause; i++) {
 		const struct clause *cl = &c->block->clause[i];
 		const struct figure_kind *k = figure_find(cl->name);
@@ -210,20 +205,19 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 		if (strcmp(cl->name, "loglik") != 0)
 			continue;
 		const struct call *how = cl->arg[0].call;
+		const struct estimator *es = estimator_find(how->name);
 		struct value v[4];
-		ok = want_free_energy(c, w, &bound) && ok;
-		if (is_ais(cl)) {
-			ok = call_bind(&u->cx, how, "chains:int=100 betas:int=10000", v, NULL) &&
-			     (ais || objective_ais(c->x)) && ok;
-			ais = true;
-		} else if (strcmp(how->name, "exact") == 0) {
-			ok = call_bind(&u->cx, how, "", v, NULL) &&
-			     (exact || objective_enumerate(c->x, false)) && ok;
-			exact = true;
-		} else {
+		bool seen = false;
+		if (es == NULL) {
 			diag(u->cx.diags, DIAG_LOGLIK, how->name_span, how->name);
 			ok = false;
+			continue;
 		}
+		for (int earlier = 0; earlier < i; earlier++)
+			seen = seen || (strcmp(c->block->clause[earlier].name, "loglik") == 0 &&
+			                estimator_find(c->block->clause[earlier].arg[0].call->name) == es);
+		ok = want_free_energy(c, w, &bound) && ok;
+		ok = call_bind(&u->cx, how, es->signature, v, NULL) && (seen || es->expand(c->x)) && ok;
 	}
 	return ok;
 }
@@ -232,13 +226,6 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 {
 	struct wanted w = {{false}};
 	*out = (struct compiled){.block = b, .m = unit_model(u, b->model)};
-	for (int i = 0; i < out->m->group.n;
-	     i++) { /* a conditional each, or a refusal before anything else */
-		struct conditional c;
-		const struct group *g = out->m->group.at[i];
-		if (g->role != GROUP_GIVEN && !model_element(&u->cx, out->m, &out->m->E, g, &c))
-			return false;
-	}
 	out->x = expansion_new(&u->cx, out->m);
 	if (!read_posterior(u, b, &out->posterior))
 		return false;

@@ -52,6 +52,14 @@ const struct figure_kind *figure_find(const char *name);
 bool figure_data(struct unit *u, const struct model *m, const struct figure_kind *k, const struct value *call,
                  const struct data_def **out);
 
+/* Estimators of log Z: estimator.def. */
+struct estimator {
+	const char *name, *signature;
+	bool (*expand)(struct expansion *x);
+	const char *what; /* one line for explain */
+};
+const struct estimator *estimator_find(const char *name); /* NULL: none */
+
 /* ---- block.c: a block compiled --------------------------------------------------------------------------- */
 struct posterior { /* posterior meanfield(iterations, tolerance, damping) */
 	bool given;

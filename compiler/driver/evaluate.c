@@ -90,71 +90,118 @@ static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
 	           : run_failed();
 }
 
-static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
+/* ---- log Z ---- */
+struct log_z { /* what an estimator found */
+	double value, stderr_;
+	const char *method, *detail; /* for the reader; for results.jsonl */
+};
+
+static bool expand_exact(struct expansion *x)
+{
+	return objective_enumerate(x, false);
+}
+
+static int estimate_exact(struct evaluation *e, const struct value *arg, struct log_z *out)
 {
 	struct session *s = e->s;
 	struct arena *a = s->u->cx.prog;
+	struct dgm_enumeration *en = job_enumeration(s, &e->c);
+	(void)arg;
+	if (dgm_enumerate(e->store, en, (uint64_t)s->u->opt->seed, false, &out->value) != DGM_OK)
+		return run_failed();
+	out->stderr_ = 0;
+	out->method = arena_printf(a, "log Z = %.6f exactly, by enumeration", out->value);
+	out->detail = arena_printf(a, ", \"log_z\": %.9g", out->value);
+	return EXIT_DONE;
+}
+
+static int scalar_named(const struct dgm_module *m, const char *name)
+{
+	for (int i = 0; i < m->nscalar; i++)
+		if (strcmp(m->scalar_name[i], name) == 0)
+			return i;
+	return -1;
+}
+
+static int estimate_ais(struct evaluation *e, const struct value *arg, struct log_z *out)
+{
+	struct session *s = e->s;
+	struct arena *a = s->u->cx.prog;
+	const struct dgm_module *m = e->c.mod;
+	struct dgm_ais_result r;
+	struct dgm_ais ais = {.store = e->store,
+	                      .pop = POP_AIS,
+	                      .chains = (int64_t)arg[0].num,
+	                      .prepare = dgm_function_find(m, "prepare"),
+	                      .base = dgm_function_find(m, "ais.base"),
+	                      .start = dgm_function_find(m, "ais.start"),
+	                      .step = dgm_function_find(m, "ais.step"),
+	                      .out = dgm_slot_find(m, "out.ais.step"),
+	                      .base_logz = dgm_slot_find(m, "out.ais.base"),
+	                      .scalar_b0 = scalar_named(m, "b0"),
+	                      .scalar_b1 = scalar_named(m, "b1"),
+	                      .betas = (int64_t)arg[1].num,
+	                      .seed = (uint64_t)s->u->opt->seed,
+	                      .quiet = s->u->opt->quiet};
+	if (dgm_ais_run(&ais, &r) != DGM_OK)
+		return run_failed();
+	out->value = r.log_z;
+	out->stderr_ = r.stderr_;
+	out->method = arena_printf(
+	    a,
+	    "log Z = %.3f +- %.3f by AIS, %lld chains x %lld temperatures, effective sample size %.1f",
+	    r.log_z, r.stderr_, (long long)r.chains, (long long)ais.betas, r.ess);
+	out->detail = arena_printf(a,
+	                           ", \"log_z\": %.9g, \"log_z_stderr\": %.9g, \"log_z_base\": %.9g, "
+	                           "\"chains\": %lld, \"betas\": %lld, \"ess\": %.6g",
+	                           r.log_z, r.stderr_, r.log_z_base, (long long)r.chains,
+	                           (long long)ais.betas, r.ess);
+	free(r.log_w);
+	return EXIT_DONE;
+}
+
+static const struct {
+	struct estimator public;
+	int (*run)(struct evaluation *e, const struct value *arg, struct log_z *out);
+} estimators[] = {
+#define ESTIMATOR(name, arguments, expand, run, what) {{name, arguments, expand, what}, run},
+#include "driver/estimator.def"
+#undef ESTIMATOR
+};
+enum { NESTIMATOR = sizeof estimators / sizeof *estimators };
+
+const struct estimator *estimator_find(const char *name)
+{
+	for (int i = 0; i < NESTIMATOR; i++)
+		if (strcmp(estimators[i].public.name, name) == 0)
+			return &estimators[i].public;
+	return NULL;
+}
+
+static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
+{
+	struct session *s = e->s;
 	const struct call *how = cl->arg[0].call;
+	struct value arg[4];
+	struct log_z z = {0};
 	struct dgm_figure f;
 	struct dgm_mean m;
-	double log_z, log_z_error = 0;
-	const char *method, *detail;
 	bool bound = e->c.posterior.given;
 	int status =
 	    bound ? job_bound(s, &e->c, &f) : job_figure(s, &e->c, figure_find("free_energy"), &f);
+	for (int i = 0; i < NESTIMATOR && status == EXIT_DONE; i++)
+		if (strcmp(estimators[i].public.name, how->name) == 0) {
+			call_bind(&s->u->cx, how, estimators[i].public.signature, arg, NULL);
+			status = estimators[i].run(e, arg, &z);
+		}
 	if (status != EXIT_DONE)
 		return status;
-	if (strcmp(how->name, "exact") == 0) {
-		struct dgm_enumeration *en = job_enumeration(s, &e->c);
-		if (dgm_enumerate(e->store, en, (uint64_t)s->u->opt->seed, false, &log_z) != DGM_OK)
-			return run_failed();
-		method = arena_printf(a, "log Z = %.6f exactly, by enumeration", log_z);
-		detail = arena_printf(a, ", \"log_z\": %.9g", log_z);
-	} else {
-		struct value v[2];
-		struct dgm_ais_result r;
-		call_bind(&s->u->cx, how, "chains:int=100 betas:int=10000", v, NULL);
-		struct dgm_ais ais = {.store = e->store,
-		                      .pop = POP_AIS,
-		                      .prepare = dgm_function_find(e->c.mod, "prepare"),
-		                      .base = dgm_function_find(e->c.mod, "ais.base"),
-		                      .start = dgm_function_find(e->c.mod, "ais.start"),
-		                      .step = dgm_function_find(e->c.mod, "ais.step"),
-		                      .out = dgm_slot_find(e->c.mod, "out.ais.step"),
-		                      .base_logz = dgm_slot_find(e->c.mod, "out.ais.base"),
-		                      .scalar_b0 = -1,
-		                      .scalar_b1 = -1,
-		                      .betas = (int64_t)v[1].num,
-		                      .seed = (uint64_t)s->u->opt->seed,
-		                      .quiet = s->u->opt->quiet};
-		for (int i = 0; i < e->c.mod->nscalar; i++) {
-			if (strcmp(e->c.mod->scalar_name[i], "b0") == 0)
-				ais.scalar_b0 = i;
-			if (strcmp(e->c.mod->scalar_name[i], "b1") == 0)
-				ais.scalar_b1 = i;
-		}
-		if (dgm_ais_run(&ais, &r) != DGM_OK)
-			return run_failed();
-		log_z = r.log_z;
-		log_z_error = r.stderr_;
-		method = arena_printf(a,
-		                      "log Z = %.3f +- %.3f by AIS, %lld chains x %lld temperatures, "
-		                      "effective sample size %.1f",
-		                      log_z, log_z_error, (long long)r.chains, (long long)ais.betas, r.ess);
-		detail = arena_printf(a,
-		                      ", \"log_z\": %.9g, \"log_z_stderr\": %.9g, \"log_z_base\": %.9g, "
-		                      "\"chains\": %lld, \"betas\": %lld, \"ess\": %.6g",
-		                      log_z, log_z_error, r.log_z_base, (long long)r.chains,
-		                      (long long)ais.betas, r.ess);
-		free(r.log_w);
-	}
 	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
 		return run_failed();
-	double error = sqrt(m.stderr_ * m.stderr_ + log_z_error * log_z_error);
-	return record(e, bound ? "log-likelihood bound (mean field)" : "log-likelihood",
-	              -m.mean - log_z, error, method, detail) == DGM_OK
-	           ? EXIT_DONE
-	           : run_failed();
+	double error = sqrt(m.stderr_ * m.stderr_ + z.stderr_ * z.stderr_);
+	const char *name = bound ? "log-likelihood bound (mean field)" : "log-likelihood";
+	return record(e, name, -m.mean - z.value, error, z.method, z.detail) == DGM_OK ? EXIT_DONE
+	                                                                               : run_failed();
 }
 
 static int describe_data(struct evaluation *e)
@@ -183,15 +230,16 @@ int job_evaluate(struct session *s, const struct block_def *b)
 	int64_t capacity[DGM_MAX_POP] = {256, 1, 4096, 1, 1};
 	if (!block_expand(s->u, b, &e.c))
 		return EXIT_FILE;
-	for (int i = 0; i < b->nclause; i++)
-		if (strcmp(b->clause[i].name, "loglik") == 0 &&
-		    strcmp(b->clause[i].arg[0].call->name, "ais") == 0) {
-			struct value v[2];
-			call_bind(&s->u->cx, b->clause[i].arg[0].call, "chains:int=100 betas:int=10000", v,
-			          NULL);
-			if ((int64_t)v[0].num > capacity[POP_AIS])
-				capacity[POP_AIS] = (int64_t)v[0].num;
-		}
+	for (int i = 0; i < b->nclause; i++) { /* the most chains that an estimator wants */
+		if (strcmp(b->clause[i].name, "loglik") != 0)
+			continue;
+		const struct call *how = b->clause[i].arg[0].call;
+		const struct estimator *es = estimator_find(how->name);
+		struct value v[4];
+		call_bind(&s->u->cx, how, es->signature, v, NULL);
+		if (strncmp(es->signature, "chains:", 7) == 0 && (int64_t)v[0].num > capacity[POP_AIS])
+			capacity[POP_AIS] = (int64_t)v[0].num;
+	}
 	block_plan(s->u, &e.c);
 	int status = EXIT_RUN;
 	if (!block_jit(s->u, &e.c) || (e.store = job_store(s, &e.c, capacity, &status)) == NULL)

@@ -35,6 +35,8 @@ static const char *element(struct writer *w, const struct sym *s, const struct i
 
 static void places(struct writer *w, const struct span *s, int n)
 {
+	if (n == 0)
+		return;
 	printf(w->latex ? "%% from" : "      from");
 	for (int i = 0; i < n; i++) {
 		struct place p = source_place(s[i]);
@@ -58,6 +60,28 @@ static void equation(struct writer *w, const char *left, const char *right)
 static void heading(struct writer *w, const char *text)
 {
 	printf(w->latex ? "%% %s\n" : "  %s\n", text);
+}
+
+/* The terms of E that share a parameter with a formula, or hold `of`. */
+static void places_of(struct writer *w, const struct model *m, const struct node *x,
+                      const struct sym *of)
+{
+	struct span *s = NEW_ARRAY(w->u->cx.prog, struct span, m->E.n + 1);
+	int n = 0;
+	for (int t = 0; t < m->E.n; t++) {
+		bool shares = of && ex_mentions(m->E.at[t].node, of), any = false;
+		for (int i = 0; i < m->weight.n; i++) {
+			bool in = ex_mentions(m->E.at[t].node, m->weight.at[i]->sym);
+			any = any || in;
+			shares = shares || (in && ex_mentions(x, m->weight.at[i]->sym));
+		}
+		for (int i = 0; !any && i < m->group.n; i++) /* a term without parameters: by its units */
+			shares = shares || (ex_mentions(m->E.at[t].node, m->group.at[i]->sym) &&
+			                    ex_mentions(x, m->group.at[i]->sym));
+		if (shares)
+			s[n++] = m->E.at[t].span;
+	}
+	places(w, s, n);
 }
 
 /* ---- the model ---- */
@@ -135,16 +159,32 @@ static bool explain_conditionals(struct writer *w, const struct model *m)
 	return true;
 }
 
-static bool explain_free_energy(struct writer *w, const struct model *m, energy *F)
+static void explain_free_energy(struct writer *w, const struct model *m, const energy *F)
+{
+	struct node *x = energy_node(w->u->cx.prog, F);
+	heading(w, "free energy of the visible units, F = -log sum over the hidden of exp(-E)");
+	equation(w, "F", formula(w, x));
+	places_of(w, m, x, NULL);
+}
+
+/* Where the hidden units cannot be summed out: their fixed-point equations, if they have them. */
+static void explain_meanfield(struct writer *w, const struct model *m)
 {
 	struct arena *a = w->u->cx.prog;
-	if (!model_free_energy(&w->u->cx, m, &m->E, F))
-		return false;
-	struct span *s = NEW_ARRAY(a, struct span, F->n + 1);
-	heading(w, "free energy of the visible units, F = -log sum over the hidden of exp(-E)");
-	equation(w, "F", formula(w, energy_node(a, F)));
-	places(w, s, terms_of(F, s));
-	return true;
+	heading(w, "the hidden units are not independent given the visible ones: no free energy in "
+	           "closed form");
+	if (!model_factorises(&w->u->cx, m, &m->E))
+		return;
+	heading(w, "mean field, each group set to its mean at the others' means:");
+	for (int i = 0; i < m->group.n; i++) {
+		struct conditional c;
+		if (m->group.at[i]->role != GROUP_HIDDEN ||
+		    !model_element(&w->u->cx, m, &m->E, m->group.at[i], &c))
+			continue;
+		const char *x = element(w, m->group.at[i]->sym, c.at);
+		equation(w, arena_printf(a, w->latex ? "\\mu(%s)" : "mean of %s", x), formula(w, c.mean));
+		places(w, c.term, c.nterm);
+	}
 }
 
 static void explain_gradients(struct writer *w, const struct model *m, const energy *F)
@@ -158,21 +198,16 @@ static void explain_gradients(struct writer *w, const struct model *m, const ene
 		const struct weight *wt = m->weight.at[i];
 		const struct idx *at[MAX_RANK];
 		struct affine k[MAX_RANK];
-		struct span *s = NEW_ARRAY(a, struct span, m->E.n + 1);
-		int n = 0;
-		fresh_axes(a, wt->sym, at);
+		model_axes(m, wt->sym, at);
 		for (int r = 0; r < wt->sym->rank; r++)
 			k[r] = affine_idx(a, at[r]);
 		struct node *d = ex_num(a, 0);
 		for (int t = 0; t < F->n; t++)
 			d = ex_add(a, d, ex_diff(a, F->at[t].node, wt->sym, k));
-		for (int t = 0; t < m->E.n; t++)
-			if (ex_mentions(m->E.at[t].node, wt->sym))
-				s[n++] = m->E.at[t].span;
 		const char *e = element(w, wt->sym, at);
 		equation(w, arena_printf(a, w->latex ? "\\frac{\\partial F}{\\partial %s}" : "dF/d %s", e),
 		         formula(w, d));
-		places(w, s, n);
+		places_of(w, m, d, wt->sym);
 	}
 }
 
@@ -209,10 +244,10 @@ static void explain_train(struct writer *w, struct compiled *c)
 	printf("%s   statistics: dE/d theta at the hidden units' conditional means where E is affine "
 	       "in them, else dF/d theta\n",
 	       mark);
-	printf("%s   cost of an update at a batch of %g: %.1f million multiply-adds in matrix products",
-	       mark, rows, update / 2e6);
+	printf("%s   cost of an update at a batch of %g: %.3g multiply-adds in matrix products", mark,
+	       rows, update / 2);
 	if (sweep > 0)
-		printf(", and %.1f million for each sweep beyond the first", sweep / 2e6);
+		printf(", and %.3g for each sweep beyond the first", sweep / 2);
 	printf("\n");
 }
 
@@ -225,26 +260,15 @@ static void explain_block(struct writer *w, const struct block_def *b)
 	if (b->kind == BLOCK_TRAIN)
 		explain_train(w, &c);
 	if (b->kind == BLOCK_SAMPLE)
-		printf("%s samples of %s: block Gibbs sampling, sweeps in the order above, from uniform "
-		       "states\n",
-		       mark, c.m->name);
+		printf(
+		    "%s samples of %s: block Gibbs sampling, sweeps in the order above, from independent "
+		    "units\n",
+		    mark, c.m->name);
 	for (int i = 0; b->kind == BLOCK_EVALUATE && i < b->nclause; i++) {
 		if (strcmp(b->clause[i].name, "loglik") != 0)
 			continue;
-		const char *how = b->clause[i].arg[0].call->name;
-		struct states st;
-		if (strcmp(how, "ais") == 0)
-			printf("%s log-likelihood of %s: annealed importance sampling from independent visible "
-			       "units at the data's mean, block Gibbs at each temperature\n",
-			       mark, c.m->name);
-		else if (objective_states(&w->u->cx, c.m, &st)) {
-			printf("%s log-likelihood of %s: log Z by enumeration of the 2^%lld states of", mark,
-			       c.m->name, (long long)st.units);
-			for (int k = 0; k < c.m->group.n; k++)
-				if (st.listed[k])
-					printf(" %s", c.m->group.at[k]->name);
-			printf(", the rest summed out\n");
-		}
+		printf("%s log-likelihood of %s: %s\n", mark, c.m->name,
+		       estimator_find(b->clause[i].arg[0].call->name)->what);
 	}
 }
 
@@ -260,8 +284,14 @@ int call_explain(struct options *o)
 		energy F;
 		printf(w.latex ? "%% model %s\n" : "model %s\n", m->name);
 		explain_energy(&w, m);
-		if (explain_conditionals(&w, m) && explain_free_energy(&w, m, &F))
+		if (!explain_conditionals(&w, m))
+			continue;
+		if (model_sum_out(NULL, m, &m->E, model_role(m, GROUP_HIDDEN), &F)) {
+			explain_free_energy(&w, m, &F);
 			explain_gradients(&w, m, &F);
+		} else {
+			explain_meanfield(&w, m);
+		}
 	}
 	for (int i = 0; i < u.checked->block.n; i++)
 		explain_block(&w, u.checked->block.at[i]);

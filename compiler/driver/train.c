@@ -280,28 +280,81 @@ static const char *train_folder(struct session *s)
 	return n == 1 ? s->out_dir : arena_printf(s->u->cx.prog, "%s/train%d", s->out_dir, s->ntrain);
 }
 
-/* What a checkpoint must agree with: the program and the block's clauses, so that nothing else is
- * resumed. */
+static void value_text(struct buf *b, const struct value *v)
+{
+	switch (v->kind) {
+	case VAL_NUM:
+		buf_printf(b, "%.17g", v->num);
+		break;
+	case VAL_RAMP:
+		buf_printf(b, "%.17g -> %.17g", v->num, v->to);
+		break;
+	case VAL_NAME:
+	case VAL_STR:
+		buf_puts(b, v->name);
+		break;
+	case VAL_CALL:
+		buf_printf(b, "%s(", v->call->name);
+		for (int i = 0; i < v->call->narg; i++) {
+			buf_printf(b, "%s%s%s", i ? ", " : "", v->call->key[i] ? v->call->key[i] : "",
+			           v->call->key[i] ? " = " : "");
+			value_text(b, &v->call->arg[i]);
+		}
+		buf_putc(b, ')');
+		break;
+	}
+}
+
+/* What a checkpoint must agree with, a line each: the model, the data, and the clauses that change
+ * training. */
 static const char *config_text(struct session *s, const struct compiled *c,
                                const struct dgm_train *t)
 {
+	static const char *const clauses[] = {"objective", "posterior", "optimizer"};
+	struct arena *a = s->u->cx.prog;
 	struct buf b;
-	buf_init(&b, s->u->cx.prog);
-	buf_printf(&b, "%s %s %s batch %lld chains %lld epochs %lld decay %.17g", c->m->name,
-	           c->objective->name, t->optimizer->name, (long long)t->batch, (long long)t->chains,
-	           (long long)t->epochs, t->decay);
-	for (int i = 0; i < DGM_MAX_HYPER; i++)
-		buf_printf(&b, " %.17g:%.17g", t->hyper[i].from, t->hyper[i].to);
-	buf_printf(&b, " k %.17g:%.17g", t->k.from, t->k.to);
+	buf_init(&b, a);
+	buf_printf(&b, "model %s\nbatch %lld\nepochs %lld\n", c->m->name, (long long)t->batch,
+	           (long long)t->epochs);
+	for (size_t i = 0; i < sizeof clauses / sizeof *clauses; i++) {
+		const struct clause *cl = block_clause(c->block, clauses[i]);
+		buf_printf(&b, "%s ", clauses[i]);
+		if (cl)
+			value_text(&b, &cl->arg[0]);
+		buf_putc(&b, '\n');
+	}
 	for (int i = 0; i < t->ninput; i++)
-		buf_printf(&b, " data %016llx %s", (unsigned long long)t->input[i].data->digest,
-		           t->input[i].data->key);
+		buf_printf(&b, "data %s %016llx %s\n", t->input[i].data->name,
+		           (unsigned long long)t->input[i].data->digest, t->input[i].data->key);
+	for (int i = 0; i < c->m->group.n; i++)
+		buf_printf(&b, "variable %s %s\n", c->m->group.at[i]->name, c->m->group.at[i]->domain);
 	for (int i = 0; i < c->m->E.n; i++)
-		buf_printf(&b, " %s", ex_text(s->u->cx.prog, c->m->E.at[i].node));
+		buf_printf(&b, "term %s\n", ex_text(a, c->m->E.at[i].node));
 	for (int i = 0; i < c->m->weight.n; i++)
-		buf_printf(&b, " %s %s", c->m->weight.at[i]->name,
-		           ex_text(s->u->cx.prog, c->m->weight.at[i]->init));
+		buf_printf(&b, "param %s = %s\n", c->m->weight.at[i]->name,
+		           ex_text(a, c->m->weight.at[i]->init));
 	return b.s;
+}
+
+/* Decay is for couplings: parameters whose derivative of E joins units. */
+static const bool *decays(const struct compiled *c)
+{
+	bool *d = NEW_ARRAY(c->x->cx->prog, bool, c->mod->nslot);
+	for (int i = 0; i < c->m->weight.n; i++)
+		d[slot(c, c->m->weight.at[i]->name)] = model_coupling(c->m, c->m->weight.at[i]);
+	return d;
+}
+
+/* A second training of a model goes on from where the first one left its parameters. */
+static void continue_from(struct session *s, const struct compiled *c, struct dgm_train *t)
+{
+	for (int i = s->trained.n - 1; i >= 0; i--)
+		if (s->trained.at[i].m == c->m) {
+			memcpy(t->store->params, s->trained.at[i].store->params,
+			       sizeof(float) * (size_t)t->store->nparam);
+			t->init = NULL;
+			return;
+		}
 }
 
 static bool fits_batch(struct session *s, const struct compiled *c, const struct dgm_train *t)
@@ -367,6 +420,7 @@ int job_train(struct session *s, const struct block_def *b)
 	t.final = fn(c, "train.final");
 	t.scalar_inv_n = scalar(c, "inv_n");
 	t.scalar_inv_m = scalar(c, "inv_m");
+	t.decays = decays(c);
 	t.nmean = mean_slots(c, t.input, t.ninput, mean);
 	t.out_dir = train_folder(s);
 	t.config = config_text(s, c, &t);
@@ -379,7 +433,10 @@ int job_train(struct session *s, const struct block_def *b)
 	unit_time(u);
 	t.time0 += u->data_ms / 1000;
 	t.store = dgm_store_new(c->mod, capacity);
-	if (t.store == NULL || dgm_train_run(&t) != DGM_OK)
+	if (t.store == NULL)
+		return run_failed();
+	continue_from(s, c, &t);
+	if (dgm_train_run(&t) != DGM_OK)
 		return run_failed();
 	struct trained done = {c->m, t.store};
 	vec_push(u->cx.perm, &s->trained, done);

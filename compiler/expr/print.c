@@ -340,16 +340,28 @@ static void put(struct printer *p, const struct node *x, int prec)
 	buf_puts(p->out, !paren ? "" : p->latex ? "\\right)" : ")");
 }
 
+/* The free indices keep their names: no bound one may be shown under them. */
+static void print(const struct node *x, struct buf *out, bool latex)
+{
+	struct printer p = {.out = out, .latex = latex};
+	const struct idx *free[32];
+	int n = ex_free(x, free, 32);
+	for (int i = 0; i < n; i++)
+		if (free[i]->pop < 0) {
+			snprintf(p.name[p.n], sizeof p.name[0], "%.16s", free[i]->name);
+			p.ix[p.n++] = free[i];
+		}
+	put(&p, x, 0);
+}
+
 void ex_print(const struct node *x, struct buf *out)
 {
-	struct printer p = {.out = out};
-	put(&p, x, 0);
+	print(x, out, false);
 }
 
 void ex_latex(const struct node *x, struct buf *out)
 {
-	struct printer p = {.out = out, .latex = true};
-	put(&p, x, 0);
+	print(x, out, true);
 }
 
 const char *ex_text(struct arena *a, const struct node *x)

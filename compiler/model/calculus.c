@@ -96,7 +96,7 @@ static void derive(const struct model *m, const energy *E, const struct group *g
 	struct arena *a = m->a;
 	struct node *p;
 	*out = (struct conditional){.group = g};
-	fresh_axes(a, g->sym, out->at);
+	model_axes(m, g->sym, out->at);
 	struct element e = element_of(m, g, out->at);
 	out->field = ex_num(a, 0);
 	out->precision = ex_num(a, 0);
@@ -400,4 +400,41 @@ struct node *model_gradient(const struct model *m, const energy *E, const energy
 	struct node *g = diff_terms(m, E, w, at);
 	*at_means = F == NULL || means_suffice(m, g, which);
 	return *at_means ? g : diff_terms(m, F, w, at);
+}
+
+/* The accesses to units in x, each symbol and map once, at most two of them. */
+static int unit_accesses(const struct node *x, const struct node **seen, int n)
+{
+	if (x->kind == N_ACCESS && x->batch) {
+		for (int i = 0; i < n; i++) {
+			bool same = seen[i]->sym == x->sym;
+			for (int k = 0; same && k < x->sym->rank; k++)
+				same = affine_same(seen[i]->map[k], x->map[k]);
+			if (same)
+				return n;
+		}
+		seen[n++] = x;
+	}
+	for (int i = 0; i < x->nkid && n < 2; i++)
+		n = unit_accesses(x->kid[i], seen, n);
+	return n;
+}
+
+static bool joins_units(const struct node *x)
+{
+	const struct node *seen[2];
+	if (x->kind == N_OP && x->op == OP_ADD) {
+		for (int i = 0; i < x->nkid; i++)
+			if (joins_units(x->kid[i]))
+				return true;
+		return false;
+	}
+	return unit_accesses(x, seen, 0) == 2;
+}
+
+bool model_coupling(const struct model *m, const struct weight *w)
+{
+	const struct idx *at[MAX_RANK];
+	fresh_axes(m->a, w->sym, at);
+	return joins_units(diff_terms(m, &m->E, w, at));
 }

@@ -83,6 +83,41 @@ void fresh_axes(struct arena *a, const struct sym *s, const struct idx **at)
 		at[i] = idx_new(a, names[i], s->dim[i]);
 }
 
+/* The names under which x sees the axes of s, all different; false: it does not with plain indices.
+ */
+static bool seen_names(const struct node *x, const struct sym *s, const char **name)
+{
+	if (x->kind == N_ACCESS && x->sym == s) {
+		for (int i = 0; i < s->rank; i++) {
+			const struct idx *ix = affine_single(x->map[i]);
+			if (ix == NULL)
+				return false;
+			name[i] = ix->name;
+			for (int k = 0; k < i; k++)
+				if (name[k] == name[i])
+					return false;
+		}
+		return true;
+	}
+	for (int i = 0; i < x->nkid; i++)
+		if (seen_names(x->kid[i], s, name))
+			return true;
+	return false;
+}
+
+void model_axes(const struct model *m, const struct sym *s, const struct idx **at)
+{
+	const char *name[MAX_RANK];
+	fresh_axes(m->a, s, at);
+	for (int t = 0; t < m->E.n; t++) {
+		if (!seen_names(m->E.at[t].node, s, name))
+			continue;
+		for (int i = 0; i < s->rank; i++)
+			at[i] = idx_new(m->a, name[i], s->dim[i]);
+		return;
+	}
+}
+
 static const char *dims_text(struct arena *a, const struct sym *s)
 {
 	struct buf b;

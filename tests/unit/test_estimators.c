@@ -264,6 +264,7 @@ static void test_ais(void)
 	double z = 0;
 
 	a.store = store_new(200);
+	a.chains = 200;
 	for (int i = 0; i < NB; i++)
 		z += log1p(exp((double)a.store->params[i]));
 	for (int k = 0; k < 3; k++) {
@@ -292,6 +293,7 @@ static void test_ais_same(void)
 	struct dgm_ais_result r;
 
 	a.store = store_new(20);
+	a.chains = 20;
 	memset(a.store->params, 0, UNITS * sizeof(float));
 	CU_ASSERT_EQUAL_FATAL(dgm_ais_run(&a, &r), DGM_OK);
 	CU_ASSERT_EQUAL(r.log_z, r.log_z_base);

@@ -32,6 +32,7 @@ static struct dgm_ais_result run(struct code *k, uint64_t seed, int64_t betas)
 	struct dgm_ais_result r;
 	struct dgm_ais a = {.store = k->store,
 	                    .pop = POP_AIS,
+	                    .chains = k->store->pop_capacity[POP_AIS],
 	                    .prepare = dgm_function_find(k->c.mod, "prepare"),
 	                    .base = dgm_function_find(k->c.mod, "ais.base"),
 	                    .start = dgm_function_find(k->c.mod, "ais.start"),

@@ -31,6 +31,8 @@ static const struct dgm_slot slots[NSLOT] = {
     [MEAN] = {"mean", DGM_STATE, DGM_F32, -1, 1, {D}, -1, 0},
 };
 
+static const bool weights[NSLOT] = {[W] = true};
+
 static float *floats(const struct dgm_call *call, int slot)
 {
 	return call->slot[slot];
@@ -192,6 +194,7 @@ static struct run *run_new(const char *name)
 	    .optimizer = &dgm_sgd,
 	    .hyper = {{.05, .01, true}, {.5, .5, false}},
 	    .decay = .01,
+	    .decays = weights,
 	    .mean = &r->mean,
 	    .nmean = 1,
 	    .monitor = &r->monitor,
