@@ -1,12 +1,16 @@
 /* The one thread pool of a process.  A job is `nchunk` calls of a function; the caller and the
- * workers draw chunk numbers from a shared counter, and the job is over when every worker has come
- * back.  Which thread runs a chunk is left to chance, so a chunk's results may depend on its number
- * alone.
+ * workers draw chunk numbers, and the job is over when every chunk is.  Which thread runs a chunk
+ * is left to chance, so a chunk's results may depend on its number alone.
  *
- * A job is announced by advancing `generation`.  Waiting threads spin for some tens of
- * microseconds, the time between two regions of an update, then sleep on a futex; the announcer
- * makes the system call only when somebody sleeps.  Jobs started from inside a chunk run on the
- * spot; jobs of two threads of the program take turns. */
+ * A job is announced by one store of its ticket: the generation and the number of chunks not yet
+ * drawn.  A chunk is drawn by counting the ticket down, which fails when the generation is over: a
+ * worker that the system has set aside holds nobody up unless it has a chunk in its hands, and the
+ * caller does alone what no worker comes for.  Who holds a chunk of a job may read what it is, for
+ * the job cannot end before.
+ *
+ * Waiting threads spin for some microseconds, the time between two regions of an update, then sleep
+ * on a futex; the announcer makes the system call only when somebody sleeps.  Jobs started from
+ * inside a chunk run on the spot; jobs of two threads of the program take turns. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "dgm_rt.h"
 
@@ -19,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 256, SPIN_NS = 50000 };
+enum { MAX_THREADS = 256, SPIN_NS = 20000 };
 
 typedef void work_fn(void *arg, int64_t chunk, int64_t nchunk);
 
@@ -32,9 +36,9 @@ static struct {
 	void *arg;
 	int64_t nchunk;
 	/* written by many: a cache line each */
-	_Alignas(64) int64_t next;
-	_Alignas(64) uint32_t generation;
-	_Alignas(64) uint32_t busy; /* workers that have not come back */
+	_Alignas(64) uint64_t ticket;     /* generation << 32 | chunks not yet drawn */
+	_Alignas(64) uint32_t generation; /* of the ticket, for those who sleep */
+	_Alignas(64) uint32_t undone;     /* chunks */
 	_Alignas(64) uint32_t sleepers, caller_sleeps;
 } pool = {.turn = PTHREAD_MUTEX_INITIALIZER};
 
@@ -94,21 +98,37 @@ static uint32_t await_change(uint32_t *word, uint32_t value, uint32_t *sleeping)
 	return seen;
 }
 
-static void draw_chunks(void)
+/* Runs chunks of the job of a generation, first to last, until all are drawn. */
+static void draw_chunks(uint32_t generation)
 {
-	int64_t chunk;
+	uint64_t ticket = __atomic_load_n(&pool.ticket, __ATOMIC_ACQUIRE);
+	uint32_t done = 0;
 
 	in_chunk = true;
-	while ((chunk = __atomic_fetch_add(&pool.next, 1, __ATOMIC_RELAXED)) < pool.nchunk)
-		pool.work(pool.arg, chunk, pool.nchunk);
+	while ((uint32_t)(ticket >> 32) == generation && (uint32_t)ticket != 0)
+		if (__atomic_compare_exchange_n(&pool.ticket, &ticket, ticket - 1, true, __ATOMIC_ACQ_REL,
+		                                __ATOMIC_ACQUIRE)) {
+			pool.work(pool.arg, pool.nchunk - (uint32_t)ticket, pool.nchunk);
+			done++;
+			ticket = __atomic_load_n(&pool.ticket, __ATOMIC_ACQUIRE);
+		}
 	in_chunk = false;
+	if (done && __atomic_sub_fetch(&pool.undone, done, __ATOMIC_SEQ_CST) == 0 &&
+	    __atomic_load_n(&pool.caller_sleeps, __ATOMIC_SEQ_CST))
+		futex_wake(&pool.undone);
 }
 
-static void announce(void)
+/* The next generation, with n chunks. */
+static uint32_t announce(uint32_t n)
 {
-	__atomic_fetch_add(&pool.generation, 1, __ATOMIC_SEQ_CST);
+	uint32_t generation = pool.generation + 1;
+
+	pool.undone = n;
+	__atomic_store_n(&pool.ticket, (uint64_t)generation << 32 | n, __ATOMIC_RELEASE);
+	__atomic_store_n(&pool.generation, generation, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&pool.sleepers, __ATOMIC_SEQ_CST))
 		futex_wake(&pool.generation);
+	return generation;
 }
 
 static void *worker_main(void *arg)
@@ -117,12 +137,9 @@ static void *worker_main(void *arg)
 
 	for (;;) {
 		generation = await_change(&pool.generation, generation, &pool.sleepers);
-		if (pool.quit)
+		if (__atomic_load_n(&pool.quit, __ATOMIC_RELAXED))
 			return NULL;
-		draw_chunks();
-		if (__atomic_sub_fetch(&pool.busy, 1, __ATOMIC_SEQ_CST) == 0 &&
-		    __atomic_load_n(&pool.caller_sleeps, __ATOMIC_SEQ_CST))
-			futex_wake(&pool.busy);
+		draw_chunks(generation);
 	}
 }
 
@@ -147,9 +164,9 @@ static void resize(int n)
 	if (n == pool.nthread)
 		return;
 	openblas_set_num_threads(1);
-	pool.quit = true;
+	__atomic_store_n(&pool.quit, true, __ATOMIC_RELAXED);
 	if (pool.nthread > 1)
-		announce();
+		announce(0);
 	for (int i = 1; i < pool.nthread; i++)
 		pthread_join(pool.worker[i], NULL);
 	pool.quit = false;
@@ -187,7 +204,7 @@ void dgm_parallel(work_fn *work, void *arg, int64_t nchunk)
 {
 	uint32_t left;
 
-	if (in_chunk || nchunk <= 1 || dgm_thread_count() == 1) {
+	if (in_chunk || nchunk <= 1 || nchunk > UINT32_MAX || dgm_thread_count() == 1) {
 		for (int64_t i = 0; i < nchunk; i++)
 			work(arg, i, nchunk);
 		return;
@@ -196,13 +213,9 @@ void dgm_parallel(work_fn *work, void *arg, int64_t nchunk)
 	pool.work = work;
 	pool.arg = arg;
 	pool.nchunk = nchunk;
-	pool.next = 0;
-	pool.busy = (uint32_t)pool.nthread - 1;
-	if (pool.busy)
-		announce();
-	draw_chunks();
-	while ((left = __atomic_load_n(&pool.busy, __ATOMIC_ACQUIRE)) != 0)
-		await_change(&pool.busy, left, &pool.caller_sleeps);
+	draw_chunks(announce((uint32_t)nchunk));
+	while ((left = __atomic_load_n(&pool.undone, __ATOMIC_ACQUIRE)) != 0)
+		await_change(&pool.undone, left, &pool.caller_sleeps);
 	pthread_mutex_unlock(&pool.turn);
 }
 

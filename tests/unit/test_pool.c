@@ -1,12 +1,15 @@
 /* The pool runs every chunk once, in order of regions, at any number of threads, from any thread,
  * and the store lays slots out as dgm_rt.h says. */
+#define _GNU_SOURCE /* RUSAGE_THREAD, sched_setaffinity */
 #include "dgm_rt.h"
 
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { CHUNKS = 1000 };
@@ -78,6 +81,42 @@ static void test_sleepers(void)
 		dgm_parallel(add_one, &sum, 7);
 	}
 	CU_ASSERT_EQUAL(sum, 140);
+}
+
+/* On one CPU a worker runs only while the caller does not: a job that waited for it would put the
+ * caller to sleep every time. */
+static void *on_one_cpu(void *arg)
+{
+	cpu_set_t all, one;
+	struct rusage before, after;
+
+	CPU_ZERO(&one);
+	sched_getaffinity(0, sizeof all, &all);
+	for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+		if (CPU_ISSET(i, &all))
+			CPU_SET(i, &one);
+	sched_setaffinity(0, sizeof one, &one);
+	dgm_threads(1);
+	dgm_threads(2); /* a worker of its own, on the same CPU */
+	getrusage(RUSAGE_THREAD, &before);
+	for (int i = 0; i < 4000; i++)
+		dgm_parallel(add_one, arg, 7);
+	getrusage(RUSAGE_THREAD, &after);
+	wrong = after.ru_nvcsw - before.ru_nvcsw > 1000;
+	return NULL;
+}
+
+static void test_set_aside(void)
+{
+	pthread_t thread;
+	int sum = 0;
+
+	wrong = 0;
+	pthread_create(&thread, NULL, on_one_cpu, &sum);
+	pthread_join(thread, NULL);
+	CU_ASSERT_EQUAL(sum, 28000);
+	CU_ASSERT_EQUAL(wrong, 0);
+	dgm_threads(1);
 }
 
 static void test_region_one(const struct dgm_call *call, int64_t chunk, int64_t nchunk)
@@ -165,6 +204,7 @@ int main(void)
 	CU_add_test(suite, "every chunk once", test_chunks);
 	CU_add_test(suite, "jobs from several threads and from chunks", test_callers);
 	CU_add_test(suite, "sleeping threads wake up", test_sleepers);
+	CU_add_test(suite, "a worker that does not run holds no job up", test_set_aside);
 	CU_add_test(suite, "places of slots", test_store);
 	CU_add_test(suite, "regions in order", test_run);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
