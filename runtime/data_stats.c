@@ -97,14 +97,11 @@ static int fit_standardize(const struct dgm_data_work *ref, const struct dgm_ste
 			f->sd[u] += x * x;
 		}
 	for (int64_t u = 0; u < items; u++) {
-		/* below this the differences are rounding */
-		double tiny = 1e-7 * fabs(f->mean[u]);
+		double tiny = 1e-7 * fabs(f->mean[u]); /* below this the differences are rounding */
+
 		f->sd[u] = sqrt(f->sd[u] / (double)n);
-		if (f->sd[u] <= tiny)
-			return dgm_fail(DGM_EDOMAIN,
-			                "%s: unit %" PRId64 " (from 0) is %g in all %" PRId64
-			                " examples: it cannot be brought to variance 1",
-			                ref->name, u, f->mean[u], n);
+		if (f->sd[u] <= tiny) /* the same in all examples: it becomes 0 */
+			f->sd[u] = 1;
 	}
 	return DGM_OK;
 }
