@@ -16,6 +16,7 @@ struct dgm_optimizer {
 	struct {
 		const char *name; /* NULL: no more */
 		float initial;
+		const char *range; /* as in the compiler's signatures: [0,1) */
 	} hyper[DGM_MAX_HYPER];
 	/* Step number t = 1, 2, ...: moves param[0..n) by grad[0..n), the gradient of the loss to be
 	 * minimised, plus decay * param.  moment[i] are the same segment of the moments; hyper holds

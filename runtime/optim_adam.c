@@ -38,6 +38,9 @@ static void step(float *x, const float *g, float *const *moment, int64_t n, cons
 const struct dgm_optimizer dgm_adam = {
     .name = "adam",
     .nmoment = 2,
-    .hyper = {{"rate", 0.001f}, {"beta1", 0.9f}, {"beta2", 0.999f}, {"epsilon", 1e-8f}},
+    .hyper = {{"rate", 0.001f, "[0,)"},
+              {"beta1", 0.9f, "[0,1)"},
+              {"beta2", 0.999f, "[0,1)"},
+              {"epsilon", 1e-8f, "(0,)"}},
     .step = step,
 };

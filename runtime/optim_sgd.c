@@ -32,6 +32,6 @@ static void step(float *x, const float *g, float *const *moment, int64_t n, cons
 const struct dgm_optimizer dgm_sgd = {
     .name = "sgd",
     .nmoment = 1,
-    .hyper = {{"rate", 0.01f}, {"momentum", 0}, {"nesterov", 0}},
+    .hyper = {{"rate", 0.01f, "[0,)"}, {"momentum", 0, "[0,1)"}, {"nesterov", 0, "[0,1]"}},
     .step = step,
 };

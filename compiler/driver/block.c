@@ -109,13 +109,11 @@ static bool read_posterior(struct unit *u, const struct block_def *b, struct pos
 		diag(u->cx.diags, DIAG_POSTERIOR, call->name_span, call->name);
 		return false;
 	}
-	if (!call_bind(&u->cx, call, "iterations:int=10 tolerance:num=0 damping:num=0", v, NULL))
+	if (!call_bind(&u->cx, call, "iterations:int=10 tolerance:num[0,)=0 damping:num[0,1)=0", v,
+	               NULL))
 		return false;
 	*out = (struct posterior){true, (int64_t)v[0].num, v[1].num, v[2].num};
-	if (out->tolerance >= 0 && out->damping >= 0 && out->damping < 1)
-		return true;
-	diag(u->cx.diags, DIAG_POSTERIOR_RANGE, call->span);
-	return false;
+	return true;
 }
 
 const struct value *objective_value(const struct compiled *c, const char *name)
@@ -231,7 +229,7 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 		return false;
 	bool ok = true;
 	if (b->kind == BLOCK_TRAIN)
-		ok = expand_train(u, out);
+		ok = optimizer_read(u, b, &(struct dgm_train){0}) & expand_train(u, out);
 	else if (b->kind == BLOCK_EVALUATE)
 		ok = expand_evaluate(u, out, &w);
 	else

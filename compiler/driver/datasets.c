@@ -2,7 +2,6 @@
  * it is bound to. */
 #include "driver/driver.h"
 
-#include <math.h>
 #include <string.h>
 
 struct loaded {
@@ -57,21 +56,6 @@ static bool binarize_how(struct unit *u, const struct value *v, struct dgm_step 
 	return true;
 }
 
-/* The k-th argument of a call, a whole number. */
-static bool whole(struct unit *u, const struct call *c, int k, const char *signature,
-                  const struct value *v, int64_t *to)
-{
-	for (; k > 0; k--)
-		signature += strcspn(signature, " ") + 1;
-	if (v->num == floor(v->num) && fabs(v->num) <= 9e15) {
-		*to = (int64_t)v->num;
-		return true;
-	}
-	diag(u->cx.diags, DIAG_SEMA_ARG_KIND, v->span, intern_n(signature, strcspn(signature, ":")),
-	     c->name, "a whole number");
-	return false;
-}
-
 static bool read_spec(struct unit *u, const struct data_def *def, struct dgm_data_spec *out);
 
 /* like = NAME, a set defined before `def`; without a name there is none. */
@@ -95,29 +79,26 @@ static bool like_set(struct unit *u, const struct data_def *def, const struct va
 }
 
 /* Puts bound arguments where the row's places say. */
-static bool place(struct unit *u, const struct data_def *def, const struct call *c,
-                  const struct dgm_step_row *row, const struct value *v, struct dgm_step *s)
+static bool place(struct unit *u, const struct data_def *def, const struct dgm_step_row *row,
+                  const struct value *v, struct dgm_step *s)
 {
-	int64_t n = 0;
 	bool ok = true;
 	for (int k = 0; row->places[k] && ok; k++) {
 		char at = row->places[k];
 		if (at == 'b')
 			ok = binarize_how(u, &v[k], s);
-		else if (at == 'v')
-			s->value = v[k].num;
-		else if (at == 'd')
+		if (at == 'd')
 			ok = like_set(u, def, &v[k], &s->like);
-		else
-			ok = whole(u, c, k, row->signature, &v[k], &n);
+		if (at == 'v')
+			s->value = v[k].num;
 		if (at == 'l')
-			s->lo = n;
+			s->lo = (int64_t)v[k].num;
 		if (at == 'h')
-			s->hi = n;
+			s->hi = (int64_t)v[k].num;
 		if (at == 'm' || at == 'n')
-			s->more[at - 'm'] = n;
+			s->more[at - 'm'] = (int64_t)v[k].num;
 		if (at == 's')
-			s->seed = (uint64_t)n;
+			s->seed = (uint64_t)v[k].num;
 	}
 	return ok;
 }
@@ -136,7 +117,7 @@ static bool call_step(struct unit *u, const struct data_def *def, const struct c
 			continue;
 		if (strcmp(row->name, c->name) == 0) {
 			s->kind = (enum dgm_step_kind)i;
-			return call_bind(&u->cx, c, row->signature, v, NULL) && place(u, def, c, row, v, s);
+			return call_bind(&u->cx, c, row->signature, v, NULL) && place(u, def, row, v, s);
 		}
 		buf_printf(&list, "%s%s", n ? ", " : "", row->name);
 		names[n++] = row->name;
@@ -172,8 +153,8 @@ static bool read_spec(struct unit *u, const struct data_def *def, struct dgm_dat
 	for (int i = 0; i < 8; i++)
 		if (v[i].kind == VAL_STR)
 			*(strings++ ? &out->member : &out->path) = v[i].name;
-		else if (numbers < r->nargs && !whole(u, c, i, r->signature, &v[i], &out->arg[numbers++]))
-			return false;
+		else if (numbers < r->nargs)
+			out->arg[numbers++] = (int64_t)v[i].num;
 	for (int i = 0; i < def->nstep; i++) {
 		const struct data_step *d = &def->step[i];
 		if (i == (int)(sizeof out->step / sizeof *out->step)) {

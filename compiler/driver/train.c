@@ -158,11 +158,10 @@ static int mean_slots(const struct compiled *c, const struct dgm_input *in, int 
 }
 
 /* ---- the optimiser ---- */
-static bool read_optimizer(struct session *s, const struct compiled *c, struct dgm_train *t)
+bool optimizer_read(struct unit *u, const struct block_def *b, struct dgm_train *t)
 {
-	struct unit *u = s->u;
-	const struct clause *cl = block_clause(c->block, "optimizer");
-	struct call plain = {.name = "sgd", .span = c->block->span};
+	const struct clause *cl = block_clause(b, "optimizer");
+	struct call plain = {.name = "sgd", .span = b->span};
 	const struct call *call = cl ? cl->arg[0].call : &plain;
 	struct value v[DGM_MAX_HYPER + 1] = {0};
 	struct buf sig;
@@ -182,9 +181,9 @@ static bool read_optimizer(struct session *s, const struct compiled *c, struct d
 	buf_init(&sig, u->cx.prog);
 	int n = 0;
 	for (; n < DGM_MAX_HYPER && t->optimizer->hyper[n].name; n++)
-		buf_printf(&sig, "%s:ramp=%.9g ", t->optimizer->hyper[n].name,
-		           (double)t->optimizer->hyper[n].initial);
-	buf_puts(&sig, "decay:num=0");
+		buf_printf(&sig, "%s:ramp%s=%.9g ", t->optimizer->hyper[n].name,
+		           t->optimizer->hyper[n].range, (double)t->optimizer->hyper[n].initial);
+	buf_puts(&sig, "decay:num[0,)=0");
 	if (!call_bind(&u->cx, call, sig.s, v, NULL))
 		return false;
 	for (int i = 0; i < n; i++)
@@ -402,7 +401,7 @@ int job_train(struct session *s, const struct block_def *b)
 	if (!batch_given && t.ninput && t.batch > t.input[0].data->n)
 		t.batch = t.input[0].data->n;
 	t.epochs = (int64_t)number(b, "epochs", 10);
-	if (!fits_batch(s, c, &t) || !read_optimizer(s, c, &t))
+	if (!fits_batch(s, c, &t) || !optimizer_read(u, b, &t))
 		return EXIT_FILE;
 	const struct value *chains = objective_value(c, "chains"), *k = objective_value(c, "k");
 	t.chains = chains ? (int64_t)chains->num : t.batch;

@@ -1,6 +1,7 @@
 /* bind: arguments against a signature such as
- *     "k:ramp=1 chains:int=100 statistics:word=means"      "what:call... +"
- * A parameter is name:kind, name:kind=default, or, last, name:kind... for all further arguments.
+ *     "k:intramp=1 rate:ramp[0,)=0.01 statistics:word=means"      "what:call... +"
+ * A parameter is name:kind, name:kind=default, or, last, name:kind... for all further arguments.  A
+ * kind of number may have a range behind it, an interval with either end left out: [0,1) (0,) (,).
  * Words without a colon are flags for the one who reads the signature, not parameters. */
 #include "sema/internal.h"
 
@@ -8,8 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct range {
+	double lo, hi;     /* infinite: no bound */
+	bool above, below; /* lo, hi themselves are outside */
+};
 struct formal {
 	const char *name, *kind, *standard; /* standard: NULL, required */
+	struct range range;
 	bool rest;
 };
 struct formals {
@@ -17,24 +23,46 @@ struct formals {
 	int n, cap;
 };
 
+/* The interval at *p, passed over; at least 1 for whole numbers where none is written. */
+static struct range read_range(const char **p, const char *kind)
+{
+	struct range r = {-INFINITY, INFINITY, false, false};
+	char *end;
+	if (**p != '[' && **p != '(') {
+		if (!strncmp(kind, "int", 3))
+			r.lo = 1;
+		return r;
+	}
+	r.above = *(*p)++ == '(';
+	if (**p != ',') {
+		r.lo = strtod(*p, &end);
+		*p = end;
+	}
+	++*p;
+	if (**p != ')' && **p != ']') {
+		r.hi = strtod(*p, &end);
+		*p = end;
+	}
+	r.below = *(*p)++ == ')';
+	return r;
+}
+
 static void read_signature(struct arena *a, const char *signature, struct formals *out)
 {
 	for (const char *p = signature; *p;) {
 		size_t n = strcspn(p, " ");
-		const char *colon = memchr(p, ':', n);
+		const char *colon = memchr(p, ':', n), *end = p + n;
 		if (colon) {
 			struct formal f = {.name = intern_n(p, (size_t)(colon - p))};
-			const char *kind = colon + 1, *end = p + n;
-			const char *equals = memchr(kind, '=', (size_t)(end - kind));
-			size_t nkind = (size_t)((equals ? equals : end) - kind);
-			f.rest = nkind > 3 && !strncmp(kind + nkind - 3, "...", 3);
-			f.kind = intern_n(kind, nkind - (f.rest ? 3 : 0));
-			if (equals)
-				f.standard = intern_n(equals + 1, (size_t)(end - equals - 1));
+			const char *at = colon + 1 + strcspn(colon + 1, "[(.= ");
+			f.kind = intern_n(colon + 1, (size_t)(at - colon - 1));
+			f.range = read_range(&at, f.kind);
+			f.rest = *at == '.';
+			if (*at == '=')
+				f.standard = intern_n(at + 1, (size_t)(end - at - 1));
 			vec_push(a, out, f);
 		}
-		p += n;
-		p += strspn(p, " ");
+		p = end + strspn(end, " ");
 	}
 }
 
@@ -51,23 +79,39 @@ bool sema_signature_has(const char *signature, const char *word)
 	return false;
 }
 
-static const char *kind_text(const char *kind)
+static const char *range_text(struct arena *a, const struct range *r)
 {
-	static const char *const text[][2] = {
-	    {"num", "a number"},
-	    {"int", "a whole number of at least 1"},
-	    {"ramp", "a number or a ramp a -> b"},
-	    {"name", "a name"},
-	    {"data", "the name of a data set"},
-	    {"word", "a word"},
-	    {"str", "a string in double quotes"},
-	    {"call", "a call such as f(x)"},
-	    {"any", "a value"},
+	struct buf b;
+	buf_init(&b, a);
+	buf_puts(&b, "");
+	if (isfinite(r->lo))
+		buf_printf(&b, r->above ? " above %g" : " of at least %g", r->lo);
+	if (isfinite(r->hi))
+		buf_printf(&b, "%s %s %g", isfinite(r->lo) ? " and" : "", r->below ? "below" : "at most",
+		           r->hi);
+	return b.s;
+}
+
+static const char *kind_text(struct arena *a, const struct formal *f)
+{
+	static const struct {
+		const char *kind, *text, *behind;
+	} row[] = {
+	    {"num", "a number", ""},
+	    {"int", "a whole number", ""},
+	    {"ramp", "a number", ", or a ramp a -> b of such"},
+	    {"intramp", "a whole number", ", or a ramp a -> b of such"},
+	    {"name", "a name", ""},
+	    {"data", "the name of a data set", ""},
+	    {"word", "a word", ""},
+	    {"str", "a string in double quotes", ""},
+	    {"call", "a call such as f(x)", ""},
+	    {"any", "a value", ""},
 	};
-	for (size_t k = 0; k < sizeof text / sizeof *text; k++)
-		if (!strcmp(text[k][0], kind))
-			return text[k][1];
-	BUG("kind '%s' in a signature", kind);
+	for (size_t k = 0; k < sizeof row / sizeof *row; k++)
+		if (!strcmp(row[k].kind, f->kind))
+			return arena_printf(a, "%s%s%s", row[k].text, range_text(a, &f->range), row[k].behind);
+	BUG("kind '%s' in a signature", f->kind);
 }
 
 static struct call *word_call(struct arena *a, const char *name, struct span at)
@@ -78,14 +122,25 @@ static struct call *word_call(struct arena *a, const char *name, struct span at)
 	return c;
 }
 
-static bool fits(struct arena *a, const char *kind, struct value *v)
+enum { LARGEST = 9000000000000000 }; /* up to here every whole number is a double */
+
+static bool within(const struct formal *f, double x)
 {
-	if (!strcmp(kind, "num"))
-		return v->kind == VAL_NUM;
-	if (!strcmp(kind, "int"))
-		return v->kind == VAL_NUM && v->num >= 1 && v->num <= 9e15 && v->num == floor(v->num);
-	if (!strcmp(kind, "ramp"))
-		return v->kind == VAL_NUM || v->kind == VAL_RAMP;
+	const struct range *r = &f->range;
+	bool whole = !strncmp(f->kind, "int", 3);
+	if (whole && (x != floor(x) || fabs(x) > LARGEST))
+		return false;
+	return (r->above ? x > r->lo : x >= r->lo) && (r->below ? x < r->hi : x <= r->hi);
+}
+
+static bool fits(struct arena *a, const struct formal *f, struct value *v)
+{
+	const char *kind = f->kind;
+	if (!strcmp(kind, "num") || !strcmp(kind, "int"))
+		return v->kind == VAL_NUM && within(f, v->num);
+	if (!strcmp(kind, "ramp") || !strcmp(kind, "intramp"))
+		return (v->kind == VAL_NUM || (v->kind == VAL_RAMP && within(f, v->to))) &&
+		       within(f, v->num);
 	if (!strcmp(kind, "name") || !strcmp(kind, "data") || !strcmp(kind, "word"))
 		return v->kind == VAL_NAME;
 	if (!strcmp(kind, "str"))
@@ -120,7 +175,7 @@ static struct value standard_value(struct arena *a, const struct formal *f, stru
 		}
 	}
 	if (!strcmp(f->kind, "call"))
-		fits(a, f->kind, &v);
+		fits(a, f, &v);
 	return v;
 }
 
@@ -190,9 +245,11 @@ bool sema_bind(struct cx *cx, const char *what, struct span at, struct value *ar
 			continue;
 		}
 		filled[to] = true;
-		if (!fits(cx->prog, f.at[to].kind, &arg[k])) {
+		if (!fits(cx->prog, &f.at[to], &arg[k])) {
 			diag(cx->diags, DIAG_SEMA_ARG_KIND, arg[k].span, f.at[to].name, what,
-			     kind_text(f.at[to].kind));
+			     kind_text(cx->tmp, &f.at[to]));
+			if (fabs(arg[k].num) > LARGEST && !strncmp(f.at[to].kind, "int", 3))
+				note(cx, arg[k].span, "whole numbers go up to 9e15");
 			ok = false;
 			continue;
 		}
@@ -207,7 +264,8 @@ bool sema_bind(struct cx *cx, const char *what, struct span at, struct value *ar
 			out[k] = standard_value(cx->prog, &f.at[k], at);
 		if (f.at[k].standard)
 			continue;
-		diag(cx->diags, DIAG_SEMA_ARG_MISSING, at, what, f.at[k].name, kind_text(f.at[k].kind));
+		diag(cx->diags, DIAG_SEMA_ARG_MISSING, at, what, f.at[k].name,
+		     kind_text(cx->tmp, &f.at[k]));
 		return false;
 	}
 	if (nrest)

@@ -74,11 +74,12 @@ struct call { /* cd(k = 25), rbf(2, 5) or a bare word: sgd */
 	const char **key; /* NULL: positional */
 	int narg;
 };
-/* Binds a call's arguments to a signature, "k:ramp=1 chains:int=100 statistics:word=means data:name path:str":
- * name:kind=default separated by blanks; no default: required; kinds num, int (a whole number >= 1), ramp
- * (a number or a -> b), name, word, str, call, any; `rest:kind...` last takes all further arguments.  out has
- * one value a parameter of the signature, in its order (rest: values follow, *nrest of them).  Positional
- * arguments bind in order.  Too many, unknown (with the nearest), missing or ill-typed: a diagnostic, false. */
+/* Binds a call's arguments to a signature, "k:intramp=1 rate:ramp[0,)=0.01 statistics:word=means path:str":
+ * name:kind=default separated by blanks; no default: required; kinds num, int (a whole number), ramp (a number
+ * or a -> b), intramp, each with its range behind it, as in num(0,1] or int(,), else any number and any whole
+ * number >= 1; name, data, word, str, call, any; `rest:kind...` last takes all further arguments.  out has one
+ * value a parameter of the signature, in its order (rest: values follow, *nrest of them).  Positional arguments
+ * bind in order.  Too many, unknown (with the nearest), missing or ill-typed: a diagnostic, false. */
 bool call_bind(struct cx *cx, const struct call *c, const char *signature, struct value *out, int *nrest);
 
 /* ---- data -------------------------------------------------------------------------------------------- */

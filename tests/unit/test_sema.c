@@ -322,7 +322,7 @@ static const struct call *objective(const char *text)
 static void test_call_bind(void)
 {
 	const char *cd =
-	    "k:ramp=1 chains:int=100 statistics:word=means tempered:call=no rate:ramp=1->2";
+	    "k:intramp=1 chains:int=100 statistics:word=means tempered:call=no rate:ramp=1->2";
 	struct value v[8];
 	int rest;
 	CU_ASSERT(call_bind(&cx, objective("cd(1 -> 25, statistics = samples)"), cd, v, &rest));
@@ -330,6 +330,10 @@ static void test_call_bind(void)
 	CU_ASSERT_EQUAL(v[0].to, 25);
 	CU_ASSERT_EQUAL(v[1].num, 100);
 	same(v[2].name, "samples");
+	CU_ASSERT(
+	    call_bind(&cx, objective("cd"), "a:num(0,1]=1 b:int(,)=-3 c:ramp[0,)=2->0", v, &rest));
+	CU_ASSERT(v[0].num == 1 && v[1].num == -3 && v[2].kind == VAL_RAMP && v[2].to == 0);
+	CU_ASSERT(call_bind(&cx, objective("cd(1 -> 25, statistics = samples)"), cd, v, &rest));
 	CU_ASSERT_EQUAL(v[3].kind, VAL_CALL);
 	same(v[3].call->name, "no");
 	CU_ASSERT_EQUAL(v[4].kind, VAL_RAMP);
@@ -350,6 +354,14 @@ static void test_call_bind(void)
 	    {"cd", "k:num", "'cd' needs 'k', a number"},
 	    {"cd(n = 0)", "n:int", "'n' of 'cd' must be a whole number of at least 1"},
 	    {"cd(n = 1 -> 2)", "n:num", "'n' of 'cd' must be a number"},
+	    {"cd(n = 1e30)", "n:int(,)", "'n' of 'cd' must be a whole number\n"},
+	    {"cd(n = 1e30)", "n:int(,)", "whole numbers go up to 9e15"},
+	    {"cd(n = -1)", "n:int[0,)=3", "'n' of 'cd' must be a whole number of at least 0"},
+	    {"cd(n = 0)", "n:num(0,1]=1", "must be a number above 0 and at most 1"},
+	    {"cd(n = 1)", "n:num(,1)", "'n' of 'cd' must be a number below 1"},
+	    {"cd(n = 2 -> 0.5)", "n:intramp", "a whole number of at least 1, or a ramp a -> b of such"},
+	    {"cd(n = 0 -> 1)", "n:ramp[0,1)", "a number of at least 0 and below 1, or a ramp a -> b"},
+	    {"cd(1, 0)", "n:num(0,)...", "'n' of 'cd' must be a number above 0"},
 	    {"cd(n = \"a\")", "n:word", "'n' of 'cd' must be a word"},
 	    {"cd(n = a)", "n:str", "'n' of 'cd' must be a string in double quotes"},
 	    {"cd(n = 3)", "n:call", "'n' of 'cd' must be a call such as f(x)"},
