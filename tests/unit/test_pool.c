@@ -92,7 +92,7 @@ static void *on_one_cpu(void *arg)
 
 	CPU_ZERO(&one);
 	sched_getaffinity(0, sizeof all, &all);
-	for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+	for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
 		if (CPU_ISSET(i, &all))
 			CPU_SET(i, &one);
 	sched_setaffinity(0, sizeof one, &one);
