@@ -2,10 +2,13 @@
  * the folder flushed too, so that after a crash or on a full disk the old file is there, or the new
  * one, and never half of either.  What is no regular file (/dev/stdout) is written as it is. */
 #include "files.h"
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,4 +114,68 @@ int dgm_make_dir(const char *path)
 	if (access(path, W_OK | X_OK) != 0)
 		return dgm_fail(DGM_EIO, "%s: nothing can be written there: %s", path, strerror(errno));
 	return DGM_OK;
+}
+
+/* Is the name FILE.tmp.PROCESS, as dgm_out_open makes them, and the process not this one? */
+static bool half_written(const char *name)
+{
+	const char *end = name + strlen(name), *digits = end;
+	static const char middle[] = ".tmp.";
+	const size_t len = sizeof middle - 1;
+	while (digits > name && isdigit((unsigned char)digits[-1]))
+		digits--;
+	return digits < end && (size_t)(digits - name) > len &&
+	       strncmp(digits - len, middle, len) == 0 && strtol(digits, NULL, 10) != (long)getpid();
+}
+
+void dgm_folder_clean(const char *path)
+{
+	DIR *d = opendir(path);
+	struct stat st;
+	for (const struct dirent *e; d && (e = readdir(d)) != NULL;)
+		if (half_written(e->d_name) &&
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+/* A file system that has no locks says so with another error: there runs are not kept apart. */
+int dgm_folder_lock(const char *path)
+{
+	char name[4096];
+	if ((size_t)snprintf(name, sizeof name, "%s/.lock", path) >= sizeof name)
+		return dgm_fail(DGM_EIO, "%.60s...: the name is too long", path);
+	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return dgm_fail(DGM_EIO, "%s: cannot be written: %s", name, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+		close(fd);
+		return dgm_fail(DGM_EIO,
+		                "%s: the folder is in use by another run; give this one a folder "
+		                "of its own with --out",
+		                path);
+	}
+	dgm_folder_clean(path);
+	return fd;
+}
+
+void dgm_folder_unlock(int lock)
+{
+	if (lock >= 0)
+		close(lock);
+}
+
+/* stdio forgets why an earlier write failed. */
+int dgm_stdout_flush(void)
+{
+	static int first;
+	bool failed = ferror(stdout) != 0;
+	if (fflush(stdout) != 0 && !first)
+		first = errno;
+	if (failed && !first)
+		first = EIO;
+	if (!first)
+		return DGM_OK;
+	return dgm_fail(DGM_EIO, "standard output: cannot be written: %s", strerror(first));
 }

@@ -14,6 +14,14 @@ int dgm_out_open(struct dgm_out *o, const char *path);
 int dgm_out_commit(struct dgm_out *o); /* fflush, fsync, close, rename, fsync the folder */
 void dgm_out_abort(struct dgm_out *o); /* removes the temporary */
 int dgm_make_dir(const char *path);    /* with parents; an existing folder is fine; checks that it is writable */
+/* A folder for one run at a time: a handle >= 0 that holds it until dgm_folder_unlock or the end of the
+ * process, however that comes; DGM_EIO when another run holds it.  What killed runs left half written is
+ * removed.  The lock is on the file .lock, which stays. */
+int dgm_folder_lock(const char *path);
+void dgm_folder_unlock(int lock);
+void dgm_folder_clean(const char *path); /* removes what other processes left half written; the folder is this run's */
+/* Flushes standard output; DGM_EIO when that or an earlier write to it failed. */
+int dgm_stdout_flush(void);
 
 /* ---- safetensors: https://github.com/huggingface/safetensors, F32 and U8 and U64 ---- */
 struct dgm_tensor {
@@ -23,10 +31,13 @@ struct dgm_tensor {
 	int64_t dim[DGM_MAX_RANK];
 	void *data;
 };
-/* meta: NULL-terminated pairs key, value. */
+/* meta: NULL-terminated pairs key, value.  DGM_DIGEST is added: a digest of the metadata, the names, types
+ * and shapes of the tensors, and their values. */
+#define DGM_DIGEST "dgm_digest"
 int dgm_safetensors_write(const char *path, const struct dgm_tensor *t, int n, const char *const *meta);
 /* Reads the whole file; the tensors' data, names and the metadata live in *block (free() it). Truncated,
- * overlapping, oversized or malformed headers are DGM_EFORMAT. */
+ * overlapping, oversized or malformed headers are DGM_EFORMAT, and so are contents that do not have the digest
+ * of the metadata; a file without one, made by others, is taken as it is. */
 int dgm_safetensors_read(const char *path, struct dgm_tensor **t, int *n, char ***meta, void **block);
 /* The parameters of a store by name (F32, any F64/F16 in the file is refused with a sentence). */
 int dgm_params_save(const struct dgm_store *s, const char *path, const char *const *meta);

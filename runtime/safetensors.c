@@ -10,6 +10,7 @@
  * first. */
 #include "safetensors.h"
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,46 @@ int64_t dgm_tensor_bytes(const struct dgm_tensor *t)
 	return n;
 }
 
+/* Every step is a bijection of h and of the word, so that no change of one word goes unseen. */
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * 0x9E3779B97F4A7C15u;
+	return h ^ h >> 32;
+}
+
+static uint64_t digest_bytes(uint64_t h, const void *p, size_t n)
+{
+	const unsigned char *b = p;
+	uint64_t word;
+	h = mix(h, n);
+	for (; n >= sizeof word; n -= sizeof word, b += sizeof word) {
+		memcpy(&word, b, sizeof word);
+		h = mix(h, word);
+	}
+	word = 0;
+	if (n)
+		memcpy(&word, b, n);
+	return n ? mix(h, word) : h;
+}
+
+uint64_t dgm_digest_meta(const char *const *meta)
+{
+	uint64_t h = 0xCBF29CE484222325u;
+	for (; meta && meta[0]; meta += 2)
+		if (strcmp(meta[0], DGM_DIGEST) != 0)
+			for (int i = 0; i < 2; i++)
+				h = digest_bytes(h, meta[i], strlen(meta[i]));
+	return h;
+}
+
+uint64_t dgm_digest_tensor(uint64_t h, const struct dgm_tensor *t)
+{
+	h = digest_bytes(h, t->name, strlen(t->name));
+	h = digest_bytes(h, t->dtype, strlen(t->dtype));
+	h = digest_bytes(h, t->dim, (size_t)t->rank * sizeof *t->dim);
+	return digest_bytes(h, t->data, (size_t)dgm_tensor_bytes(t));
+}
+
 static bool add_tensor(cJSON *root, const struct dgm_tensor *t, int64_t begin, int64_t end)
 {
 	cJSON *entry = cJSON_AddObjectToObject(root, t->name);
@@ -56,14 +97,17 @@ static bool add_tensor(cJSON *root, const struct dgm_tensor *t, int64_t begin, i
 static char *header_text(const struct dgm_tensor *const *order, int n, const char *const *meta)
 {
 	cJSON *root = cJSON_CreateObject();
-	bool fine = root != NULL;
+	cJSON *m = root ? cJSON_AddObjectToObject(root, "__metadata__") : NULL;
+	uint64_t h = dgm_digest_meta(meta);
+	char digest[32];
+	bool fine = m != NULL;
 	int64_t at = 0;
-	if (fine && meta && *meta) {
-		cJSON *m = cJSON_AddObjectToObject(root, "__metadata__");
-		fine = m != NULL;
-		for (; fine && meta[0]; meta += 2)
-			fine = cJSON_AddStringToObject(m, meta[0], meta[1]) != NULL;
-	}
+	for (; fine && meta && meta[0]; meta += 2)
+		fine = cJSON_AddStringToObject(m, meta[0], meta[1]) != NULL;
+	for (int i = 0; i < n; i++)
+		h = dgm_digest_tensor(h, order[i]);
+	snprintf(digest, sizeof digest, "%016" PRIx64, h);
+	fine = fine && cJSON_AddStringToObject(m, DGM_DIGEST, digest) != NULL;
 	for (int i = 0; fine && i < n; i++) {
 		int64_t size = dgm_tensor_bytes(order[i]);
 		fine = add_tensor(root, order[i], at, at + size);

@@ -10,4 +10,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 int dgm_tensor_type_size(const char *dtype);          /* bytes of a value; 0: unknown */
 int64_t dgm_tensor_bytes(const struct dgm_tensor *t); /* -1: too many */
+
+/* The digest of a file: of its metadata but for DGM_DIGEST, then of each tensor in the order of their data. */
+uint64_t dgm_digest_meta(const char *const *meta);
+uint64_t dgm_digest_tensor(uint64_t h, const struct dgm_tensor *t);
 #endif

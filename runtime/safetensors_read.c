@@ -224,6 +224,27 @@ static int build_block(const char *path, FILE *f, int64_t data_at, const struct 
 	return DGM_OK;
 }
 
+/* Does the file hold what was written?  The tensors are in the order of their data, as the writer
+ * leaves them; another program that wrote the file anew did not keep our metadata. */
+static int check_digest(const char *path, const struct dgm_tensor *t, int n, char *const *meta)
+{
+	const char *want = NULL;
+	uint64_t h = dgm_digest_meta((const char *const *)meta);
+	char got[32];
+	for (char *const *m = meta; *m; m += 2)
+		if (strcmp(m[0], DGM_DIGEST) == 0)
+			want = m[1];
+	for (int i = 0; want && i < n; i++)
+		h = dgm_digest_tensor(h, &t[i]);
+	snprintf(got, sizeof got, "%016" PRIx64, h);
+	if (want && strcmp(want, got) != 0)
+		return dgm_fail(DGM_EFORMAT,
+		                "%s: the file is damaged: its contents have the digest %s, they were "
+		                "written with %.40s",
+		                path, got, want);
+	return DGM_OK;
+}
+
 static int read_open(const char *path, FILE *f, struct dgm_tensor **t, int *n, char ***meta,
                      void **block)
 {
@@ -257,6 +278,10 @@ static int read_open(const char *path, FILE *f, struct dgm_tensor **t, int *n, c
 		status = parse_header(path, text, (int64_t)len, (int64_t)st.st_size - 8 - (int64_t)len, &p);
 	if (!status)
 		status = build_block(path, f, 8 + (int64_t)len, &p, t, meta, block);
+	if (!status && (status = check_digest(path, *t, p.n, *meta)) != DGM_OK) {
+		free(*block);
+		*block = NULL;
+	}
 	*n = status ? 0 : p.n;
 	parsed_free(&p);
 	free(text);

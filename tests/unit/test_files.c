@@ -5,9 +5,11 @@
 #include <dirent.h>
 #include <math.h>
 #include <png.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/dgm-files-XXXXXX";
@@ -139,7 +141,8 @@ static void test_safetensors(void)
 	CU_ASSERT_EQUAL_FATAL(n, 5);
 	for (int i = 0; i < 4; i++)
 		CU_ASSERT_STRING_EQUAL(m[i], meta[i]);
-	CU_ASSERT_PTR_NULL(m[4]);
+	CU_ASSERT_STRING_EQUAL(m[4], DGM_DIGEST);
+	CU_ASSERT_PTR_NULL(m[6]);
 	for (int i = 0; i < n; i++) {
 		const struct dgm_tensor *from = NULL;
 		for (int k = 0; k < 5; k++)
@@ -162,8 +165,91 @@ static void test_safetensors(void)
 	says(dgm_safetensors_write(in_folder("q.st"), twice, 2, NULL), DGM_EFORMAT, "two tensors");
 	CU_ASSERT_EQUAL(dgm_safetensors_write(in_folder("q.st"), NULL, 0, NULL), DGM_OK);
 	CU_ASSERT_EQUAL(dgm_safetensors_read(in_folder("q.st"), &r, &n, &m, &block), DGM_OK);
-	CU_ASSERT(n == 0 && m[0] == NULL);
+	CU_ASSERT(n == 0 && m[2] == NULL);
 	free(block);
+}
+
+/* Every changed byte is refused: of a value because of the digest, of the header because of that or
+ * before.  A file without a digest is read. */
+static void test_digest(void)
+{
+	float w[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+	uint8_t odd[3] = {1, 2, 3};
+	const struct dgm_tensor t[] = {{"W", "F32", 2, {3, 3}, w}, {"b", "U8", 1, {3}, odd}};
+	const char *meta[] = {"epoch", "12", NULL};
+	struct dgm_tensor *r;
+	struct stat st;
+	char **m, file[1024];
+	void *block;
+	int n;
+	CU_ASSERT_EQUAL(dgm_safetensors_write(in_folder("d.st"), t, 2, meta), DGM_OK);
+	CU_ASSERT_EQUAL(stat(in_folder("d.st"), &st), 0);
+	size_t size = (size_t)st.st_size;
+	CU_ASSERT_FATAL(size <= sizeof file);
+	memcpy(file, get("d.st"), size);
+	for (size_t i = 0; i < size; i++) {
+		const bool padding = file[i] == ' ' && i < size - 39;
+		file[i] ^= 1;
+		put("bad.st", file, size);
+		int status = dgm_safetensors_read(in_folder("bad.st"), &r, &n, &m, &block);
+		if (i >= size - 39)
+			says(status, DGM_EFORMAT, "the file is damaged: its contents have the digest");
+		file[i] ^= 1;
+		if (status == DGM_OK) { /* "dgm_digest" itself is another word then */
+			CU_ASSERT(padding || strcmp(m[2], DGM_DIGEST) != 0);
+			free(block);
+		}
+	}
+	char *name = strstr(file + 8, DGM_DIGEST);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(name);
+	*name = 'x';
+	file[size - 1] ^= 1;
+	put("other.st", file, size);
+	CU_ASSERT_EQUAL(dgm_safetensors_read(in_folder("other.st"), &r, &n, &m, &block), DGM_OK);
+	free(block);
+}
+
+/* One run at a time, whatever became of the last one; what it left half written goes. */
+static void test_lock(void)
+{
+	char mine[64];
+	int first, status, ready[2];
+	snprintf(mine, sizeof mine, "l/m.png.tmp.%ld", (long)getpid());
+	CU_ASSERT_EQUAL(dgm_make_dir(in_folder("l/d.tmp.7")), DGM_OK);
+	put("l/a.safetensors.tmp.1234567", "x", 1);
+	put(mine, "x", 1);
+	put("l/tmp.5", "x", 1);
+	put("l/.tmp.5", "x", 1);
+	put("l/notes.tmp.5b", "x", 1);
+	first = dgm_folder_lock(in_folder("l"));
+	CU_ASSERT(first >= 0);
+	CU_ASSERT_NOT_EQUAL(access(in_folder("l/a.safetensors.tmp.1234567"), F_OK), 0);
+	CU_ASSERT_EQUAL(access(in_folder(mine), F_OK), 0);
+	CU_ASSERT_EQUAL(access(in_folder("l/d.tmp.7"), F_OK), 0);
+	CU_ASSERT_EQUAL(access(in_folder("l/tmp.5"), F_OK), 0);
+	CU_ASSERT_EQUAL(access(in_folder("l/.tmp.5"), F_OK), 0);
+	CU_ASSERT_EQUAL(access(in_folder("l/notes.tmp.5b"), F_OK), 0);
+	says(dgm_folder_lock(in_folder("l")), DGM_EIO, "/l: the folder is in use by another run");
+	dgm_folder_unlock(first);
+	CU_ASSERT_EQUAL_FATAL(pipe(ready), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		char fine = dgm_folder_lock(in_folder("l")) >= 0;
+		if (write(ready[1], &fine, 1) == 1)
+			pause();
+		_exit(1);
+	}
+	char fine = 0;
+	CU_ASSERT(read(ready[0], &fine, 1) == 1 && fine);
+	says(dgm_folder_lock(in_folder("l")), DGM_EIO, "in use by another run");
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	first = dgm_folder_lock(in_folder("l"));
+	CU_ASSERT(first >= 0);
+	dgm_folder_unlock(first);
+	close(ready[0]);
+	close(ready[1]);
+	says(dgm_folder_lock(in_folder("none")), DGM_EIO, "none/.lock: cannot be written: No such");
 }
 
 /* A file of a header and nbytes of data. */
@@ -426,7 +512,9 @@ int main(void)
 	CU_add_test(suite, "atomic writes", test_out);
 	CU_add_test(suite, "full disk", test_full_disk);
 	CU_add_test(suite, "folders", test_make_dir);
+	CU_add_test(suite, "a folder has one run", test_lock);
 	CU_add_test(suite, "safetensors", test_safetensors);
+	CU_add_test(suite, "digest", test_digest);
 	CU_add_test(suite, "safetensors refused", test_safetensors_refused);
 	CU_add_test(suite, "safetensors garbage", test_safetensors_garbage);
 	CU_add_test(suite, "parameters", test_params);
