@@ -66,6 +66,8 @@ static int open_trainer(struct dgm_trainer *tr)
 	if (!status)
 		status = dgm_make_dir(t->out_dir);
 	if (!status)
+		dgm_folder_clean(t->out_dir);
+	if (!status)
 		status =
 		    dgm_train_path(tr, "checkpoint.safetensors", tr->checkpoint, sizeof tr->checkpoint);
 	if (status)
@@ -192,11 +194,24 @@ static int finish(struct dgm_trainer *tr)
 	return status ? status : dgm_report_finish(tr);
 }
 
+/* Whatever ends a training, the checkpoint is what can be gone on from. */
+static int name_checkpoint(const struct dgm_trainer *tr, int status)
+{
+	if (tr->saved_epoch < 0)
+		return status;
+	if (tr->saved_epoch == 0)
+		return dgm_fail(status, "%s; the last good parameters are in %s (before the first update)",
+		                dgm_error(), tr->checkpoint);
+	return dgm_fail(status, "%s; the last good parameters are in %s (epoch %" PRId64 ")",
+	                dgm_error(), tr->checkpoint, tr->saved_epoch);
+}
+
 int dgm_train_run(const struct dgm_train *t)
 {
 	struct dgm_trainer tr = {
 	    .t = t, .s = t->store, .saved_epoch = -1, .start = dgm_now(), .saved_at = -INFINITY};
-	int status = open_trainer(&tr);
+	char text[1024];
+	int status = open_trainer(&tr), closed;
 
 	if (!status)
 		status = begin(&tr);
@@ -210,12 +225,11 @@ int dgm_train_run(const struct dgm_train *t)
 	free(tr.order);
 	free(tr.segment);
 	free(tr.moment_block);
-	if (status) {
-		char text[1024];
-
-		snprintf(text, sizeof text, "%s", dgm_error());
-		dgm_report_close(&tr);
-		return dgm_fail(status, "%s", text);
-	}
-	return dgm_report_close(&tr);
+	snprintf(text, sizeof text, "%s", dgm_error());
+	closed = dgm_report_close(&tr);
+	if (status)
+		dgm_fail(status, "%s", text);
+	else
+		status = closed;
+	return status ? name_checkpoint(&tr, status) : DGM_OK;
 }

@@ -36,7 +36,7 @@ int dgm_report_open(struct dgm_trainer *tr)
 }
 
 /* Copies what metrics.jsonl gained to standard output. */
-static void copy_lines(FILE *from)
+static int copy_lines(FILE *from)
 {
 	char text[4096];
 	size_t n;
@@ -44,7 +44,9 @@ static void copy_lines(FILE *from)
 	clearerr(from);
 	while ((n = fread(text, 1, sizeof text, from)) > 0)
 		fwrite(text, 1, n, stdout);
-	fflush(stdout);
+	if (ferror(from))
+		return dgm_fail(DGM_EIO, "metrics.jsonl: cannot be read: %s", strerror(errno));
+	return dgm_stdout_flush();
 }
 
 static int write_line(struct dgm_trainer *tr, const char *const *name, const double *value, int n)
@@ -106,8 +108,8 @@ int dgm_report_epoch(struct dgm_trainer *tr)
 	}
 	if (n || !lines)
 		status = write_line(tr, name, value, n);
-	if (tr->echo)
-		copy_lines(tr->echo);
+	if (tr->echo && !status)
+		status = copy_lines(tr->echo);
 	dgm_progress_at(&tr->progress, (double)(tr->epoch - tr->first_epoch),
 	                "epoch %" PRId64 "/%" PRId64 "%s", tr->epoch, t->epochs, tr->note);
 	return status;

@@ -141,7 +141,7 @@ static bool all_below(const float *x, int64_t n, uint32_t limit)
 static int failure(const struct dgm_trainer *tr, const char *what, const char *name,
                    const char *state)
 {
-	char rate[64] = "", saved[64];
+	char rate[64] = "";
 	int64_t in_epoch = tr->update > 0 && tr->examples > 0
 	                       ? (tr->update - 1) / ((tr->examples + tr->t->batch - 1) / tr->t->batch)
 	                       : tr->epoch;
@@ -150,14 +150,8 @@ static int failure(const struct dgm_trainer *tr, const char *what, const char *n
 		snprintf(rate, sizeof rate, "; lower the learning rate (rate = %g)", tr->rate);
 	if (tr->saved_epoch < 0)
 		return dgm_fail(DGM_ENONFINITE, "the first values of %s%s are %s", what, name, state);
-	if (tr->saved_epoch == 0)
-		snprintf(saved, sizeof saved, "before the first update");
-	else
-		snprintf(saved, sizeof saved, "epoch %" PRId64, tr->saved_epoch);
-	return dgm_fail(DGM_ENONFINITE,
-	                "update %" PRId64 " (epoch %" PRId64 "): %s%s is %s%s; the last good "
-	                "parameters are in %s (%s)",
-	                tr->update, in_epoch + 1, what, name, state, rate, tr->checkpoint, saved);
+	return dgm_fail(DGM_ENONFINITE, "update %" PRId64 " (epoch %" PRId64 "): %s%s is %s%s",
+	                tr->update, in_epoch + 1, what, name, state, rate);
 }
 
 int dgm_update_check(const struct dgm_trainer *tr)

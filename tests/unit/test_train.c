@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -167,7 +168,7 @@ static struct run *run_new(const char *name)
 	struct run *r = calloc(1, sizeof *r);
 
 	snprintf(r->dir, sizeof r->dir, "%s/%s", folder, name);
-	r->mean = (struct dgm_mean_slot){MEAN, &digits, true, 0, 1};
+	r->mean = (struct dgm_mean_slot){MEAN, &digits, true, 0, 1, false};
 	r->monitor = (struct dgm_monitor){
 	    .name = "loss(digits)",
 	    .every = 5,
@@ -411,6 +412,67 @@ static void test_diverges(void)
 	run_free(r);
 }
 
+/* A full disk, found by the metrics or by the checkpoint (files of no more than 1000 bytes): the
+ * error says what is left of the training. */
+static void test_full_disk(void)
+{
+	struct run *r = run_new("full");
+	struct rlimit all, small;
+	char path[256];
+
+	if (access("/dev/full", W_OK) == 0) {
+		snprintf(path, sizeof path, "%s/metrics.jsonl", r->dir);
+		CU_ASSERT_EQUAL(dgm_make_dir(r->dir), DGM_OK);
+		CU_ASSERT_EQUAL(symlink("/dev/full", path), 0);
+		CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_EIO);
+		CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "metrics.jsonl: cannot be written: No space"));
+		CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "; the last good parameters are in "));
+		CU_ASSERT_PTR_NOT_NULL(
+		    strstr(dgm_error(), "full/checkpoint.safetensors (before the first update)"));
+		CU_ASSERT_EQUAL(unlink(path), 0);
+	}
+	r->t.epochs = 2;
+	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_OK);
+	r->t.resume = true;
+	r->t.epochs = 4;
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &all);
+	small = all;
+	small.rlim_cur = 1000;
+	setrlimit(RLIMIT_FSIZE, &small);
+	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_EIO);
+	setrlimit(RLIMIT_FSIZE, &all);
+	CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "checkpoint.safetensors: cannot be written: File"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "full/checkpoint.safetensors (epoch 2)"));
+	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_OK);
+	run_free(r);
+}
+
+/* One changed bit in the last value of a checkpoint. */
+static void test_damaged(void)
+{
+	struct run *r = run_new("damaged");
+	char path[256];
+	FILE *f;
+	int c;
+
+	r->t.epochs = 2;
+	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_OK);
+	snprintf(path, sizeof path, "%s/checkpoint.safetensors", r->dir);
+	f = fopen(path, "r+b");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	fseek(f, -1, SEEK_END);
+	c = fgetc(f);
+	fseek(f, -1, SEEK_END);
+	fputc(c ^ 1, f);
+	fclose(f);
+	r->t.resume = true;
+	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_EFORMAT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "checkpoint.safetensors: the file is damaged"));
+	CU_ASSERT_PTR_NULL(strstr(dgm_error(), "last good"));
+	run_free(r);
+}
+
 static void test_refused(void)
 {
 	struct run *r = run_new("refused");
@@ -459,6 +521,8 @@ int main(void)
 	CU_add_test(s, "killed and resumed: the same bits", test_killed);
 	CU_add_test(s, "stopped and resumed: the same bits; other runs are refused", test_resume);
 	CU_add_test(s, "divergence keeps a good checkpoint", test_diverges);
+	CU_add_test(s, "a full disk keeps a good checkpoint and names it", test_full_disk);
+	CU_add_test(s, "a damaged checkpoint is refused", test_damaged);
 	CU_add_test(s, "data that do not fit are refused", test_refused);
 	CU_basic_set_mode(CU_BRM_NORMAL);
 	CU_basic_run_tests();
