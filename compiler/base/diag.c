@@ -28,6 +28,7 @@ struct diags {
 	struct arena *a;
 	VEC(struct message) list;
 	int errors;
+	int settled;   /* messages that are not printed again */
 	bool dropping; /* the message before was left out: its notes are too */
 };
 
@@ -153,11 +154,16 @@ static void message_print(const struct message *m, FILE *out)
 
 void diags_print(const struct diags *d, FILE *out)
 {
-	for (int i = 0; i < d->list.n; i++)
+	for (int i = d->settled; i < d->list.n; i++)
 		message_print(&d->list.at[i], out);
 	if (d->errors > MAX_ERRORS)
 		fprintf(out, "%d more error%s not shown\n", d->errors - MAX_ERRORS,
 		        d->errors - MAX_ERRORS == 1 ? " is" : "s are");
+}
+
+void diags_settle(struct diags *d)
+{
+	d->settled = d->list.n;
 }
 
 _Noreturn void bug_at(const char *file, int line, const char *fmt, ...)

@@ -1,4 +1,5 @@
 /* The command line: calls and options by their tables, help, version. */
+#include "cpu.h"
 #include "driver/driver.h"
 
 #include <errno.h>
@@ -73,10 +74,12 @@ static int usage(const char *what, const char *word, const char *near)
 
 static void help_options(const char *call)
 {
+	struct arena *a = arena_new();
 	for (int i = 0; i < NOPTION; i++)
 		if (takes(&options[i], call))
-			printf("  --%s%s%-*s %s\n", options[i].name, *options[i].arg ? " " : "",
-			       (int)(14 - strlen(options[i].name)), options[i].arg, options[i].what);
+			printf("  --%-15s %s\n", arena_printf(a, "%s %s", options[i].name, options[i].arg),
+			       options[i].what);
+	arena_free(a);
 }
 
 int call_help(struct options *o)
@@ -92,8 +95,8 @@ int call_help(struct options *o)
 	printf("dgm: a compiler for deep generative models\n\n");
 	for (int i = 0; i < NCMD; i++)
 		printf("  dgm %-8s %-7s %s\n", cmds[i].name, cmds[i].arg, cmds[i].what);
-	printf("\n'dgm help CALL' gives the options of a call; grammar/LANGUAGE.md is the language "
-	       "reference.\n");
+	printf("\n'dgm help CALL' gives the options of a call, 'dgm --version' the version; "
+	       "grammar/LANGUAGE.md is the language reference.\n");
 	return EXIT_DONE;
 }
 
@@ -154,46 +157,75 @@ static int check_options(const struct options *o)
 	return EXIT_DONE;
 }
 
+static int read_words(struct options *o, struct arena *a, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		int status = EXIT_DONE;
+		if (strcmp(argv[i], "-h") == 0)
+			o->help = true;
+		else if (strncmp(argv[i], "--", 2) == 0)
+			status = read_option(o, a, argc, argv, &i);
+		else if (argv[i][0] == '-' && argv[i][1])
+			status = usage("there is no option", argv[i], NULL);
+		else if (o->call == NULL)
+			o->call = argv[i];
+		else if (o->file == NULL)
+			o->file = argv[i];
+		else
+			status = usage("one file at a time; unexpected", argv[i], NULL);
+		if (status != EXIT_DONE)
+			return status;
+	}
+	return EXIT_DONE;
+}
+
+static void print_version(void)
+{
+	static const char *const level[DGM_CPU_LEVELS] = {
+	    [DGM_CPU_BASE] = "baseline", [DGM_CPU_AVX2] = "AVX2", [DGM_CPU_AVX512] = "AVX-512"};
+	printf("dgm %s\n", DGM_VERSION);
+	printf("OpenBLAS kernels: %s; own kernels: %s\n", dgm_blas_name(), level[dgm_cpu()]);
+}
+
+static int obey(struct options *o)
+{
+	if (o->version) {
+		print_version();
+		return EXIT_DONE;
+	}
+	if (o->help) { /* dgm --help, dgm CALL --help, dgm help CALL --help */
+		if (o->call && strcmp(o->call, "help") != 0)
+			o->file = o->call;
+		return call_help(o);
+	}
+	if (o->call == NULL) {
+		call_help(o);
+		return EXIT_USAGE;
+	}
+	const struct cmd *c = find_cmd(o->call);
+	if (c == NULL)
+		return usage("there is no call", o->call, near_cmd(o->call));
+	int status = check_options(o);
+	if (status != EXIT_DONE)
+		return status;
+	if (o->file == NULL && strcmp(c->arg, "FILE") == 0)
+		return usage("a .dgm file is missing behind", o->call, NULL);
+	return c->call(o);
+}
+
 int dgm_main(int argc, char **argv)
 {
 	double start = dgm_now();
 	dgm_blas_select(argv);
 	struct arena *a = arena_new();
 	struct options o = {.seed = 1, .time0 = start};
-	for (int i = 1; i < argc; i++) {
-		int status = EXIT_DONE;
-		if (strncmp(argv[i], "--", 2) == 0)
-			status = read_option(&o, a, argc, argv, &i);
-		else if (argv[i][0] == '-' && argv[i][1])
-			status = usage("there is no option", argv[i], NULL);
-		else if (o.call == NULL)
-			o.call = argv[i];
-		else if (o.file == NULL)
-			o.file = argv[i];
-		else
-			status = usage("one file at a time; unexpected", argv[i], NULL);
-		if (status != EXIT_DONE)
-			return status;
-	}
-	if (o.version) {
-		printf("dgm %s\n", DGM_VERSION);
-		return EXIT_DONE;
-	}
-	if (o.call == NULL) {
-		call_help(&o);
-		return EXIT_USAGE;
-	}
-	const struct cmd *c = find_cmd(o.call);
-	if (c == NULL)
-		return usage("there is no call", o.call, near_cmd(o.call));
-	int status = check_options(&o);
-	if (status != EXIT_DONE)
-		return status;
-	if (o.file == NULL && strcmp(c->arg, "FILE") == 0)
-		return usage("a .dgm file is missing behind", o.call, NULL);
-	status = c->call(&o);
-	if (fflush(stdout) != 0 && status == EXIT_DONE) {
-		fprintf(stderr, "dgm: standard output: %s\n", strerror(errno));
+	int status = read_words(&o, a, argc, argv);
+	if (status == EXIT_DONE)
+		status = obey(&o);
+	errno = 0;
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_DONE) {
+		fprintf(stderr, "dgm: standard output could not be written%s%s\n", errno ? ": " : "",
+		        errno ? strerror(errno) : "");
 		status = EXIT_RUN;
 	}
 	arena_free(a);

@@ -18,7 +18,7 @@ struct options {
 	const char *call, *file;
 	const char *out, *params, *stage;
 	int64_t seed, threads;
-	bool resume, json, quiet, time, latex, version;
+	bool resume, json, quiet, time, latex, help, version;
 	VEC(const char *) set;
 	double time0; /* dgm_now() when the program started */
 };

@@ -52,7 +52,7 @@ static int settle(struct unit *u, int status)
 	if (diags_errors(u->cx.diags) && status == EXIT_DONE)
 		status = EXIT_FILE;
 	diags_print(u->cx.diags, stderr);
-	u->cx.diags = diags_new(u->cx.prog);
+	diags_settle(u->cx.diags);
 	return status;
 }
 
@@ -88,7 +88,7 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 	}
 	dgm_threads((int)o->threads);
 	struct session s = {.u = &u, .out_dir = o->out ? o->out : default_folder(u.cx.perm, o->file)};
-	if (dgm_make_dir(s.out_dir) != DGM_OK)
+	if (dgm_make_dir(s.out_dir) != DGM_OK || dgm_folder_lock(s.out_dir) < 0)
 		return run_failed();
 	if (evaluate &&
 	    dgm_out_open(&s.results, arena_printf(u.cx.perm, "%s/results.jsonl", s.out_dir)) != DGM_OK)

@@ -42,6 +42,8 @@ for file in *.dgm; do
 	got=$?
 	[ "$got" -lt 126 ] || fail "$file" "crashed with status $got"
 	[ "$got" -eq "${status:-1}" ] || fail "$file" "status $got, expected ${status:-1}"
+	twice=$(grep -E '^[^ ]+:[0-9]+:[0-9]+: (error|warning): ' "$tmp/err" | sort | uniq -d)
+	[ -z "$twice" ] || fail "$file" "says twice: $twice"
 	field "$file" expect >"$tmp/expect"
 	[ -s "$tmp/expect" ] || [ -e "$name.txt" ] || fail "$file" "expects nothing"
 	while IFS= read -r text; do

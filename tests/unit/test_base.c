@@ -236,6 +236,12 @@ static void test_notes(void)
 	                 "   1 | a b c\n"
 	                 "     | ^\n"
 	                 "error: 'nowhere' is not a number\n");
+	diags_settle(d);
+	diag(d, DIAG_SYNTAX_NUMBER, span_of(s, "b"), "b");
+	diag(d, DIAG_NOTE, span_of(s, "a"), "see a");
+	same(printed(d), "");
+	diag(d, DIAG_SYNTAX_NUMBER, (struct span){0}, "new");
+	same(printed(d), "error: 'new' is not a number\n");
 }
 
 static void test_limit(void)
