@@ -89,6 +89,8 @@ for try in 1 2 3; do
 		[ "$now" = "$first" ] || break
 		sleep 0.1
 	done
+	"$dgm" run bits.dgm --threads 1 --quiet --out "$tmp/killed" >/dev/null 2>"$tmp/second"
+	second=$?
 	kill -9 $pid 2>/dev/null
 	wait $pid 2>/dev/null
 	[ -e "$tmp/killed/bits.safetensors" ] || killed=$try
@@ -96,6 +98,10 @@ for try in 1 2 3; do
 	epochs=$((epochs * 2))
 done
 [ -n "$killed" ] || fail "no training was killed before its end"
+[ "$second" -eq 3 ] && grep -q "killed: the folder is in use by another run" "$tmp/second" ||
+	fail "a second run into a folder ended with $second: $(cat "$tmp/second")"
+echo x >"$tmp/killed/bits.safetensors.tmp.99999999"
+cp -r "$tmp/killed" "$tmp/damaged"
 run killed bits.dgm --threads 1 --resume --set "$sampled" --set epochs=$epochs
 run whole bits.dgm --threads 1 --set "$sampled" --set epochs=$epochs
 same resumed whole/bits.safetensors killed/bits.safetensors
@@ -103,6 +109,29 @@ for folder in whole killed; do # but for the times
 	sed 's/"seconds":[0-9.]*//' "$tmp/$folder/metrics.jsonl" >"$tmp/$folder/plain"
 done
 same resumed whole/plain killed/plain
+ls "$tmp/killed" | grep -F .tmp. && fail "a half-written file of a killed run is still there"
+
+# ---- a checkpoint that is not what was written -------------------------------------------------------------------
+size=$(wc -c <"$tmp/damaged/checkpoint.safetensors")
+printf '\377' | dd of="$tmp/damaged/checkpoint.safetensors" bs=1 seek=$((size - 40)) conv=notrunc 2>/dev/null
+"$dgm" run bits.dgm --threads 1 --quiet --resume --out "$tmp/damaged" --set "$sampled" --set epochs=$epochs \
+	>"$tmp/damaged.log" 2>&1
+got=$?
+[ "$got" -eq 3 ] && grep -q "checkpoint.safetensors: the file is damaged" "$tmp/damaged.log" ||
+	fail "a damaged checkpoint: status $got: $(cat "$tmp/damaged.log")"
+
+# ---- nobody takes the lines of --json, and no room for metrics ---------------------------------------------------
+if [ -w /dev/full ]; then
+	"$dgm" run bits.dgm --quiet --json --out "$tmp/full" >/dev/full 2>"$tmp/full.log"
+	got=$?
+	[ "$got" -eq 3 ] && grep -q "standard output: cannot be written: .*; the last good parameters are in .*full/checkpoint" \
+		"$tmp/full.log" || fail "standard output full: status $got: $(cat "$tmp/full.log")"
+	mkdir "$tmp/metrics" && ln -s /dev/full "$tmp/metrics/metrics.jsonl"
+	"$dgm" run bits.dgm --quiet --out "$tmp/metrics" >/dev/null 2>"$tmp/full.log"
+	got=$?
+	[ "$got" -eq 3 ] && grep -q "metrics.jsonl: cannot be written: .*; the last good parameters are in .*metrics/checkpoint" \
+		"$tmp/full.log" || fail "disk full: status $got: $(cat "$tmp/full.log")"
+fi
 
 # ---- Fashion-MNIST -------------------------------------------------------------------------------------------------
 if [ -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ]; then
