@@ -43,7 +43,7 @@ peer() { # NAME THREADS
 # dgm run FILE --threads N --time prints "update_ms MEDIAN".
 dgm() { # OBJECTIVE THREADS
 	[ -n "$DGM" ] && [ -f "$1.dgm" ] || return 0
-	"$DGM" run "$1.dgm" --threads "$2" --time | awk -v objective="$1" -v threads="$2" '$1 == "update_ms" {
+	"$DGM" run "$1.dgm" --threads "$2" --time --quiet --out "$work/dgm.out" 2>&1 | awk -v objective="$1" -v threads="$2" '$1 == "update_ms" {
 		printf "{\"peer\": \"dgm\", \"objective\": \"%s\", \"threads\": %d, \"ms\": %s}\n", objective, threads, $2 }' >>"$OUT"
 }
 
