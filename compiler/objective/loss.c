@@ -51,30 +51,6 @@ bool expand_pl(struct expansion *x, const struct objective_args *args)
 	return score != NULL;
 }
 
-bool expand_ratio(struct expansion *x, const struct objective_args *args)
-{
-	struct arena *a = x->cx->prog;
-	energy F;
-	(void)args;
-	if (!refuse_unless(x, SHAPE_TWO, "ratio matching") ||
-	    !model_free_energy(x->cx, x->m, &x->m->E, &F))
-		return false;
-	struct node *loss = ex_num(a, 0);
-	for (int i = 0; i < x->m->group.n; i++) {
-		const struct group *g = x->m->group.at[i];
-		const struct idx *at[MAX_RANK];
-		if (g->role != GROUP_VISIBLE)
-			continue;
-		fresh_axes(a, g->sym, at);
-		struct node *miss = ex_op1(a, OP_SIGMOID, flip_gap(x, &F, g, at));
-		loss = ex_add(a, loss,
-		              ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0,
-		                        ex_op2(a, OP_POW, miss, ex_num(a, 2))));
-	}
-	descend(x, program_function(x->p, "train.final"), loss);
-	return true;
-}
-
 /* dF/dv[at] */
 static struct node *slope(struct expansion *x, const energy *F, const struct group *g,
                           const struct idx *const *at)
@@ -85,31 +61,60 @@ static struct node *slope(struct expansion *x, const energy *F, const struct gro
 	return ex_diff(x->cx->prog, energy_node(x->cx->prog, F), g->sym, k);
 }
 
-bool expand_score(struct expansion *x, const struct objective_args *args)
+/* p(v[at] is not what it is | all other v)^2 */
+static struct node *miss_squared(struct expansion *x, const energy *F, const struct group *g,
+                                 const struct idx *const *at)
+{
+	struct arena *a = x->cx->prog;
+	return ex_op2(a, OP_POW, ex_op1(a, OP_SIGMOID, flip_gap(x, F, g, at)), ex_num(a, 2));
+}
+
+/* (dF/dv[at])^2/2 - d2F/dv[at]2 */
+static struct node *score_term(struct expansion *x, const energy *F, const struct group *g,
+                               const struct idx *const *at)
+{
+	struct arena *a = x->cx->prog;
+	struct affine k[MAX_RANK];
+	for (int r = 0; r < g->sym->rank; r++)
+		k[r] = affine_idx(a, at[r]);
+	struct node *s = slope(x, F, g, at);
+	struct node *half = ex_scale(a, 0.5, ex_op2(a, OP_POW, s, ex_num(a, 2)));
+	return ex_sub(a, half, ex_diff(a, s, g->sym, k));
+}
+
+/* A loss that is a sum over the visible units, which are all of one shape. */
+static bool expand_sum(struct expansion *x, enum shape shape, const char *what,
+                       struct node *(*part)(struct expansion *x, const energy *F,
+                                            const struct group *g, const struct idx *const *at))
 {
 	struct arena *a = x->cx->prog;
 	energy F;
-	(void)args;
-	if (!refuse_unless(x, SHAPE_GAUSS, "score matching") ||
-	    !model_free_energy(x->cx, x->m, &x->m->E, &F))
+	if (!refuse_unless(x, shape, what) || !model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;
 	struct node *loss = ex_num(a, 0);
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
 		const struct idx *at[MAX_RANK];
-		struct affine k[MAX_RANK];
 		if (g->role != GROUP_VISIBLE)
 			continue;
 		fresh_axes(a, g->sym, at);
-		for (int r = 0; r < g->sym->rank; r++)
-			k[r] = affine_idx(a, at[r]);
-		struct node *s = slope(x, &F, g, at);
-		struct node *t = ex_sub(a, ex_scale(a, 0.5, ex_op2(a, OP_POW, s, ex_num(a, 2))),
-		                        ex_diff(a, s, g->sym, k));
+		struct node *t = part(x, &F, g, at);
 		loss = ex_add(a, loss, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, t));
 	}
 	descend(x, program_function(x->p, "train.final"), loss);
 	return true;
+}
+
+bool expand_ratio(struct expansion *x, const struct objective_args *args)
+{
+	(void)args;
+	return expand_sum(x, SHAPE_TWO, "ratio matching", miss_squared);
+}
+
+bool expand_score(struct expansion *x, const struct objective_args *args)
+{
+	(void)args;
+	return expand_sum(x, SHAPE_GAUSS, "score matching", score_term);
 }
 
 bool expand_denoising(struct expansion *x, const struct objective_args *args)
