@@ -196,6 +196,10 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 		const struct figure_kind *k = figure_find(cl->name);
 		if (k)
 			ok = want_figure(c, w, k) && ok;
+		if (k && k->gap && (c->block->nbind != 1 || data_named(u, cl->arg[0].name) == NULL)) {
+			diag(u->cx.diags, DIAG_GAP, cl->span, k->name);
+			ok = false;
+		}
 		if (strcmp(cl->name, "error") == 0) {
 			const struct group *y = target_group(u, c->m, &cl->arg[0]);
 			ok = y && objective_error(c->x, y) && ok;
@@ -237,5 +241,5 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 	for (int i = 0; b->kind == BLOCK_TRAIN && i < b->nclause; i++)
 		if (strcmp(b->clause[i].name, "monitor") == 0)
 			ok = expand_monitor(u, out, &w, &b->clause[i]) && ok;
-	return ok;
+	return filters_check(u, out) && ok;
 }

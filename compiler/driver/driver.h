@@ -119,6 +119,7 @@ int job_figure(struct session *s, const struct compiled *c, const struct figure_
 int job_bound(struct session *s, const struct compiled *c, struct dgm_figure *out);
 struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c);
 int job_filters(struct session *s, const struct compiled *c, struct dgm_store *store);
+bool filters_check(struct unit *u, const struct compiled *c); /* the parameters have a visible variable's axes */
 int run_failed(void); /* prints dgm_error(), returns EXIT_RUN */
 
 int call_run(struct options *o);

@@ -62,10 +62,6 @@ static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
 		bind.data = (struct data_def *)data_named(s->u, cl->arg[0].name);
 		b.bind = &bind;
 		as.block = &b;
-		if (b.nbind != 1 || bind.data == NULL) {
-			diag(s->u->cx.diags, DIAG_FIGURE_NOT_DATA, cl->span, k->name);
-			return EXIT_FILE;
-		}
 		status = job_figure(s, &as, k, &f);
 		f.limit = m.n;
 		if (status != EXIT_DONE)

@@ -55,24 +55,41 @@ static int visible_axes(const struct sym *p, const struct sym *v)
 	return first ? 1 : last ? -1 : 0;
 }
 
+/* The visible group whose axes the parameter has, and at which side; 0: none. */
+static int filters_side(const struct model *m, const char *name, const struct group **g)
+{
+	const struct sym *p = NULL;
+	int side = 0;
+	for (int i = 0; i < m->weight.n; i++)
+		if (strcmp(m->weight.at[i]->name, name) == 0)
+			p = m->weight.at[i]->sym;
+	for (int i = 0; p && i < m->group.n && side == 0; i++) {
+		*g = m->group.at[i];
+		side = (*g)->role == GROUP_VISIBLE ? visible_axes(p, (*g)->sym) : 0;
+	}
+	return side;
+}
+
+bool filters_check(struct unit *u, const struct compiled *c)
+{
+	const struct group *g;
+	bool ok = true;
+	for (int i = 0; i < c->block->nclause; i++) {
+		const struct clause *cl = &c->block->clause[i];
+		if (strcmp(cl->name, "filters") != 0 || filters_side(c->m, cl->arg[0].name, &g))
+			continue;
+		diag(u->cx.diags, DIAG_FILTERS, cl->arg[0].span, cl->arg[0].name);
+		ok = false;
+	}
+	return ok;
+}
+
 static int write_filters(struct session *s, const struct compiled *c, struct dgm_store *store,
                          const struct clause *cl)
 {
 	int number = dgm_slot_find(c->mod, cl->arg[0].name);
 	const struct group *g = NULL;
-	const struct sym *p = NULL;
-	int side = 0;
-	for (int i = 0; i < c->m->weight.n; i++)
-		if (strcmp(c->m->weight.at[i]->name, cl->arg[0].name) == 0)
-			p = c->m->weight.at[i]->sym;
-	for (int i = 0; p && i < c->m->group.n && side == 0; i++) {
-		g = c->m->group.at[i];
-		side = g->role == GROUP_VISIBLE ? visible_axes(p, g->sym) : 0;
-	}
-	if (side == 0) {
-		diag(s->u->cx.diags, DIAG_FILTERS, cl->arg[0].span, cl->arg[0].name);
-		return EXIT_FILE;
-	}
+	int side = filters_side(c->m, cl->arg[0].name, &g);
 	int64_t total = dgm_slot_items(&c->mod->slot[number]), pixels = 1, h, w;
 	for (int i = 0; i < g->sym->rank; i++)
 		pixels *= g->sym->dim[i];

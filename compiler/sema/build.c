@@ -18,20 +18,39 @@ static struct node *quotient(struct arena *a, struct node *x, struct node *y)
 	return ex_mul(a, x, ex_op2(a, OP_POW, y, ex_num(a, -1)));
 }
 
+/* x + y - z ... or x * y / z ..., the operators grouping from the left, without recursion. */
+static struct node *build_line(struct term *t, const struct rt *r, const char *signs)
+{
+	struct arena *a = t->a;
+	VEC(const struct rt *) line = {0};
+	VEC(struct node *) sum = {0};
+	for (; r->kind == RT_OP && r->sign && strchr(signs, r->sign); r = r->kid[0])
+		vec_push(a, &line, r);
+	struct node *x = sema_build(t, r);
+	vec_push(a, &sum, x);
+	while (line.n) {
+		const struct rt *at = line.at[--line.n];
+		struct node *y = sema_build(t, at->kid[1]);
+		if (at->sign == '*')
+			x = ex_mul(a, x, y);
+		else if (at->sign == '/')
+			x = quotient(a, x, y);
+		else
+			vec_push(a, &sum, at->sign == '-' ? ex_neg(a, y) : y);
+	}
+	return sum.n > 1 ? ex_op(a, OP_ADD, sum.at, sum.n) : x;
+}
+
 static struct node *build_op(struct term *t, const struct rt *r)
 {
 	struct arena *a = t->a;
+	if (r->sign == '+' || r->sign == '-')
+		return build_line(t, r, "+-");
+	if (r->sign == '*' || r->sign == '/')
+		return build_line(t, r, "*/");
 	struct node *x = sema_build(t, r->kid[0]);
 	struct node *y = r->nkid > 1 ? sema_build(t, r->kid[1]) : NULL;
 	switch (r->sign) {
-	case '+':
-		return ex_add(a, x, y);
-	case '-':
-		return ex_sub(a, x, y);
-	case '*':
-		return ex_mul(a, x, y);
-	case '/':
-		return quotient(a, x, y);
 	case '^':
 		return ex_op2(a, OP_POW, x, y);
 	case 'n':

@@ -56,9 +56,32 @@ static bool const_call(struct sema *s, const struct scope *sc, const struct ast 
 	return ok;
 }
 
+/* x op y ..., the operators grouping from the left. */
+static bool const_line(struct sema *s, const struct scope *sc, const struct ast *e, double *out)
+{
+	struct ast_spine line = ast_spine(s->cx->tmp, e, "+-*/");
+	double x, y;
+	bool ok = sema_const(s, sc, line.first, &x);
+	for (int k = 0; k < line.n; k++) {
+		if (!sema_const(s, sc, line.node[k]->kid[1], &y) || !ok) {
+			ok = false;
+			continue;
+		}
+		char op = line.node[k]->op;
+		x = op == '+' ? x + y : op == '-' ? x - y : op == '*' ? x * y : x / y;
+		if (isfinite(x))
+			continue;
+		diag(s->cx->diags, DIAG_SEMA_NOT_FINITE, line.node[k]->span);
+		ok = false;
+	}
+	*out = x;
+	return ok;
+}
+
 static bool const_fold(struct sema *s, const struct scope *sc, const struct ast *e, double *out)
 {
 	double x, y;
+	bool ok;
 	switch (e->kind) {
 	case AST_BAD:
 		return false;
@@ -74,31 +97,16 @@ static bool const_fold(struct sema *s, const struct scope *sc, const struct ast 
 			return false;
 		*out = -x;
 		return true;
-	case AST_BIN: {
-		bool ok = sema_const(s, sc, e->kid[0], &x);
+	case AST_BIN:
+		if (strchr("+-*/", e->op))
+			return const_line(s, sc, e, out);
+		if (e->op != '^')
+			break;
+		ok = sema_const(s, sc, e->kid[0], &x);
 		if (!sema_const(s, sc, e->kid[1], &y) || !ok)
 			return false;
-		switch (e->op) {
-		case '+':
-			*out = x + y;
-			return true;
-		case '-':
-			*out = x - y;
-			return true;
-		case '*':
-			*out = x * y;
-			return true;
-		case '/':
-			*out = x / y;
-			return true;
-		case '^':
-			*out = pow(x, y);
-			return true;
-		default:
-			break;
-		}
-		break;
-	}
+		*out = pow(x, y);
+		return true;
 	case AST_STR:
 	case AST_INDEX:
 	case AST_FIELD:

@@ -29,9 +29,13 @@ static bool holds_data(const struct sema *s, const struct ast *e)
 		return !e->nkid || !sema_op_by_name(e->name, e->nkid, &op);
 	case AST_PIPE:
 		return true;
-	case AST_BIN:
 	case AST_NEG:
-		return holds_data(s, e->kid[0]) || (e->nkid > 1 && holds_data(s, e->kid[1]));
+		return holds_data(s, e->kid[0]);
+	case AST_BIN:
+		for (; e->kind == AST_BIN; e = e->kid[0])
+			if (holds_data(s, e->kid[1]))
+				return true;
+		return holds_data(s, e);
 	case AST_BAD:
 	case AST_NUM:
 	case AST_STR:
@@ -75,20 +79,29 @@ static bool from_earlier(struct sema *s, const struct ast *e, struct chain *c)
 	return true;
 }
 
+/* data / 255 - 1 or 2 * data: what comes before the data's name is one number. */
 static bool arithmetic(struct sema *s, const struct ast *e, struct chain *c)
 {
-	bool right = !holds_data(s, e->kid[0]); /* 2 * data */
+	struct ast_spine line = ast_spine(s->cx->tmp, e, "+-*/@^<>lg=!");
+	int k = 0;
 	double x;
-	if (!strchr("+-*/", e->op) || (right && (e->op == '-' || e->op == '/')))
-		return not_data(s, e);
-	if (!read_chain(s, e->kid[right ? 1 : 0], c) ||
-	    !sema_const(s, &s->top, e->kid[right ? 0 : 1], &x))
+	bool first = holds_data(s, line.first);
+	while (!first && !holds_data(s, line.node[k]->kid[1]))
+		k++;
+	if (!read_chain(s, first ? line.first : line.node[k]->kid[1], c))
 		return false;
-	if (e->op == '/' && x == 0) {
-		diag(s->cx->diags, DIAG_SEMA_NOT_FINITE, e->span);
-		return false;
+	for (; k < line.n; k++, first = true) {
+		const struct ast *at = line.node[k];
+		if (!strchr("+-*/", at->op) || (!first && (at->op == '-' || at->op == '/')))
+			return not_data(s, at);
+		if (!sema_const(s, &s->top, at->kid[first ? 1 : 0], &x))
+			return false;
+		if (at->op == '/' && x == 0) {
+			diag(s->cx->diags, DIAG_SEMA_NOT_FINITE, at->span);
+			return false;
+		}
+		push(s, c, at->op, x, NULL, at->span);
 	}
-	push(s, c, e->op, x, NULL, e->span);
 	return true;
 }
 

@@ -122,34 +122,42 @@ static bool affine_name(struct term *t, const struct ast *e, struct aff *out)
 	return true;
 }
 
+static bool affine_op(struct term *t, const struct ast *e, struct aff x, struct aff y,
+                      struct aff *out)
+{
+	if (e->op != '*') {
+		*out = sema_aff_add(t->a, x, y, e->op == '+' ? 1 : -1);
+		return true;
+	}
+	if (!x.n || !y.n) {
+		*out = sema_aff_add(t->a, sema_aff_const(0), x.n ? x : y, x.n ? y.c : x.c);
+		return true;
+	}
+	diag(t->s->cx->diags, DIAG_SEMA_SUBSCRIPT, e->span);
+	t->bad = true;
+	return false;
+}
+
 bool sema_affine(struct term *t, const struct ast *e, struct aff *out)
 {
-	struct aff x, y;
+	struct aff y;
+	double c;
 	if (e->kind == AST_NAME)
 		return affine_name(t, e, out);
 	if (e->kind == AST_NEG) {
-		if (!sema_affine(t, e->kid[0], &x))
+		if (!sema_affine(t, e->kid[0], &y))
 			return false;
-		*out = sema_aff_add(t->a, sema_aff_const(0), x, -1);
+		*out = sema_aff_add(t->a, sema_aff_const(0), y, -1);
 		return true;
 	}
-	if (e->kind == AST_BIN && (e->op == '+' || e->op == '-' || e->op == '*')) {
-		bool ok = sema_affine(t, e->kid[0], &x);
-		if (!sema_affine(t, e->kid[1], &y) || !ok)
-			return false;
-		if (e->op != '*') {
-			*out = sema_aff_add(t->a, x, y, e->op == '+' ? 1 : -1);
-			return true;
-		}
-		if (!x.n || !y.n) {
-			*out = sema_aff_add(t->a, sema_aff_const(0), x.n ? x : y, x.n ? y.c : x.c);
-			return true;
-		}
-		diag(t->s->cx->diags, DIAG_SEMA_SUBSCRIPT, e->span);
-		t->bad = true;
-		return false;
+	struct ast_spine line = ast_spine(t->s->cx->tmp, e, "+-*");
+	if (line.n) {
+		bool ok = sema_affine(t, line.first, out);
+		for (int k = 0; k < line.n; k++)
+			ok = sema_affine(t, line.node[k]->kid[1], &y) && ok &&
+			     affine_op(t, line.node[k], *out, y, out);
+		return ok;
 	}
-	double c;
 	if (sema_const(t->s, t->scope, e, &c))
 		return whole(t, c, e->span, out);
 	t->bad = true;

@@ -58,6 +58,8 @@ struct sema {
 };
 
 struct entry *sema_lookup(const struct scope *sc, const char *name);
+/* What an index of this name would hide; NULL: nothing, or what cannot stand in a formula anyway. */
+const struct entry *sema_hidden_by_index(const struct scope *sc, const char *name);
 /* Adds a name; a name the scope itself already has is an error, and NULL. */
 struct entry *sema_declare(struct sema *s, struct scope *sc, enum entry_kind kind, const char *name,
                            struct span at);

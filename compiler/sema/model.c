@@ -154,7 +154,7 @@ static void bind_left(struct term *t, const struct ast_decl *d, struct let *l)
 {
 	l->axis = NEW_ARRAY(t->a, struct ix *, d->nindex + 2 * MAX_RANK);
 	for (int k = 0; k < d->nindex; k++) {
-		const struct entry *n = sema_lookup(t->scope, d->index[k]);
+		const struct entry *n = sema_hidden_by_index(t->scope, d->index[k]);
 		const struct ix *before = sema_active(t, d->index[k]);
 		if (before) {
 			diag(t->s->cx->diags, DIAG_SEMA_INDEX_TWICE, d->index_span[k], d->index[k]);
@@ -245,27 +245,33 @@ static const struct ast *without_sign(struct sema *s, const struct ast *e)
 		return e->kid[0];
 	if (e->kind != AST_BIN || (e->op != '*' && e->op != '/' && e->op != '@'))
 		return e;
-	const struct ast *left = without_sign(s, e->kid[0]);
-	if (left == e->kid[0])
+	struct ast_spine line = ast_spine(s->a, e, "*/@");
+	const struct ast *left = without_sign(s, line.first);
+	if (left == line.first)
 		return e;
-	struct ast *r = arena_copy(s->a, e, sizeof *e);
-	r->kid = arena_copy(s->a, e->kid, sizeof *e->kid * (size_t)e->nkid);
-	r->kid[0] = arena_copy(s->a, left, sizeof *left);
-	r->span.beg = left->span.beg;
-	return r;
+	for (int k = 0; k < line.n; k++) {
+		struct ast *r = arena_copy(s->a, line.node[k], sizeof *r);
+		r->kid = arena_copy(s->a, r->kid, sizeof *r->kid * (size_t)r->nkid);
+		r->kid[0] = arena_copy(s->a, left, sizeof *left);
+		r->span.beg = left->span.beg;
+		left = r;
+	}
+	return left;
 }
 
 static void energy_terms(struct sema *s, const struct scope *sc, struct model_def *m,
                          const struct ast *e, bool negative)
 {
 	const struct ast *bare = without_sign(s, e);
+	struct ast_spine line = ast_spine(s->a, e, "+-");
 	if (bare != e) {
 		energy_terms(s, sc, m, bare, !negative);
 	} else if (e->kind == AST_NEG) {
 		energy_terms(s, sc, m, e->kid[0], !negative);
-	} else if (e->kind == AST_BIN && (e->op == '+' || e->op == '-')) {
-		energy_terms(s, sc, m, e->kid[0], negative);
-		energy_terms(s, sc, m, e->kid[1], negative != (e->op == '-'));
+	} else if (line.n) {
+		energy_terms(s, sc, m, line.first, negative);
+		for (int k = 0; k < line.n; k++)
+			energy_terms(s, sc, m, line.node[k]->kid[1], negative != (line.node[k]->op == '-'));
 	} else {
 		energy_term(s, sc, m, e, negative);
 	}

@@ -33,6 +33,12 @@ struct entry *sema_lookup(const struct scope *sc, const char *name)
 	return NULL;
 }
 
+const struct entry *sema_hidden_by_index(const struct scope *sc, const char *name)
+{
+	const struct entry *e = sema_lookup(sc, name);
+	return e && e->kind != ENTRY_DATA && e->kind != ENTRY_MODEL ? e : NULL;
+}
+
 struct entry *sema_declare(struct sema *s, struct scope *sc, enum entry_kind kind, const char *name,
                            struct span at)
 {

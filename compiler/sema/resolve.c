@@ -119,14 +119,12 @@ static struct rt *contract(struct term *t, const struct ast *e, struct rt *x, st
 
 static bool mentions_index(const struct term *t, const struct ast *e)
 {
-	if (e->kind == AST_NAME)
-		return sema_active(t, e->name) != NULL;
-	if (e->kind == AST_NEG || e->kind == AST_BIN) {
-		for (int k = 0; k < e->nkid; k++)
-			if (mentions_index(t, e->kid[k]))
-				return true;
-	}
-	return false;
+	for (; e->kind == AST_BIN; e = e->kid[0])
+		if (mentions_index(t, e->kid[1]))
+			return true;
+	return e->kind == AST_NEG    ? mentions_index(t, e->kid[0])
+	       : e->kind == AST_NAME ? sema_active(t, e->name) != NULL
+	                             : false;
 }
 
 static struct rt *comparison(struct term *t, const struct ast *e)
@@ -151,21 +149,15 @@ static struct rt *binary(struct term *t, const struct ast *e)
 	if (e->op == '<' || e->op == '>' || e->op == 'l' || e->op == 'g' || e->op == '=' ||
 	    e->op == '!')
 		return comparison(t, e);
-	struct rt *x = sema_resolve(t, e->kid[0]), *y = sema_resolve(t, e->kid[1]);
-	switch (e->op) {
-	case '@':
-		return contract(t, e, x, y);
-	case '+':
-	case '-':
-		return elementwise(t, e, e->op, OP_ADD, x, y);
-	case '*':
-	case '/':
-		return elementwise(t, e, e->op, OP_MUL, x, y);
-	case '^':
-		return elementwise(t, e, e->op, OP_POW, x, y);
-	default:
-		BUG("operator '%c'", e->op);
+	struct ast_spine line = ast_spine(t->a, e, "+-*/@^");
+	struct rt *x = sema_resolve(t, line.first);
+	for (int k = 0; k < line.n; k++) {
+		const struct ast *at = line.node[k];
+		struct rt *y = sema_resolve(t, at->kid[1]);
+		enum op op = at->op == '^' ? OP_POW : ast_chain_of(at) == CHAIN_PRODUCT ? OP_MUL : OP_ADD;
+		x = at->op == '@' ? contract(t, at, x, y) : elementwise(t, at, at->op, op, x, y);
 	}
+	return x;
 }
 
 /* Function names, for the nearest one. */

@@ -1,6 +1,6 @@
 /* resolve_reduce: sum(i, j < i) body and its relatives, and the conditions of their binders.
- * A name in a binder that is no index yet, and nothing declared, becomes one: sum(i < d) binds i
- * where d is an index already, and both where it is not. */
+ * A name in a binder that is no index yet, and nothing else in a formula, becomes one: sum(i < d)
+ * binds i where d is an index already, and both where it is not. */
 #include "sema/internal.h"
 
 #include <string.h>
@@ -28,7 +28,7 @@ bool sema_is_reduction(const char *name, enum reduce *red, bool *mean)
 static void bind_index(struct term *t, const struct ast *name, struct rt *r)
 {
 	const struct ix *before = sema_active(t, name->name);
-	const struct entry *n = sema_lookup(t->scope, name->name);
+	const struct entry *n = sema_hidden_by_index(t->scope, name->name);
 	if (before) {
 		diag(t->s->cx->diags, DIAG_SEMA_INDEX_TWICE, name->span, name->name);
 		sema_note(t->s, before->span, "it is bound here");
@@ -46,7 +46,10 @@ static void bind_index(struct term *t, const struct ast *name, struct rt *r)
 
 static int count_names(const struct ast *e)
 {
-	int n = e->kind == AST_NAME;
+	int n = 0;
+	for (; e->kind == AST_BIN; e = e->kid[0])
+		n += count_names(e->kid[1]);
+	n += e->kind == AST_NAME;
 	for (int k = 0; k < e->nkid; k++)
 		n += count_names(e->kid[k]);
 	return n;
@@ -55,13 +58,16 @@ static int count_names(const struct ast *e)
 static void bind_new_names(struct term *t, const struct ast *e, struct rt *r)
 {
 	if (e->kind == AST_NAME) {
-		if (!sema_active(t, e->name) && !sema_lookup(t->scope, e->name))
+		if (!sema_active(t, e->name) && !sema_hidden_by_index(t->scope, e->name))
 			bind_index(t, e, r);
-		return;
+	} else if (e->kind == AST_NEG) {
+		bind_new_names(t, e->kid[0], r);
+	} else if (e->kind == AST_BIN) {
+		struct ast_spine line = ast_spine(t->a, e, "+-*/@^<>lg=!");
+		bind_new_names(t, line.first, r);
+		for (int k = 0; k < line.n; k++)
+			bind_new_names(t, line.node[k]->kid[1], r);
 	}
-	if (e->kind == AST_NEG || e->kind == AST_BIN)
-		for (int k = 0; k < e->nkid; k++)
-			bind_new_names(t, e->kid[k], r);
 }
 
 bool sema_condition(struct term *t, const struct ast *e, struct cond *out)

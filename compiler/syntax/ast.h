@@ -40,7 +40,18 @@ struct ast {
 	int nkid;
 	int depth; /* levels below this one; the parser keeps it under AST_DEPTH_MAX */
 };
-enum { AST_DEPTH_MAX = 1000 }; /* a walk may recurse */
+/* A walk may recurse into kids, but not down the left side of a + b - c ... or a * b / c ...: there
+ * each operator groups with what is before it, however long the line, and such a chain is one level. */
+enum { AST_DEPTH_MAX = 1000 };
+enum ast_chain { CHAIN_NONE, CHAIN_SUM, CHAIN_PRODUCT };
+enum ast_chain ast_chain_of(const struct ast *e);
+/* The left side of e as long as its operators are among `ops`: the first operand, then the nodes whose
+ * kid[1] are the further ones, innermost first, e the last.  No such operator: e alone, n = 0. */
+struct ast_spine {
+	const struct ast *first, **node;
+	int n;
+};
+struct ast_spine ast_spine(struct arena *a, const struct ast *e, const char *ops);
 
 /* ---- declarations -------------------------------------------------------------------------------- */
 struct ast_type { /* binary[D, K]; real; */

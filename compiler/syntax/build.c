@@ -2,6 +2,8 @@
  * Invariant: no expression is deeper than AST_DEPTH_MAX; what would be is AST_BAD. */
 #include "syntax/parser.h"
 
+#include <string.h>
+
 /* ---- lists ---------------------------------------------------------------------------------- */
 struct args *args_push(struct parser *p, struct args *to, const char *key, struct ast *e)
 {
@@ -55,6 +57,33 @@ static struct ast *node(struct parser *p, enum ast_kind kind, struct span at)
 	return e;
 }
 
+enum ast_chain ast_chain_of(const struct ast *e)
+{
+	if (e->kind != AST_BIN)
+		return CHAIN_NONE;
+	return e->op == '+' || e->op == '-'   ? CHAIN_SUM
+	       : e->op == '*' || e->op == '/' ? CHAIN_PRODUCT
+	                                      : CHAIN_NONE;
+}
+
+struct ast_spine ast_spine(struct arena *a, const struct ast *e, const char *ops)
+{
+	struct ast_spine s = {.first = e};
+	for (; s.first->kind == AST_BIN && strchr(ops, s.first->op); s.first = s.first->kid[0])
+		s.n++;
+	s.node = NEW_ARRAY(a, const struct ast *, s.n);
+	for (int k = s.n; k-- > 0; e = e->kid[0])
+		s.node[k] = e;
+	return s;
+}
+
+static int depth_above(const struct ast *e, int k)
+{
+	const struct ast *kid = e->kid[k];
+	bool chain = k == 0 && ast_chain_of(e) != CHAIN_NONE && ast_chain_of(kid) == ast_chain_of(e);
+	return kid->depth + !chain;
+}
+
 /* Gives e its kids: `first` (may be NULL), then the list. */
 static struct ast *with_kids(struct parser *p, struct ast *e, struct ast *first,
                              const struct args *list)
@@ -66,8 +95,8 @@ static struct ast *with_kids(struct parser *p, struct ast *e, struct ast *first,
 	for (int k = 0; k < e->nkid; k++) {
 		e->kid[k] = k < lead ? first : list->at.at[k - lead];
 		e->key[k] = k < lead ? NULL : list->key.at[k - lead];
-		if (e->kid[k]->depth >= e->depth)
-			e->depth = e->kid[k]->depth + 1;
+		if (depth_above(e, k) > e->depth)
+			e->depth = depth_above(e, k);
 	}
 	if (e->depth < AST_DEPTH_MAX)
 		return e;

@@ -1,5 +1,6 @@
 /* print: the syntax tree as indented text, for dgm emit --stage=ast and the golden tests.  An
- * expression is (head kid kid ...), on one line where it fits, else one kid a line. */
+ * expression is (head kid kid ...), on one line where it fits, else one kid a line; of a + b - c
+ * and a * b / c that do not fit, an operand a line, each behind its operator. */
 #include "syntax/unparse.h"
 
 #include <string.h>
@@ -110,6 +111,18 @@ static void expr(struct printer *p, const struct ast *e, int indent)
 	flat(e, &b);
 	if (is_leaf(e) || b.n + (size_t)indent <= WIDTH) {
 		fprintf(p->out, "%s\n", b.s);
+		return;
+	}
+	if (ast_chain_of(e) != CHAIN_NONE) {
+		const char *ops = ast_chain_of(e) == CHAIN_SUM ? "+-" : "*/";
+		struct ast_spine s = ast_spine(p->a, e, ops);
+		fprintf(p->out, "%s\n%*s", ast_chain_of(e) == CHAIN_SUM ? "sum" : "product", indent + 2,
+		        "");
+		expr(p, s.first, indent + 2);
+		for (int k = 0; k < s.n; k++) {
+			fprintf(p->out, "%*s%c ", indent + 2, "", s.node[k]->op);
+			expr(p, s.node[k]->kid[1], indent + 2);
+		}
 		return;
 	}
 	buf_init(&b, p->a);

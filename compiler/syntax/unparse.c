@@ -161,6 +161,18 @@ void unparse_subscripts(struct unparse *u, struct ast *const *at, int n)
 	buf_putc(u->out, ']');
 }
 
+static void put_op(struct unparse *u, const char *op, enum prec prec)
+{
+	if (prec == P_MUL || prec == P_POW || prec == P_RANGE || (prec == P_ADD && u->tight)) {
+		buf_puts(u->out, op);
+	} else if (prec == P_ADD || prec == P_PIPE) {
+		gap(u);
+		buf_printf(u->out, "%s ", op);
+	} else {
+		buf_printf(u->out, " %s ", op);
+	}
+}
+
 /* Two operands.  `left` and `right` are the lowest precedences they may have bare. */
 static void put_pair(struct unparse *u, const struct ast *e, struct slot s, const char *op,
                      enum prec prec, enum prec left, enum prec right)
@@ -171,15 +183,27 @@ static void put_pair(struct unparse *u, const struct ast *e, struct slot s, cons
 		s = (struct slot){0};
 	}
 	put(u, e->kid[0], (struct slot){left, prec, s.no_minus});
-	if (prec == P_MUL || prec == P_POW || prec == P_RANGE || (prec == P_ADD && u->tight)) {
-		buf_puts(u->out, op);
-	} else if (prec == P_ADD || prec == P_PIPE) {
-		gap(u);
-		buf_printf(u->out, "%s ", op);
-	} else {
-		buf_printf(u->out, " %s ", op);
-	}
+	put_op(u, op, prec);
 	put(u, e->kid[1], (struct slot){right, s.right, false});
+	if (parens)
+		close(u, ')');
+}
+
+/* a + b - c: operators of one precedence that group from the left. */
+static void put_line(struct unparse *u, const struct ast *e, struct slot s, enum prec prec)
+{
+	struct ast_spine line = ast_spine(u->out->a, e, prec == P_ADD ? "+-" : "*/@");
+	bool parens = prec < s.min;
+	if (parens) {
+		open(u, '(');
+		s = (struct slot){0};
+	}
+	put(u, line.first, (struct slot){prec, prec, s.no_minus});
+	for (int k = 0; k < line.n; k++) {
+		put_op(u, op_text(line.node[k]->op), prec);
+		enum prec right = k == line.n - 1 ? s.right : prec;
+		put(u, line.node[k]->kid[1], (struct slot){prec + 1, right, false});
+	}
 	if (parens)
 		close(u, ')');
 }
@@ -187,8 +211,10 @@ static void put_pair(struct unparse *u, const struct ast *e, struct slot s, cons
 static void put_bin(struct unparse *u, const struct ast *e, struct slot s)
 {
 	enum prec p = op_prec(e->op);
-	bool left_assoc = p == P_ADD || p == P_MUL;
-	put_pair(u, e, s, op_text(e->op), p, left_assoc ? p : p + 1, p == P_POW ? p : p + 1);
+	if (p == P_ADD || p == P_MUL)
+		put_line(u, e, s, p);
+	else
+		put_pair(u, e, s, op_text(e->op), p, p + 1, p == P_POW ? p : p + 1);
 }
 
 static void put_prefix(struct unparse *u, const struct ast *e, struct slot s)

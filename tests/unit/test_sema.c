@@ -189,6 +189,53 @@ static void test_equal_energies(void)
 	}
 }
 
+static const char *many(const char *head, const char *piece, int n, const char *tail)
+{
+	struct buf b;
+	buf_init(&b, cx.tmp);
+	buf_puts(&b, head);
+	for (int i = 0; i < n; i++)
+		buf_puts(&b, piece);
+	buf_puts(&b, tail);
+	return b.s;
+}
+
+/* Sums and products of any length, wherever an expression stands. */
+static void test_long_lines(void)
+{
+	const struct checked *c = good(many(DECLS "energy = -b@v", " - b[0]*v[0]", 3000, ";\n}\n"));
+	CU_ASSERT_EQUAL(c->model.at[0]->term.n, 3001);
+	CU_ASSERT_DOUBLE_EQUAL(energy_of(many("energy = -(s", " + b[0]*s - s", 2000, ");")),
+	                       energy_of("energy = (1999 - 2000*b[0])*s;"), 1e-6);
+	CU_ASSERT_DOUBLE_EQUAL(energy_of(many("energy = -s", "*1/1", 20000, ";")),
+	                       energy_of("energy = -s;"), 0);
+	CU_ASSERT_DOUBLE_EQUAL(energy_of(many("energy = s*v[1", " + 1 - 1", 20000, "];")),
+	                       energy_of("energy = s*v[1];"), 0);
+	CU_ASSERT_DOUBLE_EQUAL(energy_of(many("energy = sum(i < 2", " + 1 - 1", 20000, ") v[i];")),
+	                       energy_of("energy = v[0] + v[1];"), 0);
+	CU_ASSERT_DOUBLE_EQUAL(energy_of(many("energy = sum(i) (i < 2", " + 1 - 1", 20000, ")*v[i];")),
+	                       energy_of("energy = v[0] + v[1];"), 0);
+	CU_ASSERT_DOUBLE_EQUAL(energy_of(many("const k = 2", " + 1 - 1", 20000, ";  energy = k*s;")),
+	                       energy_of("energy = 2*s;"), 0);
+	c = good(many("data d = 2*bars_and_stripes(2, 2)", " + 1 - 1", 20000, ";\n"));
+	CU_ASSERT_EQUAL(c->data.at[0]->nstep, 40001);
+}
+
+/* What cannot stand in a formula is hidden by an index of its name. */
+static void test_index_names(void)
+{
+	const struct checked *c =
+	    good("data p = bars_and_stripes(2, 2);\ndata q = p;\n"
+	         "model i {\n  visible v : binary[4];  param b : real[4] = 0;\n"
+	         "  let g[q] = b[q]^2;\n  energy = - sum(p) b[p]*v[p] - sum(i < 3) b[i] - sum(g);\n}\n"
+	         "train i {\n  v = p;\n}\n");
+	CU_ASSERT_EQUAL(c->model.at[0]->term.n, 3);
+	CU_ASSERT_EQUAL(c->block.n, 1);
+	check("data p = bars_and_stripes(2, 2);\n"
+	      "model m {\n  visible v : binary[4];\n  energy = - sum(p) v[p] - p;\n}\n");
+	holds(messages(), "data set cannot stand in a formula");
+}
+
 static void test_model(void)
 {
 	const struct checked *c =
@@ -521,6 +568,8 @@ int main(void)
 	CU_add_test(s, "model", test_model);
 	CU_add_test(s, "term spans", test_term_spans);
 	CU_add_test(s, "equal energies", test_equal_energies);
+	CU_add_test(s, "long lines", test_long_lines);
+	CU_add_test(s, "index names", test_index_names);
 	CU_add_test(s, "blocks", test_blocks);
 	CU_add_test(s, "overrides", test_overrides);
 	CU_add_test(s, "override errors", test_override_errors);

@@ -185,7 +185,7 @@ static void test_depth(void)
 	struct ast *e = expr(b.s);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(e);
 	CU_ASSERT_EQUAL(e->depth, 900);
-	static const char *const piece[] = {"(", "-", "a+", "sum(i)", "f(", "a[", "a^", "2*"};
+	static const char *const piece[] = {"(", "-", "a@", "sum(i)", "f(", "a[", "a^", "-(2*"};
 	for (size_t k = 0; k < sizeof piece / sizeof *piece; k++) {
 		buf_init(&b, cx.tmp);
 		for (int i = 0; i < 100000; i++)
@@ -404,6 +404,34 @@ static const char *formatted(const char *text)
 	return kept;
 }
 
+/* What groups from the left is one level, and nothing recurses along it. */
+static void test_long(void)
+{
+	enum { MANY = 100000 };
+	static const char *const piece[] = {" + b", " - 2*b", "*b", "/b"};
+	for (size_t k = 0; k < sizeof piece / sizeof *piece; k++) {
+		struct buf b, file_text;
+		buf_init(&b, cx.tmp);
+		buf_puts(&b, "-a");
+		for (int i = 0; i < MANY; i++)
+			buf_puts(&b, piece[k]);
+		struct ast *e = expr(b.s);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(e);
+		CU_ASSERT(e->depth <= 2);
+		CU_ASSERT_STRING_EQUAL(unparsed(e), b.s);
+		buf_init(&file_text, cx.tmp);
+		buf_printf(&file_text, "model m {\n  energy = %s;\n}\n", b.s);
+		const char *once = formatted(file_text.s);
+		CU_ASSERT_STRING_EQUAL(formatted(once), once);
+		FILE *null = fopen("/dev/null", "w");
+		ast_print(file(once), null);
+		fclose(null);
+	}
+	CU_ASSERT_EQUAL(expr("a + b - c + d")->depth, 1);
+	CU_ASSERT_EQUAL(expr("a + b*c*d - e")->depth, 2);
+	CU_ASSERT_EQUAL(expr("a - (b - (c - d))")->depth, 3);
+}
+
 static void formats(const char *text, const char *want)
 {
 	same(formatted(text), want);
@@ -439,6 +467,7 @@ int main(void)
 	CU_add_test(suite, "numbers and strings", test_values);
 	CU_add_test(suite, "spans", test_spans);
 	CU_add_test(suite, "depth", test_depth);
+	CU_add_test(suite, "long lines of operators", test_long);
 	CU_add_test(suite, "unparsing random expressions", test_unparse);
 	CU_add_test(suite, "the tree of a file", test_file);
 	CU_add_test(suite, "messages of the grammar", test_messages);
