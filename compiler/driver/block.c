@@ -175,6 +175,18 @@ static bool expand_train(struct unit *u, struct compiled *c)
 	}
 	if (!call_bind(&u->cx, call, c->objective->signature, c->objective_arg, NULL))
 		return false;
+	if (c->posterior.given && !c->objective->chains) {
+		diag(u->cx.diags, DIAG_POSTERIOR_UNUSED, block_clause(c->block, "posterior")->span,
+		     c->objective->name);
+		return false;
+	}
+	for (int i = 0; i < c->m->E.n; i++) {
+		const char *op;
+		if (ex_differentiable(c->m->E.at[i].node, &op))
+			continue;
+		diag(u->cx.diags, DIAG_NO_DERIVATIVE, c->m->E.at[i].span, op);
+		return false;
+	}
 	return read_objective_args(u, c, &args) && c->objective->expand(c->x, &args);
 }
 

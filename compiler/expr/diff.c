@@ -4,6 +4,8 @@
  * sums' normal form solves map == k. */
 #include "expr/internal.h"
 
+#include <string.h>
+
 struct diff {
 	struct arena *a;
 	const struct sym *s;
@@ -52,6 +54,23 @@ static struct node *op_derivative(struct arena *a, struct node *self, int operan
 		break;
 	}
 	BUG("derivative of operator %d", (int)self->op);
+}
+
+bool ex_differentiable(const struct node *x, const char **op)
+{
+	static const char *const missing[] = {
+#define OP(id, name, arity, flags, eval, da, db, emit) #da,
+#include "expr/op.def"
+#undef OP
+	};
+	if (x->kind == N_OP && strcmp(missing[x->op], "NONE") == 0) {
+		*op = op_name(x->op);
+		return false;
+	}
+	for (int i = 0; i < x->nkid; i++)
+		if (!ex_differentiable(x->kid[i], op))
+			return false;
+	return true;
 }
 
 static void contribute(struct diff *d, const struct node *access, struct node *adj,

@@ -173,6 +173,9 @@ struct node *ex_set_one(struct arena *a, struct node *x, const struct sym *s, co
 /* d x / d s[k]: reverse accumulation over the expression; for a batched s the row is s's batch index in x. */
 struct node *ex_diff(struct arena *a, struct node *x, const struct sym *s, const struct affine *k);
 
+/* Is every operator in x one with a known derivative?  false: *op names one that is not. */
+bool ex_differentiable(const struct node *x, const char **op);
+
 /* ---- the slow, double-precision reference evaluator ------------------------------------------------------------ */
 struct env {
 	/* value of an element: row is the value of the batch index (0 when unbatched), at the subscripts */

@@ -9,9 +9,15 @@
  * Bengio 2008) */
 #include "objective/internal.h"
 
-static void descend(struct expansion *x, struct function *f, struct node *loss)
+static bool descend(struct expansion *x, struct function *f, struct node *loss)
 {
 	struct arena *a = x->cx->prog;
+	const char *op;
+	if (!ex_differentiable(loss, &op)) {
+		diag(x->cx->diags, DIAG_NO_DERIVATIVE, loss->span.src ? loss->span : x->m->E.at[0].span,
+		     op);
+		return false;
+	}
 	const struct idx *n = x->m->batch;
 	struct node *inv_n = ex_access(a, scalar_sym(x, "inv_n"), NULL, NULL);
 	for (int i = 0; i < x->m->weight.n; i++) {
@@ -24,6 +30,7 @@ static void descend(struct expansion *x, struct function *f, struct node *loss)
 		struct node *g = ex_reduce(a, RED_SUM, &n, 1, NULL, 0, ex_diff(a, loss, w->sym, k));
 		assign(x, f, x->grad[i], NULL, at, ex_mul(a, inv_n, g));
 	}
+	return true;
 }
 
 static bool refuse_unless(struct expansion *x, enum shape shape, const char *what)
@@ -46,9 +53,7 @@ bool expand_pl(struct expansion *x, const struct objective_args *args)
 	if (!model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;
 	struct node *score = pseudo_log_likelihood(x, &F);
-	if (score)
-		descend(x, program_function(x->p, "train.final"), ex_neg(x->cx->prog, score));
-	return score != NULL;
+	return score && descend(x, program_function(x->p, "train.final"), ex_neg(x->cx->prog, score));
 }
 
 /* dF/dv[at] */
@@ -101,8 +106,7 @@ static bool expand_sum(struct expansion *x, enum shape shape, const char *what,
 		struct node *t = part(x, &F, g, at);
 		loss = ex_add(a, loss, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, t));
 	}
-	descend(x, program_function(x->p, "train.final"), loss);
-	return true;
+	return descend(x, program_function(x->p, "train.final"), loss);
 }
 
 bool expand_ratio(struct expansion *x, const struct objective_args *args)
@@ -144,8 +148,7 @@ bool expand_denoising(struct expansion *x, const struct objective_args *args)
 		              ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0,
 		                        ex_scale(a, 0.5, ex_op2(a, OP_POW, d, ex_num(a, 2)))));
 	}
-	descend(x, f, loss);
-	return true;
+	return descend(x, f, loss);
 }
 
 /* y's conditional given everything else visible: its field in the free energy. */
@@ -218,7 +221,5 @@ bool objective_error(struct expansion *x, const struct group *y)
 bool expand_conditional(struct expansion *x, const struct objective_args *args)
 {
 	struct node *loss = conditional_loss(x, args->target);
-	if (loss)
-		descend(x, program_function(x->p, "train.final"), loss);
-	return loss != NULL;
+	return loss && descend(x, program_function(x->p, "train.final"), loss);
 }
