@@ -154,7 +154,13 @@ bool model_conditional(struct cx *cx, const struct model *m, const energy *E, co
 		return false;
 	if (!out->coupled)
 		return true;
-	diag(cx->diags, DIAG_COUPLED, E->at[coupling_term(m, E, out)].span, g->name);
+	const struct term *t = &E->at[coupling_term(m, E, out)];
+	int degree = ex_degree(t->node, g->sym);
+	if (g->family->shape == SHAPE_GAUSS && (degree < 0 || degree > 2)) {
+		diag(cx->diags, DIAG_QUADRATIC, t->span, g->name);
+		return false;
+	}
+	diag(cx->diags, DIAG_COUPLED, t->span, g->name);
 	diag(cx->diags, DIAG_COUPLED_NOTE, g->span, g->name, g->name);
 	return false;
 }
@@ -211,13 +217,13 @@ static const struct term *joins_same_role(const struct model *m, const struct gr
 	return NULL;
 }
 
-bool model_joined(const struct model *m, const struct group *g)
+bool model_joined(const struct model *m, const struct group *g, const bool *which)
 {
 	struct conditional c;
 	derive(m, &m->E, g, &c);
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *x = m->group.at[i];
-		if (x != g && x->role == g->role &&
+		if (x != g && which[i] &&
 		    (ex_mentions(c.field, x->sym) || (c.precision && ex_mentions(c.precision, x->sym))))
 			return true;
 	}
@@ -387,7 +393,7 @@ static bool means_suffice(const struct model *m, const struct node *g, const boo
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *x = m->group.at[i];
 		int d = ex_degree(g, x->sym);
-		if (which[i] && d != 0 && (d != 1 || model_joined(m, x)))
+		if (which[i] && d != 0 && (d != 1 || model_joined(m, x, which)))
 			return false;
 	}
 	return true;

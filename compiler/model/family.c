@@ -138,6 +138,11 @@ static struct node *count_draw(struct arena *a, const struct conditional *c, str
 	return ex_op2(a, OP_POISSON, u, count_mean(a, c));
 }
 
+static struct node *count_base(struct arena *a, struct node *x)
+{
+	return ex_op1(a, OP_LGAMMA, ex_add(a, x, num(a, 1)));
+}
+
 /* ---- on [0, 1] ---- */
 static struct node *unit_mean(struct arena *a, const struct conditional *c)
 {
@@ -164,14 +169,16 @@ static struct node *unit_natural(struct arena *a, struct node *m, struct node *v
 }
 
 static const struct family families[] = {
-    {"binary", SHAPE_TWO, 0, 1, 0.5, binary_mean, binary_partition, binary_draw, binary_natural},
-    {"spin", SHAPE_TWO, -1, 1, 0, spin_mean, spin_partition, spin_draw, spin_natural},
-    {"categorical", SHAPE_ONEHOT, 0, 1, 1, onehot_mean, onehot_partition, NULL, log_natural},
-    {"real", SHAPE_GAUSS, -INFINITY, INFINITY, 0, gauss_mean, gauss_partition, gauss_draw,
+    {"binary", SHAPE_TWO, 0, 1, 0.5, binary_mean, binary_partition, binary_draw, NULL,
+     binary_natural},
+    {"spin", SHAPE_TWO, -1, 1, 0, spin_mean, spin_partition, spin_draw, NULL, spin_natural},
+    {"categorical", SHAPE_ONEHOT, 0, 1, 1, onehot_mean, onehot_partition, NULL, NULL, log_natural},
+    {"real", SHAPE_GAUSS, -INFINITY, INFINITY, 0, gauss_mean, gauss_partition, gauss_draw, NULL,
      gauss_natural},
-    {"unit", SHAPE_EXPONENTIAL, 0, 1, 0.5, unit_mean, unit_partition, unit_draw, unit_natural},
+    {"unit", SHAPE_EXPONENTIAL, 0, 1, 0.5, unit_mean, unit_partition, unit_draw, NULL,
+     unit_natural},
     {"count", SHAPE_EXPONENTIAL, 0, INFINITY, 1, count_mean, count_partition, count_draw,
-     log_natural},
+     count_base, log_natural},
 };
 
 const struct family *family_find(const char *domain)

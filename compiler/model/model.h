@@ -34,6 +34,8 @@ struct family {
 	struct node *(*log_partition)(struct arena *a, const struct conditional *c, double base);
 	/* a draw of an element from a uniform u or a standard normal z; one-hot: NULL, drawn by block */
 	struct node *(*draw)(struct arena *a, const struct conditional *c, struct node *u, struct node *z);
+	/* the energy of the base measure at x; NULL: 0 */
+	struct node *(*base)(struct arena *a, struct node *x);
 	/* the f (and precision *p) of the energy -f*x + p*x^2/2 of an independent unit with mean m, variance v */
 	struct node *(*natural)(struct arena *a, struct node *m, struct node *v, struct node **p);
 };
@@ -106,8 +108,8 @@ bool model_eliminate(const struct model *m, const energy *E, const bool *which, 
 const bool *model_role(const struct model *m, enum group_role role); /* the groups of a role */
 /* E with the groups summed out; false: refused, naming the term (cx NULL: without a word). */
 bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, const bool *which, energy *out);
-/* Does the group's conditional depend on another group of its role? */
-bool model_joined(const struct model *m, const struct group *g);
+/* Does the group's conditional depend on another of the groups `which`? */
+bool model_joined(const struct model *m, const struct group *g, const bool *which);
 /* One group summed out; false, and out untouched, where that has no closed form. */
 bool model_sum_out_group(const struct model *m, const energy *E, const struct group *g, energy *out);
 /* E with every hidden group summed out. */

@@ -17,7 +17,7 @@ static bool hidden_means(struct expansion *x, struct function *f, const struct w
 {
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role == GROUP_HIDDEN && !model_joined(x->m, g) &&
+		if (g->role == GROUP_HIDDEN && !model_joined(x->m, g, model_role(x->m, GROUP_HIDDEN)) &&
 		    !mean_group(x, f, &x->m->E, g, w, mean->state[i]))
 			return false;
 	}

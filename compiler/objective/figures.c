@@ -2,13 +2,30 @@
  * the sums over all states that make log Z and the exact likelihood's gradient. */
 #include "objective/internal.h"
 
+/* The energy of the visible groups' base measures at the examples: sum of log n! for counts. */
+struct node *base_measure(struct expansion *x)
+{
+	struct arena *a = x->cx->prog;
+	struct node *sum = ex_num(a, 0);
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		const struct idx *at[MAX_RANK];
+		if (g->role != GROUP_VISIBLE || g->family->base == NULL)
+			continue;
+		fresh_axes(a, g->sym, at);
+		struct node *b = g->family->base(a, ex_at(a, g->sym, x->m->batch, at));
+		sum = ex_add(a, sum, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, b));
+	}
+	return sum;
+}
+
 bool objective_free_energy(struct expansion *x)
 {
 	energy F;
 	if (!model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;
 	struct function *f = program_function(x->p, "free_energy");
-	struct node *e = energy_node(x->cx->prog, &F);
+	struct node *e = ex_add(x->cx->prog, energy_node(x->cx->prog, &F), base_measure(x));
 	assign(x, f, out_sym(x, "free_energy", POP_DATA), x->m->batch, NULL, e);
 	return true;
 }
@@ -29,7 +46,8 @@ bool objective_reconstruction(struct expansion *x)
 		bool *others = NEW_ARRAY(a, bool, x->m->group.n);
 		for (int k = 0; k < x->m->group.n; k++)
 			others[k] = k != i && x->m->group.at[k]->role == GROUP_HIDDEN;
-		if (model_joined(x->m, g) && !model_sum_out(x->cx, x->m, &x->m->E, others, &E))
+		if (model_joined(x->m, g, model_role(x->m, GROUP_HIDDEN)) &&
+		    !model_sum_out(x->cx, x->m, &x->m->E, others, &E))
 			return false;
 		if (!mean_group(x, f, &E, g, &data, up.state[i]))
 			return false;
@@ -39,7 +57,7 @@ bool objective_reconstruction(struct expansion *x)
 		struct conditional c;
 		if (g->role != GROUP_VISIBLE)
 			continue;
-		if (!model_conditional(x->cx, x->m, &x->m->E, g, &c))
+		if (!model_element(x->cx, x->m, &x->m->E, g, &c))
 			return false;
 		struct node *v = ex_at(a, g->sym, x->m->batch, c.at);
 		struct node *d = ex_op2(a, OP_POW, ex_sub(a, v, at_walkers(x, c.mean, &up)), ex_num(a, 2));
@@ -179,7 +197,7 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
 		state[i] = w.state[i];
-		if (!st.rest[i] || model_joined(x->m, g))
+		if (!st.rest[i] || model_joined(x->m, g, st.rest))
 			continue;
 		state[i] = mean_sym(x, g, "states.mean", POP_STATES);
 		if (!mean_group(x, f, &x->m->E, g, &w, state[i]))

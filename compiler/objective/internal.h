@@ -43,6 +43,7 @@ bool draw_independent(struct expansion *x, struct function *f, const struct walk
 /* A group's real-valued means: symbols "GROUP.suffix"; other roles keep w's states. */
 struct walkers walkers_means(struct expansion *x, const char *suffix, const struct walkers *w, enum group_role role);
 
+struct node *base_measure(struct expansion *x);
 /* Mean field on the hidden groups' means in q. */
 bool meanfield_allowed(struct expansion *x);
 void meanfield_start(struct expansion *x, struct function *f, const struct walkers *q);

@@ -107,6 +107,6 @@ bool objective_bound(struct expansion *x, double damping)
 		return false;
 	struct function *f = program_function(x->p, "bound");
 	assign(x, f, out_sym(x, "bound", POP_DATA), q.batch, NULL,
-	       ex_neg(x->cx->prog, meanfield_bound(x, &q)));
+	       ex_sub(x->cx->prog, base_measure(x), meanfield_bound(x, &q)));
 	return true;
 }

@@ -37,6 +37,11 @@ for file in bars.safetensors bars.samples.safetensors samples.png curve.svg metr
 done
 echo "bars and stripes by nll(), 300 updates: $got nats a pattern"
 
+# ---- groups of both roles summed out: the likelihood's summit over b, -2.188019 by quadrature ------------------
+run joined joined.dgm
+got=$(value "$tmp/joined" log-likelihood)
+between "$got" -2.18804 -2.18800 || fail "joined.dgm by nll(): $got is not -2.18802"
+
 # ---- stochastic maximum likelihood --------------------------------------------------------------------------
 run sml $models/bars_sml.dgm
 got=$(value "$tmp/sml" log-likelihood)

@@ -178,6 +178,18 @@ static void test_gauss(void)
 	            "0.5*(v[i] - sum(k) A[i,k]*p[k])^2; }");
 }
 
+/* An axis of size 1 is no reason to take a unit for two. */
+static void test_single(void)
+{
+	check_model("model one(D = 2, N = 1) { visible v : real[D]; hidden s : real[N]; hidden h : "
+	            "binary[N]; param Q : "
+	            "real[N,D] = 0; param b : real[N] = 0; energy = 0.5*v@v + 0.5*sum(j) s[j]^2 - "
+	            "0.5*s@Q@v - b@h; }");
+	check_model("model label(q = 3, H = 2) { visible y : categorical[1,q]; hidden h : binary[H]; "
+	            "param U : real[q,H] = 0; "
+	            "energy = - sum(a, j) y[0,a]*U[a,j]*h[j]; }");
+}
+
 static void test_onehot(void)
 {
 	check_model("model potts(L = 2, q = 3, H = 2) { visible v : categorical[L,q]; hidden h : "
@@ -206,6 +218,7 @@ int main(void)
 	CU_initialize_registry();
 	CU_pSuite s = CU_add_suite("families", NULL, NULL);
 	CU_add_test(s, "Gaussian units", test_gauss);
+	CU_add_test(s, "axes of size 1", test_single);
 	CU_add_test(s, "one-hot units", test_onehot);
 	CU_add_test(s, "counts, and units on [0, 1]", test_exponential);
 	CU_basic_set_mode(CU_BRM_VERBOSE);

@@ -153,7 +153,8 @@ static void means(struct oracle *o)
 		char name[256];
 		bool up = x->role == GROUP_HIDDEN;
 		snprintf(name, sizeof name, "%s.%s", x->name, up ? "mean" : "sample.mean");
-		if (x->role == GROUP_GIVEN || (!up && o->given) || (up && model_joined(o->m, x)))
+		if (x->role == GROUP_GIVEN || (!up && o->given) ||
+		    (up && model_joined(o->m, x, model_role(o->m, GROUP_HIDDEN))))
 			continue;
 		for (int r = 0; r < ROWS; r++)
 			for (int i = 0, n = o->first[g]; i < o->count[g]; i++, n++)
