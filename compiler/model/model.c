@@ -163,7 +163,7 @@ void model_print(struct cx *cx, const struct model *m, FILE *out)
 				fprintf(out, "    precision of %s: %s\n", c.group->name, ex_text(a, c.precision));
 		}
 	}
-	if (!model_free_energy(cx, m, &m->E, &F))
-		return;
-	fprintf(out, "  free energy %s\n", ex_text(a, energy_node(a, &F)));
+	bool closed = model_sum_out(NULL, m, &m->E, model_role(m, GROUP_HIDDEN), &F);
+	fprintf(out, "  free energy %s\n",
+	        closed ? ex_text(a, energy_node(a, &F)) : "in no closed form");
 }
