@@ -42,6 +42,27 @@ run joined joined.dgm
 got=$(value "$tmp/joined" log-likelihood)
 between "$got" -2.18804 -2.18800 || fail "joined.dgm by nll(): $got is not -2.18802"
 
+# ---- a second training goes on from the first; counts have their base measure; biases do not decay ------------
+run twice twice.dgm
+set -- $(value "$tmp/twice" log-likelihood)
+[ -n "$1" ] && [ "$1" = "$2" ] || fail "twice.dgm: $1 after the first training, $2 after one that changes nothing"
+run counts counts.dgm
+got=$(value "$tmp/counts" log-likelihood)
+between "$got" -2.52 -2.49 || fail "counts.dgm: log p(5) is $got, not -2.506"
+run plain decay.dgm
+run decayed decay.dgm --set 'optimizer=sgd(rate = 0.1, momentum = 0, decay = 1)'
+cmp -s "$tmp/plain/decay.safetensors" "$tmp/decayed/decay.safetensors" || {
+	# metadata may differ; parameters may not
+	for folder in plain decayed; do tail -c 16 "$tmp/$folder/decay.safetensors" >"$tmp/$folder.b"; done
+	cmp -s "$tmp/plain.b" "$tmp/decayed.b" || fail "decay.dgm: a bias decayed"
+}
+
+# ---- a checkpoint of other statistics is not resumed -------------------------------------------------------
+run stats bits.dgm --set 'objective=sml(k=1,chains=20)' --set epochs=2
+"$dgm" run bits.dgm --quiet --out "$tmp/stats" --resume --set epochs=2 \
+	--set 'objective=sml(k=1,chains=20,statistics=samples)' >"$tmp/stats.log" 2>&1
+[ $? -eq 3 ] || { fail "resumed with other statistics:" && cat "$tmp/stats.log"; }
+
 # ---- stochastic maximum likelihood --------------------------------------------------------------------------
 run sml $models/bars_sml.dgm
 got=$(value "$tmp/sml" log-likelihood)
