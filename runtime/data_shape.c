@@ -321,3 +321,43 @@ int dgm_step_onehot(struct dgm_data_work *w, const struct dgm_step *s)
 	CHANGED(" |> onehot(%" PRId64 ")", q);
 	return DGM_OK;
 }
+
+int dgm_step_rest(struct dgm_data_work *w, const struct dgm_step *s)
+{
+	struct dgm_data *d = &w->d;
+	int64_t q = s->more[0], last = d->rank ? d->dim[d->rank - 1] : 1;
+	if (q < 1 || last % q || d->rank == 0 || d->rank == DGM_MAX_RANK)
+		return dgm_fail(DGM_ESHAPE,
+		                "%s: rest(%" PRId64 ") needs a last axis of a multiple of %" PRId64
+		                " values, this one has %" PRId64,
+		                w->name, q, q, last);
+	float lo, hi;
+	int64_t units = d->n * d->items / q;
+	uint8_t *v = malloc((size_t)(units * (q + 1)));
+	if (!v)
+		return dgm_data_no_memory(w);
+	int64_t ones = 0, at = 0;
+	bool binary = dgm_data_scan(w, &lo, &hi) == DGM_DATA_BINARY;
+	for (; binary && at < units && ones <= 1; at++) {
+		ones = 0;
+		for (int64_t k = 0; k < q; k++) {
+			int64_t from = at * q + k;
+			v[at * (q + 1) + k] = d->u8 ? d->u8[from] * w->scale == 1 : d->f32[from] == 1;
+			ones += v[at * (q + 1) + k];
+		}
+		v[at * (q + 1) + q] = ones == 0;
+	}
+	if (!binary || ones > 1) {
+		free(v);
+		return dgm_fail(DGM_EDOMAIN,
+		                "%s: rest(%" PRId64 ") needs values 0 and 1, at most one 1 among %" PRId64
+		                " in a row",
+		                w->name, q, q);
+	}
+	dgm_data_set_bytes(w, v);
+	d->items = units / d->n * (q + 1);
+	d->dim[d->rank - 1] /= q;
+	d->dim[d->rank++] = q + 1;
+	CHANGED(" |> rest(%" PRId64 ")", q);
+	return DGM_OK;
+}

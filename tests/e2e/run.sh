@@ -1,7 +1,7 @@
 #!/bin/sh
 # From a file to trained parameters: exact and stochastic training of small models within stated bounds,
-# the same bits at any number of threads and after a kill and --resume, and a short run on Fashion-MNIST
-# where the data set is installed.  Call: run.sh DGM.
+# the same bits at any number of threads and after a kill and --resume, a short run on Fashion-MNIST, and one
+# of each model of the gallery, where the data are.  Call: run.sh DGM.
 dgm=$1
 [ -x "$dgm" ] || { echo "usage: run.sh DGM"; exit 2; }
 cd "$(dirname "$0")" || exit 2
@@ -176,5 +176,28 @@ if [ -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ]; then
 else
 	echo "dataset-fashion-mnist is not installed: no run on it"
 fi
+# ---- the models of the gallery, a line of the table each ---------------------------------------------------------
+for file in $models/*.dgm; do
+	name=$(basename "$file" .dgm)
+	grep -q "^$name " models || fail "$file is not in tests/e2e/models"
+done
+while read -r name figure sign bound overrides; do
+	case $name in '#'*) continue ;; esac
+	for rate in '' 1e-12; do # as it is trained, then as it begins
+		set --
+		for word in $overrides ${rate:+epochs=1 optimizer=sgd(rate=$rate)}; do set -- "$@" --set "$word"; done
+		"$dgm" run "$models/$name.dgm" --quiet --out "$tmp/$name" "$@" >"$tmp/log" 2>&1 || {
+			grep -q 'no such file' "$tmp/log" && echo "$name: its data are not here: not trained" ||
+				{ fail "$name failed:" && cat "$tmp/log"; }
+			continue 2
+		}
+		got=$(value "$tmp/$name" "$figure")
+		awk -v x="$got" -v b="$bound" -v s="$sign" -v first="$rate" 'BEGIN {
+			exit x == "" || (s == ">" ? x > b : x < b) == (first != "") }' ||
+			fail "$name: its ${figure%.*} is $got ${rate:+before it is trained}, for a bound of $sign $bound"
+		echo "$name${rate:+, untrained}: $got"
+	done
+done <models
+
 echo "$failed failures"
 [ "$failed" -eq 0 ]

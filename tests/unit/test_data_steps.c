@@ -34,6 +34,27 @@ static void test_onehot(void)
 	dgm_data_free(d);
 }
 
+static void test_rest(void)
+{
+	put("dummies.csv", TEXT("0,1,0,0\n1,0,0,1\n"));
+	struct dgm_data_spec s = spec_of("csv", "dummies.csv");
+	add(&s, (struct dgm_step){.kind = DGM_STEP_REST, .more = {2}});
+	struct dgm_data *d = load(&s);
+	CU_ASSERT(d->n == 2 && d->rank == 2 && d->dim[0] == 2 && d->dim[1] == 3 && d->items == 6);
+	CU_ASSERT(d->domain == DGM_DATA_BINARY && memcmp(d->u8, "\0\1\0\0\0\1\1\0\0\0\1", 12) == 0);
+	CU_ASSERT_STRING_EQUAL(d->key, "fixed |> rest(2)");
+	dgm_data_free(d);
+	s.step[0].more[0] = 3;
+	refused(&s, DGM_ESHAPE, "rest(3) needs a last axis of a multiple of 3 values, this one has 4");
+	s.step[0].more[0] = 0;
+	refused(&s, DGM_ESHAPE, "rest(0) needs a last axis");
+	put("dummies.csv", TEXT("0,1,1,1\n"));
+	s.step[0].more[0] = 2;
+	refused(&s, DGM_EDOMAIN, "rest(2) needs values 0 and 1, at most one 1 among 2");
+	put("dummies.csv", TEXT("0,1,2,0\n"));
+	refused(&s, DGM_EDOMAIN, "rest(2) needs values 0 and 1");
+}
+
 /* Examples of `items` correlated values. */
 static void put_table(const char *name, int n, int items, uint64_t seed)
 {
@@ -282,6 +303,7 @@ int main(void)
 		return 1;
 	CU_pSuite suite = CU_add_suite("steps", NULL, remove_folder);
 	CU_add_test(suite, "one-hot", test_onehot);
+	CU_add_test(suite, "the value left out", test_rest);
 	CU_add_test(suite, "whiten", test_whiten);
 	CU_add_test(suite, "like", test_like);
 	CU_add_test(suite, "center, log1p, transpose", test_each);
