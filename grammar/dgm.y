@@ -197,6 +197,7 @@ word: NAME
 /* ---- expressions ------------------------------------------------------------------------------- */
 args: %empty                           { $$ = NULL; }
 	| args1
+	| args1 GIVEN exprs                { $$ = args_push(p, NULL, NULL, node_given(p, $1, $3, @$)); }
 	;
 
 args1: expr                            { $$ = args_push(p, NULL, NULL, $1); }

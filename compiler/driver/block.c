@@ -116,17 +116,26 @@ static bool read_posterior(struct unit *u, const struct block_def *b, struct pos
 	return true;
 }
 
-const struct value *objective_value(const struct compiled *c, const char *name)
+/* ---- objectives ---- */
+static const struct value *goal_value(const struct goal *g, const char *name)
 {
-	const char *p = c->objective->signature;
+	const char *p = g->objective->signature;
 	size_t n = strlen(name);
 	for (int i = 0; *p; i++) {
 		if (strncmp(p, name, n) == 0 && p[n] == ':')
-			return &c->objective_arg[i];
+			return &g->arg[i];
 		p += strcspn(p, " ");
 		p += strspn(p, " ");
 	}
 	return NULL;
+}
+
+const struct value *objective_value(const struct compiled *c, const char *name)
+{
+	const struct value *v = NULL;
+	for (int i = 0; i < c->goal.n && v == NULL; i++)
+		v = goal_value(&c->goal.at[i], name);
+	return v;
 }
 
 static const struct group *target_group(struct unit *u, const struct model *m,
@@ -139,11 +148,48 @@ static const struct group *target_group(struct unit *u, const struct model *m,
 	return NULL;
 }
 
-static bool read_objective_args(struct unit *u, const struct compiled *c,
-                                struct objective_args *out)
+/* Marks the group that v names; conditions may be given variables. */
+static bool mark(struct unit *u, const struct model *m, const struct value *v, bool condition,
+                 bool *to, const bool *other)
 {
-	const struct value *statistics = objective_value(c, "statistics"),
-	                   *sigma = objective_value(c, "sigma"), *target = objective_value(c, "target");
+	int i = 0;
+	while (i < m->group.n && strcmp(m->group.at[i]->name, v->name) != 0)
+		i++;
+	enum group_role role = i < m->group.n ? m->group.at[i]->role : GROUP_HIDDEN;
+	if (role == GROUP_HIDDEN || (role == GROUP_GIVEN && !condition)) {
+		diag(u->cx.diags, condition ? DIAG_CONDITION : DIAG_TARGET, v->span, v->name);
+		return false;
+	}
+	if (to[i] || (other && other[i])) {
+		diag(u->cx.diags, DIAG_BOTH_SIDES, v->span, v->name);
+		return false;
+	}
+	to[i] = true;
+	return true;
+}
+
+/* y, z given v, w */
+static bool read_subject(struct unit *u, const struct model *m, const struct call *call,
+                         struct objective_args *out)
+{
+	bool *of = NEW_ARRAY(u->cx.prog, bool, m->group.n), ok = true;
+	bool *given = NEW_ARRAY(u->cx.prog, bool, m->group.n);
+	const struct value *v = call->arg;
+	bool both = call->narg == 1 && v->kind == VAL_GIVEN;
+	const struct call *what = both ? v->call : call;
+	for (int i = 0; i < what->narg; i++)
+		ok = mark(u, m, &what->arg[i], false, of, NULL) && ok;
+	for (int i = 0; both && i < v->given->narg; i++)
+		ok = mark(u, m, &v->given->arg[i], true, given, of) && ok;
+	out->of = what->narg ? of : NULL;
+	out->given = given;
+	return ok;
+}
+
+static bool read_objective_args(struct unit *u, const struct compiled *c, const struct goal *g,
+                                const struct call *call, struct objective_args *out)
+{
+	const struct value *statistics = goal_value(g, "statistics"), *sigma = goal_value(g, "sigma");
 	if (statistics) {
 		out->samples = strcmp(statistics->name, "samples") == 0;
 		if (!out->samples && strcmp(statistics->name, "means") != 0) {
@@ -152,32 +198,50 @@ static bool read_objective_args(struct unit *u, const struct compiled *c,
 		}
 	}
 	out->sigma = sigma ? sigma->num : 0;
-	out->target = target ? target_group(u, c->m, target) : NULL;
-	return target == NULL || out->target != NULL;
+	return goal_value(g, "of") == NULL || read_subject(u, c->m, call, out);
 }
 
-static bool expand_train(struct unit *u, struct compiled *c)
+/* One term of the sum: its functions and its part of the gradients. */
+static bool expand_goal(struct unit *u, struct compiled *c, const struct value *term)
 {
-	const struct clause *obj = block_clause(c->block, "objective");
-	struct objective_args args = {.meanfield = c->posterior.given, .damping = c->posterior.damping};
-	if (obj == NULL) {
-		diag(u->cx.diags, DIAG_NO_OBJECTIVE, c->block->span);
-		return false;
-	}
-	const struct call *call = obj->arg[0].call;
-	c->objective = objective_find(call->name);
-	if (c->objective == NULL) {
+	struct goal g = {.scale = term->num};
+	struct objective_args args = {.damping = c->posterior.damping};
+	const struct call *call = term->call;
+	g.objective = objective_find(call->name);
+	if (g.objective == NULL) {
 		int n;
 		const char *const *names = objective_names(&n);
 		diag(u->cx.diags, DIAG_OBJECTIVE_UNKNOWN, call->name_span, call->name);
 		suggest(u, call->name_span, nearest_word(call->name, names, n));
 		return false;
 	}
-	if (!call_bind(&u->cx, call, c->objective->signature, c->objective_arg, NULL))
+	g.arg = NEW_ARRAY(u->cx.prog, struct value, call->narg + 8);
+	if (!call_bind(&u->cx, call, g.objective->signature, g.arg, NULL))
 		return false;
-	if (c->posterior.given && !c->objective->chains) {
-		diag(u->cx.diags, DIAG_POSTERIOR_UNUSED, block_clause(c->block, "posterior")->span,
-		     c->objective->name);
+	args.meanfield = c->posterior.given && g.objective->chains;
+	const char *clash = NULL;
+	if (goal_value(&g, "k") && objective_value(c, "k"))
+		clash = "draws chains";
+	vec_push(u->cx.prog, &c->goal, g);
+	bool before = c->x->exact;
+	c->x->exact = false;
+	if (!clash && !(read_objective_args(u, c, &g, call, &args) &&
+	                objective_add(c->x, g.objective, &args, g.scale)))
+		return false;
+	if (before && c->x->exact)
+		clash = "sums over all states";
+	c->x->exact = before || c->x->exact;
+	if (clash)
+		diag(u->cx.diags, DIAG_OBJECTIVES, term->span, g.objective->name, clash);
+	return clash == NULL;
+}
+
+static bool expand_train(struct unit *u, struct compiled *c)
+{
+	const struct clause *obj = block_clause(c->block, "objective");
+	bool chains = false;
+	if (obj == NULL) {
+		diag(u->cx.diags, DIAG_NO_OBJECTIVE, c->block->span);
 		return false;
 	}
 	for (int i = 0; i < c->m->E.n; i++) {
@@ -187,7 +251,20 @@ static bool expand_train(struct unit *u, struct compiled *c)
 		diag(u->cx.diags, DIAG_NO_DERIVATIVE, c->m->E.at[i].span, op);
 		return false;
 	}
-	return read_objective_args(u, c, &args) && c->objective->expand(c->x, &args);
+	const struct value *sum = &obj->arg[0];
+	for (int i = 0; i < sum->nterm; i++) {
+		const struct objective *o = objective_find(sum->term[i].call->name);
+		chains = chains || o == NULL || o->chains;
+	}
+	if (c->posterior.given && !chains) {
+		diag(u->cx.diags, DIAG_POSTERIOR_UNUSED, block_clause(c->block, "posterior")->span,
+		     sum->term[0].call->name);
+		return false;
+	}
+	for (int i = 0; i < sum->nterm; i++)
+		if (!expand_goal(u, c, &sum->term[i]))
+			return false;
+	return true;
 }
 
 /* The free energy of the data, or the bound on it where a posterior is asked for. */

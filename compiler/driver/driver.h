@@ -66,18 +66,22 @@ struct posterior { /* posterior meanfield(iterations, tolerance, damping) */
 	int64_t iterations;
 	double tolerance, damping;
 };
+struct goal { /* a term of a train block's objective */
+	const struct objective *objective;
+	double scale;
+	struct value *arg; /* bound to its signature */
+};
 struct compiled {
 	const struct block_def *block;
 	struct posterior posterior;
 	struct model *m;
-	const struct objective *objective; /* train */
-	struct value objective_arg[8];     /* bound to its signature */
+	VEC(struct goal) goal; /* their sum is minimised */
 	struct expansion *x;
 	struct plan *plan;
 	struct jit *jit;
 	const struct dgm_module *mod;
 };
-/* The argument of the objective by its name in the signature; NULL: it has none. */
+/* The argument of the first objective that has one of this name; NULL: none has. */
 const struct value *objective_value(const struct compiled *c, const char *name);
 /* What the block's clauses ask for, as a program; then its plan; then code. false: diagnostics. */
 bool block_expand(struct unit *u, const struct block_def *b, struct compiled *out);

@@ -236,7 +236,13 @@ static void explain_train(struct writer *w, struct compiled *c)
 	const char *mark = w->latex ? "%" : " ";
 	const struct clause *batch = block_clause(c->block, "batch");
 	double rows = batch ? batch->arg[0].num : 100;
-	printf("%s training of %s: %s\n", mark, c->m->name, c->objective->what);
+	for (int i = 0; i < c->goal.n; i++) {
+		const struct goal *g = &c->goal.at[i];
+		printf("%s %s %s: ", mark, i ? "  and for" : "training of", c->m->name);
+		if (g->scale != 1)
+			printf("%g times ", g->scale);
+		printf("%s\n", g->objective->what);
+	}
 	block_plan(w->u, c);
 	double update =
 	    product_flops(c->plan, "train.first", rows) + product_flops(c->plan, "train.final", rows);

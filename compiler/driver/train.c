@@ -301,6 +301,18 @@ static void value_text(struct buf *b, const struct value *v)
 		}
 		buf_putc(b, ')');
 		break;
+	case VAL_SUM:
+		for (int i = 0; i < v->nterm; i++) {
+			buf_printf(b, "%s%.17g*", i ? " + " : "", v->term[i].num);
+			value_text(b, &v->term[i]);
+		}
+		break;
+	case VAL_GIVEN:
+		for (int i = 0; i < v->call->narg; i++)
+			buf_printf(b, "%s%s", i ? ", " : "", v->call->arg[i].name);
+		for (int i = 0; i < v->given->narg; i++)
+			buf_printf(b, "%s%s", i ? ", " : " given ", v->given->arg[i].name);
+		break;
 	}
 }
 
@@ -406,9 +418,9 @@ int job_train(struct session *s, const struct block_def *b)
 	const struct value *chains = objective_value(c, "chains"), *k = objective_value(c, "k");
 	t.chains = chains ? (int64_t)chains->num : t.batch;
 	t.k = k ? ramp(k) : (struct dgm_ramp){1, 1, false};
-	if (c->objective->chains)
+	if (chains)
 		t.chain_pop = POP_CHAINS;
-	if (c->objective->exact)
+	if (c->x->exact)
 		t.exact = job_enumeration(s, c);
 	t.init = fn(c, "init");
 	t.prepare = fn(c, "prepare");
@@ -426,7 +438,7 @@ int job_train(struct session *s, const struct block_def *b)
 	int64_t capacity[DGM_MAX_POP] = {
 	    [POP_DATA] = t.batch > EVAL_ROWS || t.nmonitor == 0 ? t.batch : EVAL_ROWS,
 	    [POP_CHAINS] = t.chains,
-	    [POP_STATES] = c->objective->exact ? STATE_ROWS : 1,
+	    [POP_STATES] = c->x->exact ? STATE_ROWS : 1,
 	    [POP_AIS] = 1,
 	    [POP_SAMPLES] = 1};
 	unit_time(u);

@@ -6,6 +6,8 @@
  * of itself its own row. */
 #include "expr/program.h"
 
+#include <string.h>
+
 struct program *program_new(struct arena *a, const char *model)
 {
 	struct program *p = NEW(a, struct program);
@@ -47,6 +49,9 @@ const struct tensor *program_find(const struct program *p, const struct sym *s)
 
 struct function *program_function(struct program *p, const char *name)
 {
+	for (int i = 0; i < p->function.n; i++)
+		if (strcmp(p->function.at[i]->name, name) == 0)
+			return p->function.at[i];
 	struct function *f = NEW(p->a, struct function);
 	f->name = name;
 	vec_push(p->a, &p->function, f);

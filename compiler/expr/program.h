@@ -49,7 +49,7 @@ int program_pop(struct program *p, const char *name); /* adds a population */
 /* Adds a symbol of the program (once); for a batched one, in population pop. */
 void program_tensor(struct program *p, const struct sym *s, enum space space, int pop, const struct sym *param);
 const struct tensor *program_find(const struct program *p, const struct sym *s); /* NULL: none */
-struct function *program_function(struct program *p, const char *name);
+struct function *program_function(struct program *p, const char *name); /* new where there is none of the name */
 void program_stmt(struct program *p, struct function *f, struct stmt s);
 int program_stream(struct program *p); /* a fresh stream number for a draw */
 void program_print(const struct program *p, FILE *out); /* dgm emit --stage=expr */

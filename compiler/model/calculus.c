@@ -203,14 +203,14 @@ bool model_sum_out_group(const struct model *m, const energy *E, const struct gr
 	return true;
 }
 
-/* The term that joins g to another group of its role, NULL: none. */
-static const struct term *joins_same_role(const struct model *m, const struct group *g,
-                                          const struct group **other)
+/* The term that joins g to another of the groups `which`, NULL: none. */
+static const struct term *joins_another(const struct model *m, const struct group *g,
+                                        const bool *which, const struct group **other)
 {
 	for (int i = 0; i < m->E.n; i++)
 		for (int k = 0; k < m->group.n; k++) {
 			*other = m->group.at[k];
-			if (*other != g && (*other)->role == g->role && ex_mentions(m->E.at[i].node, g->sym) &&
+			if (*other != g && which[k] && ex_mentions(m->E.at[i].node, g->sym) &&
 			    ex_mentions(m->E.at[i].node, (*other)->sym))
 				return &m->E.at[i];
 		}
@@ -288,7 +288,7 @@ bool model_sum_out(struct cx *cx, const struct model *m, const energy *E, const 
 			return false;
 		if (c.coupled)
 			return model_conditional(cx, m, E, g, &c);
-		const struct term *t = joins_same_role(m, g, &other);
+		const struct term *t = joins_another(m, g, which, &other);
 		if (t == NULL)
 			continue;
 		diag(cx->diags, DIAG_NO_FREE_ENERGY, t->span, g->name, other->name);

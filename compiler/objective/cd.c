@@ -51,7 +51,7 @@ static void gradients(struct expansion *x, struct function *f, const energy *F,
 		struct node *g = statistic(x, F, wt, at, pos, model_role(x->m, GROUP_HIDDEN), inv_n);
 		if (neg)
 			g = ex_sub(a, g, statistic(x, F, wt, at, neg, model_role(x->m, GROUP_HIDDEN), inv_m));
-		assign(x, f, x->grad[i], NULL, at, g);
+		set_gradient(x, f, i, at, g);
 	}
 }
 
@@ -179,10 +179,9 @@ bool expand_sml(struct expansion *x, const struct objective_args *args)
 	return args->meanfield ? expand_meanfield(x, args) : expand_chains(x, args, true);
 }
 
-/* The exact likelihood: final gives the data's half of the gradient, enum.grad the model's. */
-bool expand_nll(struct expansion *x, const struct objective_args *args)
+/* final gives the data's half of the gradient, enum.grad the model's. */
+bool exact_likelihood(struct expansion *x)
 {
-	(void)args;
 	energy F;
 	if (!without_given(x, "nll") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;

@@ -12,6 +12,7 @@ struct expansion *expansion_new(struct cx *cx, struct model *m)
 	struct expansion *x = NEW(a, struct expansion);
 	x->cx = cx;
 	x->m = m;
+	x->scale = 1;
 	x->p = program_new(a, m->name);
 	for (int i = 0; i < POP_COUNT; i++)
 		program_pop(x->p, pop_names[i]);
@@ -53,6 +54,16 @@ void assign(struct expansion *x, struct function *f, const struct sym *dst, cons
 	program_stmt(x->p, f, s);
 }
 
+void set_gradient(struct expansion *x, struct function *f, int i, const struct idx *const *at,
+                  struct node *g)
+{
+	struct stmt s = {
+	    .dst = x->grad[i], .accumulate = x->begun, .rhs = ex_scale(x->cx->prog, x->scale, g)};
+	for (int r = 0; r < x->grad[i]->rank; r++)
+		s.at[r] = at[r];
+	program_stmt(x->p, f, s);
+}
+
 bool without_given(struct expansion *x, const char *what)
 {
 	for (int i = 0; i < x->m->group.n; i++)
@@ -74,12 +85,23 @@ static struct walkers walkers_empty(struct expansion *x, int pop)
 	return w;
 }
 
+static const struct sym *find_tensor(const struct program *p, const char *name)
+{
+	for (int i = 0; i < p->tensor.n; i++)
+		if (strcmp(p->tensor.at[i].sym->name, name) == 0)
+			return p->tensor.at[i].sym;
+	return NULL;
+}
+
 static const struct sym *state_sym(struct expansion *x, const struct group *g, const char *suffix,
                                    int pop, enum values values)
 {
 	struct arena *a = x->cx->prog;
-	const struct sym *s = sym_new(a, arena_printf(a, "%s.%s", g->name, suffix), SYM_VAR, values,
-	                              true, g->sym->rank, g->sym->dim, g->span);
+	const char *name = arena_printf(a, "%s.%s", g->name, suffix), *own = name;
+	for (int n = 2; find_tensor(x->p, own); n++) /* another objective has such states too */
+		own = arena_printf(a, "%s%d", name, n);
+	const struct sym *s =
+	    sym_new(a, own, SYM_VAR, values, true, g->sym->rank, g->sym->dim, g->span);
 	program_tensor(x->p, s, SPACE_STATE, pop, NULL);
 	return s;
 }
@@ -154,14 +176,6 @@ struct node *statistic(struct expansion *x, const energy *F, const struct weight
 	return weighted == d ? ex_mul(a, scale, sum) : sum;
 }
 
-static const struct sym *find_tensor(const struct program *p, const char *name)
-{
-	for (int i = 0; i < p->tensor.n; i++)
-		if (strcmp(p->tensor.at[i].sym->name, name) == 0)
-			return p->tensor.at[i].sym;
-	return NULL;
-}
-
 const struct sym *scalar_sym(struct expansion *x, const char *name)
 {
 	const struct sym *s = find_tensor(x->p, name);
@@ -184,9 +198,17 @@ const struct sym *out_sym(struct expansion *x, const char *function, int pop)
 }
 
 /* ---- the table ---- */
+bool objective_add(struct expansion *x, const struct objective *o,
+                   const struct objective_args *args, double scale)
+{
+	x->scale = scale;
+	bool ok = o->expand(x, args);
+	x->begun = true;
+	return ok;
+}
+
 static const struct objective objectives[] = {
-#define OBJECTIVE(name, signature, chains, exact, expand, what) \
-	{name, signature, chains, exact, expand, what},
+#define OBJECTIVE(name, signature, chains, expand, what) {name, signature, chains, expand, what},
 #include "objective/objective.def"
 #undef OBJECTIVE
 };
@@ -202,7 +224,7 @@ const struct objective *objective_find(const char *name)
 const char *const *objective_names(int *n)
 {
 	static const char *const names[] = {
-#define OBJECTIVE(name, signature, chains, exact, expand, what) name,
+#define OBJECTIVE(name, signature, chains, expand, what) name,
 #include "objective/objective.def"
 #undef OBJECTIVE
 	};

@@ -190,6 +190,7 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 	       at_walkers(x, energy_node(a, &st.F), &w));
 	if (!gradient)
 		return true;
+	x->exact = true;
 	const struct sym *weight = out_sym(x, "enum.weight", POP_STATES);
 	struct walkers mean = w;
 	const struct sym **state = NEW_ARRAY(a, const struct sym *, x->m->group.n);
@@ -208,8 +209,9 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 		const struct weight *wt = x->m->weight.at[i];
 		struct stmt s = {.dst = x->grad[i], .accumulate = true};
 		fresh_axes(a, wt->sym, s.at);
-		s.rhs = ex_neg(
-		    a, statistic(x, &st.F, wt, s.at, &mean, st.rest, ex_access(a, weight, w.batch, NULL)));
+		s.rhs = ex_scale(
+		    a, -x->scale,
+		    statistic(x, &st.F, wt, s.at, &mean, st.rest, ex_access(a, weight, w.batch, NULL)));
 		program_stmt(x->p, f, s);
 	}
 	return true;

@@ -43,6 +43,13 @@ bool draw_independent(struct expansion *x, struct function *f, const struct walk
 /* A group's real-valued means: symbols "GROUP.suffix"; other roles keep w's states. */
 struct walkers walkers_means(struct expansion *x, const char *suffix, const struct walkers *w, enum group_role role);
 
+/* The gradient of weight i is g, or what it was plus g, times the objective's coefficient. */
+void set_gradient(struct expansion *x, struct function *f, int i, const struct idx *const *at, struct node *g);
+/* The gradient of the mean over the batch of a loss, a number an example; false: refused. */
+bool descend(struct expansion *x, struct function *f, struct node *loss);
+/* nll() of all visible groups, by enumeration. */
+bool exact_likelihood(struct expansion *x);
+
 struct node *base_measure(struct expansion *x);
 /* Mean field on the hidden groups' means in q. */
 bool meanfield_allowed(struct expansion *x);
@@ -61,7 +68,7 @@ struct node *flip_gap(struct expansion *x, const energy *F, const struct group *
 const struct sym *scalar_sym(struct expansion *x, const char *name);
 const struct sym *out_sym(struct expansion *x, const char *function, int pop);
 
-#define OBJECTIVE(name, signature, chains, exact, expand, what)                                    \
+#define OBJECTIVE(name, signature, chains, expand, what)                                           \
 	bool expand(struct expansion *x, const struct objective_args *args);
 #include "objective/objective.def"
 #undef OBJECTIVE

@@ -5,11 +5,10 @@
  *   ratio matching      sum_k (1 - p(v[k] | all other v))^2, two-valued units      (Hyvarinen 2007)
  *   score matching      sum_i (dF/dv[i])^2/2 - d2F/dv[i]2, real units              (Hyvarinen 2005)
  *   denoising           |dF/dv at v + s*z  +  z/s|^2 * s^2/2, z standard normal    (Vincent 2011)
- *   conditional         - log p(y | x), y one-hot or two-valued                    (Larochelle &
- * Bengio 2008) */
+ */
 #include "objective/internal.h"
 
-static bool descend(struct expansion *x, struct function *f, struct node *loss)
+bool descend(struct expansion *x, struct function *f, struct node *loss)
 {
 	struct arena *a = x->cx->prog;
 	const char *op;
@@ -28,7 +27,7 @@ static bool descend(struct expansion *x, struct function *f, struct node *loss)
 		for (int r = 0; r < w->sym->rank; r++)
 			k[r] = affine_idx(a, at[r]);
 		struct node *g = ex_reduce(a, RED_SUM, &n, 1, NULL, 0, ex_diff(a, loss, w->sym, k));
-		assign(x, f, x->grad[i], NULL, at, ex_mul(a, inv_n, g));
+		set_gradient(x, f, i, at, ex_mul(a, inv_n, g));
 	}
 	return true;
 }
@@ -149,77 +148,4 @@ bool expand_denoising(struct expansion *x, const struct objective_args *args)
 		                        ex_scale(a, 0.5, ex_op2(a, OP_POW, d, ex_num(a, 2)))));
 	}
 	return descend(x, f, loss);
-}
-
-/* y's conditional given everything else visible: its field in the free energy. */
-static bool target_field(struct expansion *x, const struct group *y, struct conditional *c)
-{
-	energy F;
-	if (y->family->shape != SHAPE_TWO && y->family->shape != SHAPE_ONEHOT) {
-		diag(x->cx->diags, DIAG_LOSS_DOMAIN, y->span, "a conditional likelihood",
-		     "binary, spin or categorical", y->name, y->domain);
-		return false;
-	}
-	return model_free_energy(x->cx, x->m, &x->m->E, &F) && model_conditional(x->cx, x->m, &F, y, c);
-}
-
-/* 1 where the element is the value taken: the one-hot's, or hi. */
-static struct node *taken(struct expansion *x, const struct group *y, const struct idx *const *at)
-{
-	struct arena *a = x->cx->prog;
-	struct node *v = ex_at(a, y->sym, x->m->batch, at);
-	return ex_scale(a, 1 / (y->family->hi - y->family->lo),
-	                ex_add(a, v, ex_num(a, -y->family->lo)));
-}
-
-static int block_axes(const struct group *y)
-{
-	return y->sym->rank - (y->family->shape == SHAPE_ONEHOT ? 1 : 0);
-}
-
-/* -log p(y | x) = log-partition of the field - field of the value taken. */
-static struct node *conditional_loss(struct expansion *x, const struct group *y)
-{
-	struct arena *a = x->cx->prog;
-	struct conditional c;
-	if (!target_field(x, y, &c))
-		return NULL;
-	struct node *score = ex_mul(
-	    a,
-	    y->family->shape == SHAPE_ONEHOT ? ex_at(a, y->sym, x->m->batch, c.at) : taken(x, y, c.at),
-	    c.field);
-	struct node *hit = ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, score);
-	struct node *norm = y->family->log_partition(a, &c, y->family->lo);
-	return ex_sub(a, ex_reduce(a, RED_SUM, c.at, block_axes(y), NULL, 0, norm), hit);
-}
-
-bool objective_error(struct expansion *x, const struct group *y)
-{
-	struct arena *a = x->cx->prog;
-	struct conditional c;
-	if (!target_field(x, y, &c))
-		return false;
-	struct node *wrong, *t = taken(x, y, c.at);
-	double blocks = 1;
-	for (int i = 0; i < block_axes(y); i++)
-		blocks *= (double)y->sym->dim[i];
-	if (y->family->shape == SHAPE_ONEHOT) { /* some other value has a larger field */
-		const struct idx *last = c.at[y->sym->rank - 1], *q = idx_new(a, last->name, last->size);
-		struct node *best =
-		    ex_reduce(a, RED_MAX, &q, 1, NULL, 0, ex_subst_idx(a, c.field, last, affine_idx(a, q)));
-		wrong = ex_mul(a, t, ex_op2(a, OP_LT, c.field, best));
-	} else {
-		struct node *up = ex_op2(a, OP_LT, ex_num(a, 0), c.field);
-		wrong = ex_op2(a, OP_POW, ex_sub(a, t, up), ex_num(a, 2));
-	}
-	wrong = ex_scale(a, 1 / blocks, ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, wrong));
-	assign(x, program_function(x->p, "error"), out_sym(x, "error", POP_DATA), x->m->batch, NULL,
-	       wrong);
-	return true;
-}
-
-bool expand_conditional(struct expansion *x, const struct objective_args *args)
-{
-	struct node *loss = conditional_loss(x, args->target);
-	return loss && descend(x, program_function(x->p, "train.final"), loss);
 }

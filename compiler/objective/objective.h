@@ -35,6 +35,9 @@ struct expansion { /* of one block of a file */
 	struct model *m;
 	struct program *p;
 	const struct sym **grad; /* one a weight */
+	double scale; /* coefficient of the objective being expanded */
+	bool begun;   /* an objective before it has set the gradients: this one adds to them */
+	bool exact;   /* the gradients are completed by enumeration: enum.energy and enum.grad */
 };
 /* A program with the model's parameters, their gradients, the visible groups' examples and data means, and init. */
 struct expansion *expansion_new(struct cx *cx, struct model *m);
@@ -43,18 +46,20 @@ struct objective_args {
 	bool samples;   /* statistics = samples: drawn states in the statistics instead of their means */
 	bool meanfield; /* posterior meanfield(...): the data's statistics at mean-field means */
 	double damping;
-	double sigma;               /* of denoising noise */
-	const struct group *target; /* nll(y given x): y */
+	double sigma;           /* of denoising noise */
+	const bool *of, *given; /* nll(y given x): y, x, one a group; of NULL: all visible ones */
 };
 struct objective { /* a row of objective.def */
 	const char *name;
 	const char *signature; /* of its arguments, for call_bind */
 	bool chains;           /* persistent chains, in population POP_CHAINS */
-	bool exact;            /* completed by enumeration: enum.energy and enum.grad */
 	bool (*expand)(struct expansion *x, const struct objective_args *args); /* false: refused */
 	const char *what;      /* one line for explain */
 };
 const struct objective *objective_find(const char *name);         /* NULL: none */
+/* Adds scale times the objective: to its functions, and to the gradients.  Objectives of which at most one draws
+ * chains (has an argument k) and at most one is completed by enumeration can be added up. */
+bool objective_add(struct expansion *x, const struct objective *o, const struct objective_args *args, double scale);
 const char *const *objective_names(int *n);
 
 /* Each adds its functions; false: refused with a diagnostic. */

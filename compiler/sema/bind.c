@@ -106,6 +106,8 @@ static const char *kind_text(struct arena *a, const struct formal *f)
 	    {"word", "a word", ""},
 	    {"str", "a string in double quotes", ""},
 	    {"call", "a call such as f(x)", ""},
+	    {"sum", "a call such as f(x), or a sum of such with coefficients", ""},
+	    {"subject", "a variable, or variables given others, as in y given v", ""},
 	    {"any", "a value", ""},
 	};
 	for (size_t k = 0; k < sizeof row / sizeof *row; k++)
@@ -133,6 +135,35 @@ static bool within(const struct formal *f, double x)
 	return (r->above ? x > r->lo : x >= r->lo) && (r->below ? x < r->hi : x <= r->hi);
 }
 
+static bool as_call(struct arena *a, struct value *v)
+{
+	if (v->kind == VAL_NAME) {
+		v->kind = VAL_CALL;
+		v->call = word_call(a, v->name, v->span);
+	}
+	return v->kind == VAL_CALL;
+}
+
+static bool as_sum(struct arena *a, struct value *v)
+{
+	if (v->kind != VAL_SUM && as_call(a, v)) {
+		struct value *one = arena_copy(a, v, sizeof *v);
+		one->num = 1;
+		*v = (struct value){.kind = VAL_SUM, .term = one, .nterm = 1, .span = v->span};
+	}
+	for (int k = 0; v->kind == VAL_SUM && k < v->nterm; k++)
+		as_call(a, &v->term[k]);
+	return v->kind == VAL_SUM;
+}
+
+static bool all_names(const struct call *c)
+{
+	for (int k = 0; k < c->narg; k++)
+		if (c->arg[k].kind != VAL_NAME || c->key[k])
+			return false;
+	return true;
+}
+
 static bool fits(struct arena *a, const struct formal *f, struct value *v)
 {
 	const char *kind = f->kind;
@@ -145,13 +176,13 @@ static bool fits(struct arena *a, const struct formal *f, struct value *v)
 		return v->kind == VAL_NAME;
 	if (!strcmp(kind, "str"))
 		return v->kind == VAL_STR;
-	if (!strcmp(kind, "call")) {
-		if (v->kind == VAL_NAME) {
-			v->kind = VAL_CALL;
-			v->call = word_call(a, v->name, v->span);
-		}
-		return v->kind == VAL_CALL;
-	}
+	if (!strcmp(kind, "call"))
+		return as_call(a, v);
+	if (!strcmp(kind, "sum"))
+		return as_sum(a, v);
+	if (!strcmp(kind, "subject"))
+		return v->kind == VAL_NAME ||
+		       (v->kind == VAL_GIVEN && all_names(v->call) && all_names(v->given));
 	if (!strcmp(kind, "any"))
 		return true;
 	BUG("kind '%s' in a signature", kind);

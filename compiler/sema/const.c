@@ -115,6 +115,7 @@ static bool const_fold(struct sema *s, const struct scope *sc, const struct ast 
 	case AST_PIPE:
 	case AST_RANGE:
 	case AST_TUPLE:
+	case AST_GIVEN:
 		break;
 	}
 	diag(s->cx->diags, DIAG_SEMA_NOT_CONSTANT, e->span);

@@ -45,6 +45,7 @@ static bool holds_data(const struct sema *s, const struct ast *e)
 	case AST_RAMP:
 	case AST_RANGE:
 	case AST_TUPLE:
+	case AST_GIVEN:
 		return false;
 	}
 	return false;
@@ -139,6 +140,7 @@ static bool read_chain(struct sema *s, const struct ast *e, struct chain *c)
 	case AST_RAMP:
 	case AST_RANGE:
 	case AST_TUPLE:
+	case AST_GIVEN:
 		break;
 	}
 	return not_data(s, e);

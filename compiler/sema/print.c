@@ -2,6 +2,7 @@
 #include "sema/internal.h"
 
 static void print_call(const struct call *c, struct buf *out);
+static void print_values(const struct value *v, const char *const *key, int n, struct buf *out);
 
 static void print_value(const struct value *v, struct buf *out)
 {
@@ -20,6 +21,19 @@ static void print_value(const struct value *v, struct buf *out)
 		return;
 	case VAL_CALL:
 		print_call(v->call, out);
+		return;
+	case VAL_SUM:
+		for (int k = 0; k < v->nterm; k++) {
+			buf_puts(out, k ? " + " : "");
+			if (v->term[k].num != 1)
+				buf_printf(out, "%.15g*", v->term[k].num);
+			print_call(v->term[k].call, out);
+		}
+		return;
+	case VAL_GIVEN:
+		print_values(v->call->arg, NULL, v->call->narg, out);
+		buf_puts(out, " given ");
+		print_values(v->given->arg, NULL, v->given->narg, out);
 		return;
 	}
 }

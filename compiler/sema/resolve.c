@@ -261,6 +261,7 @@ struct rt *sema_resolve(struct term *t, const struct ast *e)
 		what = "a range";
 		break;
 	case AST_TUPLE:
+	case AST_GIVEN:
 		what = "a list";
 		break;
 	}

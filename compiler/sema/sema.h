@@ -58,13 +58,16 @@ struct model_def {
 };
 
 /* ---- calls with arguments, for objectives, optimisers, monitors, data steps -------------------- */
-enum value_kind { VAL_NUM, VAL_RAMP, VAL_NAME, VAL_STR, VAL_CALL };
+enum value_kind { VAL_NUM, VAL_RAMP, VAL_NAME, VAL_STR, VAL_CALL, VAL_SUM, VAL_GIVEN };
 struct call;
 struct value {
 	enum value_kind kind;
-	double num, to;    /* NUM; RAMP: from num to `to` */
+	double num, to;    /* NUM; RAMP: from num to `to`; a term of a SUM: its coefficient */
 	const char *name;  /* NAME, STR */
-	struct call *call; /* CALL */
+	struct call *call; /* CALL; GIVEN: its arguments are what stands before `given` */
+	struct call *given; /* GIVEN: ... and behind it */
+	struct value *term; /* SUM: calls */
+	int nterm;
 	struct span span;
 };
 struct call { /* cd(k = 25), rbf(2, 5) or a bare word: sgd */
@@ -77,7 +80,8 @@ struct call { /* cd(k = 25), rbf(2, 5) or a bare word: sgd */
 /* Binds a call's arguments to a signature, "k:intramp=1 rate:ramp[0,)=0.01 statistics:word=means path:str":
  * name:kind=default separated by blanks; no default: required; kinds num, int (a whole number), ramp (a number
  * or a -> b), intramp, each with its range behind it, as in num(0,1] or int(,), else any number and any whole
- * number >= 1; name, data, word, str, call, any; `rest:kind...` last takes all further arguments.  out has one
+ * number >= 1; name, data, word, str, call, any; sum (calls with coefficients), subject (a name, or names
+ * `given` others); `rest:kind...` last takes all further arguments.  out has one
  * value a parameter of the signature, in its order (rest: values follow, *nrest of them).  Positional arguments
  * bind in order.  Too many, unknown (with the nearest), missing or ill-typed: a diagnostic, false. */
 bool call_bind(struct cx *cx, const struct call *c, const char *signature, struct value *out, int *nrest);

@@ -1,7 +1,9 @@
 /* value: the arguments of clauses, objectives, readers and steps: numbers (constants folded),
- * ramps, names, strings and calls, meaning still open. */
+ * ramps, names, strings, calls, sums of calls with coefficients, and names given others; meaning
+ * still open. */
 #include "sema/internal.h"
 
+#include <math.h>
 #include <string.h>
 
 static bool value_name(struct sema *s, const struct scope *sc, const struct ast *e,
@@ -17,6 +19,78 @@ static bool value_name(struct sema *s, const struct scope *sc, const struct ast 
 	out->kind = VAL_NUM;
 	out->num = n->num;
 	return !n->bad;
+}
+
+/* ---- a + 0.1*b(k = 1): calls, each with its coefficient ---- */
+static bool holds_call(const struct ast *e)
+{
+	enum op op;
+	for (; e->kind == AST_BIN; e = e->kid[0])
+		if (holds_call(e->kid[1]))
+			return true;
+	return e->kind == AST_NEG ? holds_call(e->kid[0])
+	                          : e->kind == AST_CALL && !sema_op_by_name(e->name, e->nkid, &op);
+}
+
+static bool add_terms(struct sema *s, const struct scope *sc, const struct ast *e, double c,
+                      struct value *sum);
+
+/* The one factor with a call in it; the others are numbers. */
+static bool add_product(struct sema *s, const struct scope *sc, const struct ast *e, double c,
+                        struct value *sum)
+{
+	struct ast_spine line = ast_spine(s->a, e, "*/");
+	const struct ast *what = holds_call(line.first) ? line.first : NULL;
+	double x;
+	if (!what && !sema_const(s, sc, line.first, &x))
+		return false;
+	c *= what ? 1 : x;
+	for (int k = 0; k < line.n; k++) {
+		const struct ast *right = line.node[k]->kid[1];
+		bool over = line.node[k]->op == '/';
+		if (!what && !over && holds_call(right)) {
+			what = right;
+			continue;
+		}
+		if (!sema_const(s, sc, right, &x))
+			return false;
+		c = over ? c / x : c * x;
+	}
+	return add_terms(s, sc, what, c, sum);
+}
+
+static bool add_terms(struct sema *s, const struct scope *sc, const struct ast *e, double c,
+                      struct value *sum)
+{
+	struct value v;
+	if (e->kind == AST_NEG)
+		return add_terms(s, sc, e->kid[0], -c, sum);
+	if (e->kind == AST_BIN && (e->op == '*' || e->op == '/') && holds_call(e))
+		return add_product(s, sc, e, c, sum);
+	if (e->kind == AST_BIN && (e->op == '+' || e->op == '-')) {
+		struct ast_spine line = ast_spine(s->a, e, "+-");
+		bool ok = add_terms(s, sc, line.first, c, sum);
+		for (int k = 0; k < line.n; k++)
+			ok &= add_terms(s, sc, line.node[k]->kid[1], line.node[k]->op == '-' ? -c : c, sum);
+		return ok;
+	}
+	if (!sema_value(s, sc, e, &v))
+		return false;
+	v.num = c;
+	if (isfinite(c) && (v.kind == VAL_CALL || v.kind == VAL_NAME)) {
+		sum->term[sum->nterm++] = v;
+		return true;
+	}
+	diag(s->cx->diags, isfinite(c) ? DIAG_SEMA_VALUE : DIAG_SEMA_NOT_FINITE, e->span);
+	return false;
+}
+
+static int count_operands(const struct ast *e)
+{
+	int n = 1;
+	for (; e->kind == AST_BIN; e = e->kid[0])
+		n += count_operands(e->kid[1]);
+	return e->kind == AST_NEG ? n + count_operands(e->kid[0]) : n;
 }
 
 bool sema_value(struct sema *s, const struct scope *sc, const struct ast *e, struct value *out)
@@ -41,9 +115,19 @@ bool sema_value(struct sema *s, const struct scope *sc, const struct ast *e, str
 	case AST_RAMP:
 		out->kind = VAL_RAMP;
 		return sema_const(s, sc, e->kid[0], &out->num) && sema_const(s, sc, e->kid[1], &out->to);
-	case AST_NUM:
+	case AST_GIVEN:
+		out->kind = VAL_GIVEN;
+		out->call = sema_call(s, sc, e->kid[0]);
+		out->given = sema_call(s, sc, e->kid[1]);
+		return out->call && out->given;
 	case AST_NEG:
 	case AST_BIN:
+		if (!holds_call(e))
+			break;
+		out->kind = VAL_SUM;
+		out->term = NEW_ARRAY(s->a, struct value, count_operands(e));
+		return add_terms(s, sc, e, 1, out);
+	case AST_NUM:
 		break;
 	case AST_FIELD:
 	case AST_INDEX:

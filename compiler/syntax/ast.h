@@ -23,10 +23,12 @@
  * AST_PIPE   x |> f(a)                   kid[0], kid[1] (an AST_CALL or AST_NAME)
  * AST_RANGE  0..100                      kid[0], kid[1]
  * AST_TUPLE  (a, b)                      kid[]
+ * AST_GIVEN  y given v, x                kid[0], kid[1]: tuples of what stands before and behind; the
+ *                                        only argument of its call
  * AST_BAD    what could not be parsed    (an error has been given) */
 enum ast_kind {
 	AST_BAD, AST_NUM, AST_STR, AST_NAME, AST_INDEX, AST_CALL, AST_FIELD, AST_NEG, AST_BIN,
-	AST_REDUCE, AST_RAMP, AST_PIPE, AST_RANGE, AST_TUPLE
+	AST_REDUCE, AST_RAMP, AST_PIPE, AST_RANGE, AST_TUPLE, AST_GIVEN
 };
 struct ast {
 	enum ast_kind kind;
@@ -36,7 +38,7 @@ struct ast {
 	const char *name;
 	double num;
 	struct ast **kid;
-	const char **key; /* AST_CALL: one per kid */
+	const char **key; /* AST_CALL, AST_TUPLE: one per kid */
 	int nkid;
 	int depth; /* levels below this one; the parser keeps it under AST_DEPTH_MAX */
 };

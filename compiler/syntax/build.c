@@ -189,6 +189,14 @@ struct ast *node_tuple(struct parser *p, struct args *args, struct span at)
 	return with_kids(p, node(p, AST_TUPLE, at), NULL, args);
 }
 
+struct ast *node_given(struct parser *p, struct args *what, struct args *given, struct span at)
+{
+	struct args kids = {0};
+	args_push(p, &kids, NULL, node_tuple(p, what, at));
+	args_push(p, &kids, NULL, node_tuple(p, given, at));
+	return with_kids(p, node(p, AST_GIVEN, at), NULL, &kids);
+}
+
 /* ---- declarations, settings, items --------------------------------------------------------------
  */
 struct ast_type *node_type(struct parser *p, const char *name, struct args *dims, struct span at)

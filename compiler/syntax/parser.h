@@ -65,6 +65,7 @@ struct ast *node_call(struct parser *p, const char *name, struct span name_at, s
 struct ast *node_reduce(struct parser *p, const char *name, struct span name_at,
                         struct args *binders, struct ast *body, struct span at);
 struct ast *node_tuple(struct parser *p, struct args *args, struct span at);
+struct ast *node_given(struct parser *p, struct args *what, struct args *given, struct span at);
 
 struct ast_type *node_type(struct parser *p, const char *name, struct args *dims, struct span at);
 struct ast_decl *node_decl(struct parser *p, enum decl_kind kind, const char *name,

@@ -63,6 +63,9 @@ static void head(const struct ast *e, struct buf *out)
 	case AST_TUPLE:
 		buf_puts(out, "tuple");
 		break;
+	case AST_GIVEN:
+		buf_puts(out, "given");
+		break;
 	}
 }
 
@@ -74,7 +77,7 @@ static int kid_at(const struct ast *e, int k)
 
 static const char *key_at(const struct ast *e, int k)
 {
-	return e->kind == AST_CALL && e->key ? e->key[k] : NULL;
+	return (e->kind == AST_CALL || e->kind == AST_TUPLE) && e->key ? e->key[k] : NULL;
 }
 
 /* Stops soon after the text is longer than FLAT_MAX: it will not be used. */

@@ -272,6 +272,12 @@ static void put(struct unparse *u, const struct ast *e, struct slot s)
 		unparse_args(u, e->kid, e->key, e->nkid);
 		close(u, ')');
 		break;
+	case AST_GIVEN:
+		unparse_args(u, e->kid[0]->kid, e->kid[0]->key, e->kid[0]->nkid);
+		gap(u);
+		buf_puts(u->out, "given ");
+		unparse_args(u, e->kid[1]->kid, NULL, e->kid[1]->nkid);
+		break;
 	case AST_NEG:
 	case AST_REDUCE:
 		put_prefix(u, e, s);

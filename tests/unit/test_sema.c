@@ -363,7 +363,7 @@ static const struct call *objective(const char *text)
 {
 	const struct checked *c =
 	    good(arena_printf(cx.tmp, "%s objective %s; }\n", OK DIGITS TRAIN, text));
-	return c->block.at[0]->clause[0].arg[0].call;
+	return c->block.at[0]->clause[0].arg[0].term[0].call;
 }
 
 static void test_call_bind(void)

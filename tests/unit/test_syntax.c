@@ -360,7 +360,7 @@ static void test_messages(void)
 	    "3:11 unexpected 'hiden', expected '}', 'const', 'visible', 'hidden', 'given', 'param', "
 	    "'let' or 'energy'\n");
 	same(messages("train m {\n  optimizer sgd(rate 1);\n  every 2;\n}\n"),
-	     "2:22 unexpected '1', expected ')', ',', '=' or an operator\n"
+	     "2:22 unexpected '1', expected ')', ',', 'given', '=' or an operator\n"
 	     "3:3 unexpected 'every', expected '}' or the name of a setting\n");
 	same(messages("data x = y |> 3;"), "1:15 unexpected '3', expected a name or 'sum(...)'\n");
 	same(messages("data x = sum(i = 3, i + 1, j) x;"),

@@ -1,0 +1,280 @@
+/* The exact negative log-likelihood of visible groups T given others C, whatever is in neither (and
+ * all hidden groups) summed out:
+ *     -log p(T | C) = F(T, C) + log sum over T of exp(-F(T, C)),    F the free energy of T and C.
+ * Groups of T that can be summed out of F in closed form, one after the other, each give the
+ * log-partition of their conditional less its value at the example (for one categorical unit:
+ * Larochelle & Bengio 2008). What is left of T is enumerated inside the program, with an index for
+ * each unit:
+ *     F_T(y) + logsumexp(s1, s2, ...) -F_T(s1, s2, ...),     F_T the terms of F that mention T.
+ * Without C the sum is over all states of the model and is done by the runtime.
+ *
+ * And the share of a target's units that are predicted wrongly. */
+#include "objective/internal.h"
+
+enum { MAX_STATES = 1024 }; /* of the units that are enumerated together */
+
+/* 1 where the element is the value taken: the one-hot's, or hi. */
+static struct node *taken(struct expansion *x, const struct group *y, const struct idx *const *at)
+{
+	struct arena *a = x->cx->prog;
+	struct node *v = ex_at(a, y->sym, x->m->batch, at);
+	return ex_scale(a, 1 / (y->family->hi - y->family->lo),
+	                ex_add(a, v, ex_num(a, -y->family->lo)));
+}
+
+static int block_axes(const struct group *y)
+{
+	return y->sym->rank - (y->family->shape == SHAPE_ONEHOT ? 1 : 0);
+}
+
+/* ---- closed forms ---- */
+/* log of an element's (unnormalised) density at the example, relative to the base of the partition.
+ */
+static struct node *score(struct expansion *x, const struct conditional *c)
+{
+	struct arena *a = x->cx->prog;
+	const struct group *y = c->group;
+	struct node *v = ex_at(a, y->sym, x->m->batch, c->at);
+	switch (y->family->shape) {
+	case SHAPE_TWO:
+	case SHAPE_ONEHOT:
+		return ex_mul(a, taken(x, y, c->at), c->field);
+	case SHAPE_GAUSS:
+		return ex_sub(
+		    a, ex_mul(a, v, c->field),
+		    ex_scale(a, 0.5, ex_mul(a, c->precision, ex_op2(a, OP_POW, v, ex_num(a, 2)))));
+	case SHAPE_EXPONENTIAL:
+		v = ex_mul(a, v, c->field);
+		return y->family->base
+		           ? ex_sub(a, v, y->family->base(a, ex_at(a, y->sym, x->m->batch, c->at)))
+		           : v;
+	}
+	BUG("shape %d", (int)y->family->shape);
+}
+
+/* -log p(y | all else in F), its blocks independent given that. */
+static struct node *closed_loss(struct expansion *x, const energy *F, const struct group *y)
+{
+	struct arena *a = x->cx->prog;
+	struct conditional c;
+	double base = y->family->shape == SHAPE_TWO ? y->family->lo : 0;
+	if (!model_conditional(x->cx, x->m, F, y, &c))
+		return NULL;
+	struct node *norm = y->family->log_partition(a, &c, base);
+	return ex_sub(a, ex_reduce(a, RED_SUM, c.at, block_axes(y), NULL, 0, norm),
+	              ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, score(x, &c)));
+}
+
+/* ---- enumeration inside the program ---- */
+struct listing {
+	const struct group *g;
+	const struct idx **state; /* one a unit: which of its values */
+};
+
+/* An element of the group in the listed state: the sum over its units of [this unit] * its value.
+ */
+static struct node *in_state(struct arena *a, const struct node *access, void *arg)
+{
+	const struct listing *l = arg;
+	const struct group *g = l->g;
+	int rank = block_axes(g);
+	struct node *sum = ex_num(a, 0);
+	int64_t units = 1;
+	for (int r = 0; r < rank; r++)
+		units *= g->sym->dim[r];
+	for (int64_t u = 0; u < units; u++) {
+		struct guard own[MAX_RANK];
+		struct affine state = affine_idx(a, l->state[u]);
+		struct node *value = ex_num(a, 1);
+		int64_t rest = u;
+		for (int r = rank - 1; r >= 0; rest /= g->sym->dim[r--])
+			own[r] = (struct guard){
+			    true, affine_add(a, access->map[r], affine_const(rest % g->sym->dim[r]), -1)};
+		if (g->family->shape == SHAPE_TWO)
+			value = ex_add(a, ex_num(a, g->family->lo),
+			               ex_scale(a, g->family->hi - g->family->lo, ex_index(a, state)));
+		else
+			own[rank] = (struct guard){true, affine_add(a, access->map[rank], state, -1)};
+		sum = ex_add(a, sum, ex_mask(a, own, g->sym->rank, value));
+	}
+	return sum;
+}
+
+static bool countable(const struct group *g)
+{
+	return g->family->shape == SHAPE_TWO || g->family->shape == SHAPE_ONEHOT;
+}
+
+static int64_t units_of(const struct group *g)
+{
+	return group_units(g) / (g->family->shape == SHAPE_ONEHOT ? g->sym->dim[g->sym->rank - 1] : 1);
+}
+
+static double states_of(const struct group *g)
+{
+	double n = 1,
+	       each = g->family->shape == SHAPE_ONEHOT ? (double)g->sym->dim[g->sym->rank - 1] : 2;
+	for (int64_t u = 0; u < units_of(g) && n <= MAX_STATES; u++)
+		n *= each;
+	return n;
+}
+
+/* -log p(listed groups | all else in F) */
+static struct node *listed_loss(struct expansion *x, const energy *F, const bool *listed)
+{
+	struct arena *a = x->cx->prog;
+	const struct idx *bound[MAX_BOUND];
+	int nbound = 0;
+	struct node *at_data = ex_num(a, 0);
+	for (int t = 0; t < F->n; t++) {
+		bool mentions = false;
+		for (int i = 0; i < x->m->group.n; i++)
+			mentions =
+			    mentions || (listed[i] && ex_mentions(F->at[t].node, x->m->group.at[i]->sym));
+		if (mentions)
+			at_data = ex_add(a, at_data, F->at[t].node);
+	}
+	struct node *at_state = at_data;
+	for (int i = 0; i < x->m->group.n; i++) {
+		struct listing l = {.g = x->m->group.at[i], .state = &bound[nbound]};
+		if (!listed[i])
+			continue;
+		int64_t units = units_of(l.g);
+		int64_t values = l.g->family->shape == SHAPE_TWO ? 2 : l.g->sym->dim[l.g->sym->rank - 1];
+		for (int64_t u = 0; u < units; u++, nbound++)
+			bound[nbound] = idx_new(a, arena_printf(a, "s%d", nbound + 1), values);
+		at_state =
+		    ex_subst(a, at_state, &(struct subst){.from = l.g->sym, .fn = in_state, .arg = &l});
+	}
+	struct node *norm = ex_reduce(a, RED_LOGSUMEXP, bound, nbound, NULL, 0, ex_neg(a, at_state));
+	return ex_add(a, at_data, norm);
+}
+
+/* ---- which way ---- */
+/* The fewest states such that, these groups of T listed, the others of T are summed out in closed
+ * form; false: there is no such choice. */
+static bool choose(const struct model *m, const energy *F, const bool *of, bool *listed,
+                   struct elimination *out)
+{
+	bool *rest = NEW_ARRAY(m->a, bool, m->group.n), *list = NEW_ARRAY(m->a, bool, m->group.n);
+	double best = MAX_STATES + 1;
+	for (uint32_t set = 0; set < 1u << (m->group.n < MAX_BOUND ? m->group.n : MAX_BOUND); set++) {
+		struct elimination el;
+		double states = 1;
+		int64_t units = 0;
+		bool fits = true;
+		for (int i = 0; i < m->group.n; i++) {
+			list[i] = i < MAX_BOUND && (set >> i & 1);
+			rest[i] = of[i] && !list[i];
+			fits = fits && (!list[i] || (of[i] && countable(m->group.at[i])));
+			if (!list[i] || !fits)
+				continue;
+			states *= states_of(m->group.at[i]);
+			units += units_of(m->group.at[i]);
+		}
+		if (!fits || states >= best || units > MAX_BOUND || !model_eliminate(m, F, rest, &el))
+			continue;
+		best = states;
+		*out = el;
+		for (int i = 0; i < m->group.n; i++)
+			listed[i] = list[i];
+	}
+	return best <= MAX_STATES;
+}
+
+/* What stands in the way: groups of T that no choice covers. */
+static bool refuse(struct expansion *x, const energy *F, const bool *of)
+{
+	energy none;
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		if (!of[i] || !countable(g) || model_sum_out_group(x->m, F, g, &none))
+			continue;
+		diag(x->cx->diags, DIAG_NLL_STATES, g->span, g->name, MAX_STATES, MAX_BOUND);
+		diag(x->cx->diags, DIAG_NLL_STATES_NOTE, g->span);
+		return false;
+	}
+	return model_sum_out(x->cx, x->m, F, of, &none);
+}
+
+static struct node *conditional_loss(struct expansion *x, const energy *F, const bool *of)
+{
+	struct arena *a = x->cx->prog;
+	struct elimination el = {0};
+	bool *listed = NEW_ARRAY(a, bool, x->m->group.n), any = false;
+	if (!choose(x->m, F, of, listed, &el)) {
+		refuse(x, F, of);
+		return NULL;
+	}
+	struct node *loss = ex_num(a, 0);
+	for (int i = 0; i < el.n; i++) {
+		struct node *part = closed_loss(x, &el.before[i], el.group[i]);
+		if (part == NULL)
+			return NULL;
+		loss = ex_add(a, loss, part);
+	}
+	for (int i = 0; i < x->m->group.n; i++)
+		any = any || listed[i];
+	return any ? ex_add(a, loss, listed_loss(x, &el.rest, listed)) : loss;
+}
+
+bool expand_nll(struct expansion *x, const struct objective_args *args)
+{
+	const struct model *m = x->m;
+	bool *of = NEW_ARRAY(m->a, bool, m->group.n), *rest = NEW_ARRAY(m->a, bool, m->group.n);
+	bool conditional = false, all = true;
+	energy F;
+	for (int i = 0; i < m->group.n; i++) {
+		bool known = m->group.at[i]->role == GROUP_GIVEN || (args->given && args->given[i]);
+		of[i] = args->of ? args->of[i] : m->group.at[i]->role == GROUP_VISIBLE;
+		rest[i] = !of[i] && !known;
+		conditional = conditional || known;
+		all = all && (of[i] || m->group.at[i]->role != GROUP_VISIBLE);
+	}
+	if (!conditional && all)
+		return exact_likelihood(x);
+	if (!model_sum_out(x->cx, m, &m->E, rest, &F))
+		return false;
+	struct node *loss =
+	    conditional ? conditional_loss(x, &F, of) : energy_node(m->a, &F); /* else + log Z */
+	return loss && descend(x, program_function(x->p, "train.final"), loss) &&
+	       (conditional || objective_enumerate(x, true));
+}
+
+/* ---- errors ---- */
+/* y's conditional given everything else visible: its field in the free energy. */
+static bool target_field(struct expansion *x, const struct group *y, struct conditional *c)
+{
+	energy F;
+	if (y->family->shape != SHAPE_TWO && y->family->shape != SHAPE_ONEHOT) {
+		diag(x->cx->diags, DIAG_LOSS_DOMAIN, y->span, "the share of errors",
+		     "binary, spin or categorical", y->name, y->domain);
+		return false;
+	}
+	return model_free_energy(x->cx, x->m, &x->m->E, &F) && model_conditional(x->cx, x->m, &F, y, c);
+}
+
+bool objective_error(struct expansion *x, const struct group *y)
+{
+	struct arena *a = x->cx->prog;
+	struct conditional c;
+	if (!target_field(x, y, &c))
+		return false;
+	struct node *wrong, *t = taken(x, y, c.at);
+	double blocks = 1;
+	for (int i = 0; i < block_axes(y); i++)
+		blocks *= (double)y->sym->dim[i];
+	if (y->family->shape == SHAPE_ONEHOT) { /* some other value has a larger field */
+		const struct idx *last = c.at[y->sym->rank - 1], *q = idx_new(a, last->name, last->size);
+		struct node *best =
+		    ex_reduce(a, RED_MAX, &q, 1, NULL, 0, ex_subst_idx(a, c.field, last, affine_idx(a, q)));
+		wrong = ex_mul(a, t, ex_op2(a, OP_LT, c.field, best));
+	} else {
+		struct node *up = ex_op2(a, OP_LT, ex_num(a, 0), c.field);
+		wrong = ex_op2(a, OP_POW, ex_sub(a, t, up), ex_num(a, 2));
+	}
+	wrong = ex_scale(a, 1 / blocks, ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, wrong));
+	assign(x, program_function(x->p, "error"), out_sym(x, "error", POP_DATA), x->m->batch, NULL,
+	       wrong);
+	return true;
+}
