@@ -19,7 +19,7 @@
 
 enum {
 	MAX_BIND = 64,
-	MAX_ACC = 4,
+	MAX_ACC = 32,
 	MAX_TERMS = 32,
 	MAX_DRAW = 8,
 	LANES = 16,      /* of one vector step */
@@ -205,6 +205,10 @@ void emit_assign(struct emit *e, const struct store *s);
 void bind_group(struct emit *e, const struct group *g, int lanes, bool tail);
 bool has_reduce(const struct node *x);
 void emit_turn(struct emit *e, const struct kernel *k); /* turn.c */
+void emit_steps(struct emit *e, const struct kernel *k); /* steps.c */
+void emit_scan(struct emit *e, const struct kernel *k);  /* scan.c */
+/* The loops of a store over the axes that are not bound yet, the last over lanes where that is good. */
+int open_axes(struct emit *e, const struct idx *const *axis, int naxis, struct node *rhs, int *lanes);
 void emit_matmul(struct emit *e, const struct kernel *k);
 void emit_pack(struct emit *e, const struct kernel *k);
 

@@ -110,6 +110,10 @@ static void emit_region(struct emit *e, const struct region *r, const char *symb
 			emit_loop(e, kernel);
 		} else if (kernel->kind == KERNEL_MATMUL) {
 			emit_matmul(e, kernel);
+		} else if (kernel->kind == KERNEL_STEPS) {
+			emit_steps(e, kernel);
+		} else if (kernel->kind == KERNEL_SCAN) {
+			emit_scan(e, kernel);
 		} else {
 			emit_pack(e, kernel);
 		}

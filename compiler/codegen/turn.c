@@ -52,28 +52,35 @@ static void place_draws(struct emit *e, const struct kernel *k, LLVMValueRef fir
 	e->draw_scope = e->scope;
 }
 
-static void step_store(struct emit *e, const struct kernel *k, const struct store *s,
-                       LLVMValueRef first)
+int open_axes(struct emit *e, const struct idx *const *at, int n, struct node *rhs, int *lanes)
 {
 	const struct idx *axis[MAX_RANK];
 	struct group group[MAX_RANK];
-	int naxis = 0, lanes = 0;
-	for (int d = k->rank - k->inner; d < k->rank; d++)
-		if (k->at[d]->size > 1)
-			axis[naxis++] = k->at[d];
-	int n = group_axes(axis, naxis, (struct node *const[]){s->rhs}, 1, NULL, 0, group);
-	if (n && (!has_reduce(s->rhs) || lane_score(e, s->rhs, group[n - 1].lead) >= 0))
-		lanes = LANES;
+	int naxis = 0;
+	for (int d = 0; d < n; d++)
+		if (at[d]->size > 1)
+			axis[naxis++] = at[d];
+	n = group_axes(axis, naxis, (struct node *const[]){rhs}, 1, NULL, 0, group);
+	*lanes = 0;
+	if (n && (!has_reduce(rhs) || lane_score(e, rhs, group[n - 1].lead) >= 0))
+		*lanes = LANES;
 	for (int g = 0; g < n; g++) {
-		int here = g + 1 == n ? lanes : 0;
+		int here = g + 1 == n ? *lanes : 0;
 		loop_open(e, group[g].lead->name, emit_int(e, 0), emit_int(e, group[g].size),
 		          here ? here : 1);
 		bind_group(e, &group[g], here, here && group[g].size % here);
 	}
+	return n;
+}
+
+static void step_store(struct emit *e, const struct kernel *k, const struct store *s,
+                       LLVMValueRef first)
+{
+	int lanes, n = open_axes(e, k->at + k->rank - k->inner, k->inner, s->rhs, &lanes);
 	if (e->ndraw)
 		place_draws(e, k, first, lanes);
 	emit_assign(e, s);
-	for (int g = 0; g < n; g++)
+	while (n--)
 		loop_close(e, NULL, NULL);
 }
 

@@ -393,8 +393,10 @@ static void contract_stmt(struct work *w, const struct stmt *s)
 		seq_push(&c.order, s->batch);
 	for (int i = 0; i < s->dst->rank; i++)
 		seq_push(&c.order, s->at[i]);
-	struct node **term;
-	int n = ex_terms(s->rhs, &term);
+	if (s->sequential && plan_steps_turn(w, s))
+		return;
+	struct node **term, *rhs = s->sequential ? s->rhs : plan_scan(w, &c.order, s->rhs);
+	int n = ex_terms(rhs, &term);
 	struct contracted *r = NEW_ARRAY(w->a, struct contracted, n + 1);
 	for (int i = 0; i < n; i++)
 		r[i] = contract_term(&c, term[i]);
@@ -404,12 +406,12 @@ static void contract_stmt(struct work *w, const struct stmt *s)
 void plan_contract(struct work *w)
 {
 	for (int i = 0; i < w->prog->function.n; i++) {
-		const struct function *f = w->prog->function.at[i];
+		const struct function f = plan_unfold(w, w->prog->function.at[i]);
 		w->f = NEW(w->a, struct work_function);
-		w->f->name = f->name;
-		w->value.n = w->product.n = 0;
+		w->f->name = f.name;
+		w->value.n = w->product.n = w->rows.n = 0;
 		vec_push(w->a, &w->function, w->f);
-		for (int j = 0; j < f->nstmt; j++)
-			contract_stmt(w, &f->stmt[j]);
+		for (int j = 0; j < f.nstmt; j++)
+			contract_stmt(w, &f.stmt[j]);
 	}
 }

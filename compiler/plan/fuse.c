@@ -200,7 +200,7 @@ static void drop_store(struct kernel *k, int t)
 
 static void inline_temps(struct work *w, struct work_kernel *k)
 {
-	for (int t = 0; t < k->k.nstore && !k->k.sequential; t++) {
+	for (int t = 0; t < k->k.nstore && k->k.kind == KERNEL_LOOP && !k->k.sequential; t++) {
 		if (!can_inline(w, k, t))
 			continue;
 		struct subst s = {
@@ -223,8 +223,11 @@ static bool is_read(const struct work *w, const struct sym *s)
 			if (k->k.kind == KERNEL_MATMUL && (k->a == s || k->b == s))
 				return true;
 			for (int t = 0; t < k->k.nstore; t++)
-				if (k->k.store[t].dst != s && ex_mentions(k->k.store[t].rhs, s))
+				if ((k->k.store[t].dst != s && ex_mentions(k->k.store[t].rhs, s)) ||
+				    (k->k.store[t].when && ex_mentions(k->k.store[t].when, s)))
 					return true;
+			if (k->k.kind == KERNEL_SCAN && plan_reads(k, s))
+				return true;
 		}
 	return false;
 }

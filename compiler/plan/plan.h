@@ -5,10 +5,13 @@
  *   a LOOP  nest over the elements of one index space with one or more stores (elementwise tails are
  *           fused: bias, activation, draw and comparison are one loop), reductions inside it as inner
  *           loops; or
- *   a MATMUL  C[m, n] = alpha * sum(k) A[m, k]*B[k, n] (+ C), for BLAS or for the bit kernels.
+ *   a MATMUL  C[m, n] = alpha * sum(k) A[m, k]*B[k, n] (+ C), for BLAS or for the bit kernels; or
+ *   STEPS     along an index d with running sums over i < d kept a row, for what is summed over their
+ *             elements j: z[n, d] = sum(j) V[d, j]*f(sum(i | i < d) W[j, i]*x[n, i]); or
+ *   a SCAN    of the same with sums over the rows, t[d, j] = sum(n) y[n, d]*f(sum(i | i < d) ...).
  *
  * Partition.  Every kernel has rows: the outermost index of what it writes (the batch index when dst
- * is batched, else its first axis; of a MATMUL: m; a rank-0 unbatched dst has one row).  Chunk c of nc does rows
+ * is batched, else its first axis; of a MATMUL: m; of a SCAN: j; a rank-0 unbatched dst has one row).  Chunk c of nc does rows
  * rows*c/nc .. rows*(c+1)/nc of each of its kernels.  Two kernels share a region only if each reads,
  * of what the region writes, nothing but the same rows of the same population.  */
 #ifndef DGM_PLAN_H
@@ -29,12 +32,29 @@ struct slot { /* number = position; becomes struct dgm_slot */
 	int64_t pack_k, pack_n, floats; /* floats: filled by codegen, dgm_bits_pack_size(pack_k, pack_n) */
 };
 
-enum kernel_kind { KERNEL_LOOP, KERNEL_MATMUL, KERNEL_PACK };
+enum kernel_kind { KERNEL_LOOP, KERNEL_MATMUL, KERNEL_STEPS, KERNEL_SCAN, KERNEL_PACK };
 
 struct store {
 	const struct sym *dst;
 	bool accumulate;
 	struct node *rhs; /* over the kernel's indices; contractions that became MATMULs are accesses to temps */
+	const struct idx *at[MAX_RANK]; /* STEPS, SCAN: the axes of dst */
+	bool before;                    /* STEPS: once a row, before the first step */
+	struct node *when;              /* STEPS: done where this is not 0; NULL: always */
+};
+/* SCAN: a running sum along d, which stands in right sides as the access sym[d, j]. */
+struct carry {
+	const struct sym *sym; /* no slot */
+	struct node *term;     /* what d adds */
+	bool down;             /* adds up from the last d on */
+	bool own;              /* sym[d, j] has the term of d in it */
+	bool nested;           /* the term reads what is kept of others */
+	struct node *when;     /* the term is 0 where this is; NULL: not known */
+};
+/* SCAN: a function of running sums, sym[d, j] = rhs, that depends on d through them alone. */
+struct kept {
+	const struct sym *sym; /* a slot in a kernel that goes both ways, else none */
+	struct node *rhs;
 };
 
 enum matmul { /* which routine of runtime/rt.def */
@@ -72,6 +92,15 @@ struct kernel {
 	bool sequential;
 	int inner;
 	struct matmul_op mm; /* MATMUL */
+	/* STEPS: rows of `batch`; in the order of `scan` the stores, one after the other.
+	 * SCAN: dst[at] = sum of rhs over `batch` and, where it is none of dst's axes, `scan`, for the elements
+	 * of `lane`, its last axis.  Where carries go the other way than `down` they are summed first, and `kept`
+	 * is stored; all carries that are not nested go one way, all others one way. */
+	const struct idx *scan, *lane;
+	bool down;
+	struct carry *carry;
+	struct kept *kept;
+	int ncarry, nkept;
 	int pack_slot;       /* KERNEL_PACK: the slot with pack set */
 };
 struct region {
@@ -92,6 +121,7 @@ struct plan {
 };
 /* requires: a program whose statements are in normal form; ensures: the invariants above. */
 struct plan *plan_build(struct cx *cx, struct program *p);
+bool plan_both_ways(const struct kernel *scan); /* Has it carries that go the other way? */
 int plan_slot(const struct plan *p, const struct sym *s); /* -1: none */
 void plan_print(const struct plan *p, FILE *out); /* dgm emit --stage=plan */
 

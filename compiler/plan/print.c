@@ -83,6 +83,36 @@ static void print_loop(const struct plan *p, const struct kernel *k, FILE *out)
 		        ex_text(p->a, k->store[s].rhs));
 }
 
+static void print_store(const struct plan *p, const struct store *s, const char *how, FILE *out)
+{
+	fprintf(out, "      %s%s", how, s->dst->name);
+	for (int d = 0; d < s->dst->rank; d++)
+		fprintf(out, "%s%s%s", d ? ", " : "[", s->at[d]->name, d + 1 < s->dst->rank ? "" : "]");
+	fprintf(out, " %s %s", s->accumulate ? "+=" : "=", ex_text(p->a, s->rhs));
+	if (s->when)
+		fprintf(out, " where %s", ex_text(p->a, s->when));
+	fputc('\n', out);
+}
+
+static void print_steps(const struct plan *p, const struct kernel *k, FILE *out)
+{
+	bool scan = k->kind == KERNEL_SCAN;
+	fprintf(out, "    %s %s in %s, %s %s %s < %lld", scan ? "scan" : "steps", k->batch->name,
+	        pop_name(p, k->batch->pop), k->down ? "down" : "up", "along", k->scan->name,
+	        (long long)k->scan->size);
+	if (scan)
+		fprintf(out, ", each %s < %lld", k->lane->name, (long long)k->lane->size);
+	fputs(":\n", out);
+	for (int c = 0; c < k->ncarry; c++)
+		fprintf(out, "      %s: running sum %s, %s %s, of %s\n", k->carry[c].sym->name,
+		        k->carry[c].down ? "down" : "up", k->carry[c].own ? "with" : "before",
+		        k->scan->name, ex_text(p->a, k->carry[c].term));
+	for (int c = 0; c < k->nkept; c++)
+		fprintf(out, "      %s: %s\n", k->kept[c].sym->name, ex_text(p->a, k->kept[c].rhs));
+	for (int s = 0; s < k->nstore; s++)
+		print_store(p, &k->store[s], k->store[s].before ? "first " : "", out);
+}
+
 static void print_kernel(const struct plan *p, const struct kernel *k, FILE *out)
 {
 	switch (k->kind) {
@@ -91,6 +121,10 @@ static void print_kernel(const struct plan *p, const struct kernel *k, FILE *out
 		return;
 	case KERNEL_MATMUL:
 		print_matmul(p, &k->mm, out);
+		return;
+	case KERNEL_STEPS:
+	case KERNEL_SCAN:
+		print_steps(p, k, out);
 		return;
 	case KERNEL_PACK:
 		fprintf(out, "    pack %s\n", p->slot.at[k->pack_slot].sym->name);

@@ -68,7 +68,8 @@ static bool writes_alone(const struct work_kernel *p, const struct work_kernel *
 
 static bool may_share(const struct work_kernel *p, const struct work_kernel *q)
 {
-	return same_rows(&p->k, &q->k) && writes_alone(p, q) && writes_alone(q, p);
+	return p->k.kind != KERNEL_SCAN && q->k.kind != KERNEL_SCAN && same_rows(&p->k, &q->k) &&
+	       writes_alone(p, q) && writes_alone(q, p);
 }
 
 static void regions_of(struct work *w, const struct work_function *f, struct plan_function *out)

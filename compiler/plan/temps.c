@@ -41,6 +41,11 @@ static void forget(struct work *w, const struct sym *s)
 			w->product.at[n++] = *p;
 	}
 	w->product.n = n;
+	n = 0;
+	for (int i = 0; i < w->rows.n; i++)
+		if (w->rows.at[i].of != s && w->rows.at[i].to != s)
+			w->rows.at[n++] = w->rows.at[i];
+	w->rows.n = n;
 }
 
 void plan_emit(struct work *w, struct work_kernel *k)

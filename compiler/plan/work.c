@@ -67,7 +67,14 @@ bool plan_reads(const struct work_kernel *k, const struct sym *s)
 		return k->a == s || k->b == s || (k->k.mm.accumulate && k->c == s);
 	for (int i = 0; i < k->k.nstore; i++)
 		if (ex_mentions(k->k.store[i].rhs, s) ||
-		    (k->k.store[i].accumulate && k->k.store[i].dst == s))
+		    (k->k.store[i].accumulate && k->k.store[i].dst == s) ||
+		    (k->k.store[i].when && ex_mentions(k->k.store[i].when, s)))
+			return true;
+	for (int i = 0; i < k->k.ncarry; i++)
+		if (ex_mentions(k->k.carry[i].term, s))
+			return true;
+	for (int i = 0; i < k->k.nkept; i++)
+		if (k->k.kept[i].sym == s || ex_mentions(k->k.kept[i].rhs, s))
 			return true;
 	return false;
 }

@@ -35,6 +35,12 @@ struct known_product {
 	int nk; /* axes summed over */
 };
 
+/* A copy of a tensor whose axis `axis` is the last. */
+struct known_rows {
+	const struct sym *of, *to;
+	int axis;
+};
+
 struct work {
 	struct cx *cx;
 	struct arena *a;
@@ -44,6 +50,7 @@ struct work {
 	struct work_function *f; /* the function being built */
 	VEC(struct known_value) value;
 	VEC(struct known_product) product;
+	VEC(struct known_rows) rows;
 	int ntemp;
 };
 
@@ -127,6 +134,12 @@ bool plan_heavy(const struct node *x);
 /* The kernel of a sequential statement whose right side is contracted. */
 void plan_emit_turn(struct work *w, const struct stmt *s, const struct seq *layout,
                     struct node *rhs);
+/* scan.c, steps.c: running sums.  The statements of f, temporaries that hold running sums put back into what reads them. */
+struct function plan_unfold(struct work *w, const struct function *f);
+/* rhs with sums over running sums computed into temporaries; indices of `order` come in that order. */
+struct node *plan_scan(struct work *w, const struct seq *order, struct node *rhs);
+/* A sequential statement in which running sums can be kept: emits it; false: it is none. */
+bool plan_steps_turn(struct work *w, const struct stmt *s);
 void plan_repr(struct work *w);
 void plan_fuse(struct work *w);
 void plan_regions(struct work *w, struct plan *p);

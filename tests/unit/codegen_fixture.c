@@ -73,7 +73,7 @@ void fx_store(struct fx *f, const struct sym *dst, const struct idx *const *at, 
 		k->store = NEW_ARRAY(f->a, struct store, 8);
 		vec_push(f->a, &f->region->kernel, k);
 	}
-	k->store[k->nstore++] = (struct store){dst, accumulate, rhs};
+	k->store[k->nstore++] = (struct store){.dst = dst, .accumulate = accumulate, .rhs = rhs};
 }
 
 void fx_turn(struct fx *f, int inner)

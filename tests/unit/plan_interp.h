@@ -142,7 +142,7 @@ static inline void run_in_turn(struct memory *m, const struct store *store, int 
 static inline void run_stmt(struct memory *m, const struct stmt *s)
 {
 	if (s->sequential) {
-		struct store store = {s->dst, s->accumulate, s->rhs};
+		struct store store = {.dst = s->dst, .accumulate = s->accumulate, .rhs = s->rhs};
 		run_in_turn(m, &store, 1, s->batch, s->at, s->inner, 0, m->pop_rows[s->batch->pop]);
 		return;
 	}
@@ -187,6 +187,87 @@ static inline void run_loop(struct memory *m, const struct kernel *k, int64_t ch
 				              (k->batch ? r * items_of(k->store[s].dst) : 0) + unit;
 				*dst = k->store[s].accumulate ? *dst + x : x;
 			}
+}
+
+/* The value of x at row, step d and the element `unit` of a tensor with the axes at[]; NAN where that
+ * is not of step d. */
+static inline double step_element(struct memory *m, const struct kernel *k, const struct node *x,
+                                  const struct idx *const *at, int rank, int64_t row, int64_t d,
+                                  int64_t unit)
+{
+	struct env env = {interp_load, interp_draw, interp_pop, m};
+	struct binding b[MAX_RANK + 2] = {{k->batch, row}, {k->scan, d}};
+	int64_t rest = unit;
+	for (int i = rank - 1; i >= 0; i--) {
+		b[2 + i] = (struct binding){at[i], rest % at[i]->size};
+		if (at[i] == k->scan && rest % at[i]->size != d)
+			return NAN;
+		rest /= at[i]->size;
+	}
+	return ex_eval(x, &env, b, 2 + rank);
+}
+
+static inline void run_steps(struct memory *m, const struct kernel *k, int64_t lo, int64_t hi)
+{
+	for (int64_t r = lo; r < hi; r++)
+		for (int64_t t = -1; t < k->scan->size; t++)
+			for (int i = 0; i < k->nstore; i++) {
+				const struct store *s = &k->store[i];
+				int64_t d = k->down && t >= 0 ? k->scan->size - 1 - t : t, n = items_of(s->dst);
+				double *to = values_at(m, s->dst) + r * n;
+				if (s->before != (t < 0) ||
+				    (s->when && step_element(m, k, s->when, NULL, 0, r, d, 0) == 0))
+					continue;
+				for (int64_t u = 0; u < n; u++) {
+					double x = step_element(m, k, s->rhs, s->at, s->dst->rank, r, d, u);
+					if (!isnan(x))
+						to[u] = s->accumulate ? to[u] + x : x;
+				}
+			}
+}
+
+static inline void run_carry(struct memory *m, const struct kernel *k, const struct carry *c,
+                             int64_t row, int64_t lane)
+{
+	const struct idx *at[] = {k->scan, k->lane};
+	double sum = 0, *to = values_at(m, c->sym);
+	for (int64_t t = 0; t < k->scan->size; t++) {
+		int64_t d = c->down ? k->scan->size - 1 - t : t, u = d * k->lane->size + lane;
+		double x = step_element(m, k, c->term, at, 2, row, d, u);
+		if (c->when && step_element(m, k, c->when, NULL, 0, row, d, 0) == 0 && x != 0)
+			abort();
+		to[u] = c->own ? sum + x : sum;
+		sum += x;
+	}
+}
+
+static inline void run_scan(struct memory *m, const struct kernel *k, int64_t lo, int64_t hi)
+{
+	const struct idx *at[] = {k->scan, k->lane};
+	int64_t D = k->scan->size, H = k->lane->size, rows = m->pop_rows[k->batch->pop];
+	for (int i = 0; i < k->nstore; i++)
+		for (int64_t u = 0; u < items_of(k->store[i].dst); u++)
+			if (u % H >= lo && u % H < hi)
+				values_at(m, k->store[i].dst)[u] = 0;
+	for (int64_t r = 0; r < rows; r++)
+		for (int64_t j = lo; j < hi; j++) {
+			for (int nested = 0; nested < 2; nested++) {
+				for (int c = 0; c < k->ncarry; c++)
+					if (k->carry[c].nested == nested)
+						run_carry(m, k, &k->carry[c], r, j);
+				for (int64_t d = 0; d < D && !nested; d++)
+					for (int c = 0; c < k->nkept; c++)
+						values_at(m, k->kept[c].sym)[d * H + j] =
+						    step_element(m, k, k->kept[c].rhs, at, 2, r, d, d * H + j);
+			}
+			for (int i = 0; i < k->nstore; i++)
+				for (int64_t d = 0; d < D; d++) {
+					int64_t u = k->store[i].dst->rank > 1 ? d * H + j : j;
+					values_at(m, k->store[i].dst)[u] +=
+					    step_element(m, k, k->store[i].rhs, k->store[i].at,
+					                 k->store[i].dst->rank, r, d, u);
+				}
+		}
 }
 
 /* Element [first, second] of an operand stored with leading dimension ld. */
@@ -235,6 +316,12 @@ static inline void run_plan(struct memory *m, const struct plan *p)
 						run_loop(m, kernel, c, CHUNKS);
 					else if (kernel->kind == KERNEL_MATMUL)
 						run_matmul(m, p, &kernel->mm, c, CHUNKS);
+					else if (kernel->kind == KERNEL_STEPS)
+						run_steps(m, kernel, m->pop_rows[kernel->batch->pop] * c / CHUNKS,
+						          m->pop_rows[kernel->batch->pop] * (c + 1) / CHUNKS);
+					else if (kernel->kind == KERNEL_SCAN)
+						run_scan(m, kernel, kernel->lane->size * c / CHUNKS,
+						         kernel->lane->size * (c + 1) / CHUNKS);
 				}
 		}
 }
