@@ -48,6 +48,7 @@ struct figure_kind {
 	bool (*expand)(struct expansion *x);
 };
 const struct figure_kind *figure_find(const char *name);
+double visible_units(const struct model *m); /* values of an example: what a figure per unit is divided by */
 /* Data sets named by a figure's arguments, one a visible group, twice that for a gap. */
 bool figure_data(struct unit *u, const struct model *m, const struct figure_kind *k, const struct value *call,
                  const struct data_def **out);

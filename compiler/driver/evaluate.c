@@ -72,11 +72,8 @@ static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
 		error = sqrt(m.stderr_ * m.stderr_ + train.stderr_ * train.stderr_);
 	}
 	if (k->per_unit) {
-		double units = 0;
-		for (int i = 0; i < f.ninput; i++)
-			units += (double)f.input[i].data->items;
-		value /= units;
-		error /= units;
+		value /= visible_units(e->c.m);
+		error /= visible_units(e->c.m);
 	}
 	return record(e, k->name, value, error,
 	              k->gap ? "mean over data minus mean over as many training examples"

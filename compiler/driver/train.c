@@ -82,7 +82,7 @@ static int load_figure(struct session *s, const struct compiled *c,
 	return EXIT_DONE;
 }
 
-static double visible_units(const struct model *m)
+double visible_units(const struct model *m)
 {
 	double n = 0;
 	for (int i = 0; i < m->group.n; i++) {

@@ -198,6 +198,23 @@ static struct node *delta(struct arena *a, struct node *x, const struct element 
 		}
 		return ex_add_n(a, sum.at, sum.n);
 	}
+	if (x->kind == N_OP && x->op == OP_MUL) { /* factors free of s stand outside */
+		node_vec all = {0}, own = {0};
+		int at = 0;
+		for (int i = 0; i < x->nkid; i++) {
+			bool has = ex_mentions(x->kid[i], s);
+			if (has && own.n == 0)
+				at = i;
+			if (has)
+				vec_push(a, &own, x->kid[i]);
+			if (!has || i == at)
+				vec_push(a, &all, x->kid[i]);
+		}
+		if (own.n < x->nkid) {
+			all.at[at] = delta(a, ex_mul_n(a, own.at, own.n), hi, lo);
+			return ex_mul_n(a, all.at, all.n);
+		}
+	}
 	bool one = true;
 	const struct node *access = only_access(x, s, NULL, &one);
 	if (one && access) {
@@ -206,14 +223,7 @@ static struct node *delta(struct arena *a, struct node *x, const struct element 
 		return ex_mask(a, g, at_element(a, access, hi->k, g), ex_sub(a, up, down));
 	}
 	if (x->kind == N_OP && x->op == OP_MUL) { /* D(f*g) = Df*g(hi) + f(lo)*Dg */
-		int i = 0;
-		while (!ex_mentions(x->kid[i], s))
-			i++;
-		node_vec rest = {0};
-		for (int k = 0; k < x->nkid; k++)
-			if (k != i)
-				vec_push(a, &rest, x->kid[k]);
-		struct node *f = x->kid[i], *r = ex_mul_n(a, rest.at, rest.n);
+		struct node *f = x->kid[0], *r = ex_mul_n(a, x->kid + 1, x->nkid - 1);
 		struct node *df = ex_mul(a, delta(a, f, hi, lo), ex_set_one(a, r, s, hi->k, hi->v));
 		struct node *dr = ex_mul(a, ex_set_one(a, f, s, lo->k, lo->v), delta(a, r, hi, lo));
 		return ex_add(a, df, dr);

@@ -146,7 +146,8 @@ int64_t group_units(const struct group *g)
 	return n;
 }
 
-/* Tries to enumerate the two-valued groups of the roles, everything else summed out. */
+/* Tries to enumerate the two-valued groups of the roles, of none as well, everything else summed
+ * out. */
 static bool try_states(const struct model *m, bool visible, bool hidden, struct states *out)
 {
 	struct states s = {.F = {0}};
@@ -160,7 +161,7 @@ static bool try_states(const struct model *m, bool visible, bool hidden, struct 
 	}
 	s.listed = listed;
 	s.rest = rest;
-	if (s.units == 0 || (out->listed && s.units >= out->units) ||
+	if ((s.units == 0 && (visible || hidden)) || (out->listed && s.units >= out->units) ||
 	    !model_sum_out(NULL, m, &m->E, rest, &s.F))
 		return false;
 	*out = s;
@@ -170,6 +171,7 @@ static bool try_states(const struct model *m, bool visible, bool hidden, struct 
 bool objective_states(struct cx *cx, const struct model *m, struct states *out)
 {
 	*out = (struct states){.units = 0};
+	try_states(m, false, false, out);
 	try_states(m, true, false, out);
 	try_states(m, false, true, out);
 	try_states(m, true, true, out);
