@@ -41,7 +41,7 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 %token <const char *> MODEL "'model'" DATA "'data'" CONST "'const'"
 %token <const char *> TRAIN "'train'" EVALUATE "'evaluate'" SAMPLE "'sample'"
 %token <const char *> VISIBLE "'visible'" HIDDEN "'hidden'" GIVEN "'given'" PARAM "'param'"
-%token <const char *> LET "'let'" ENERGY "'energy'" EVERY "'every'"
+%token <const char *> LET "'let'" ENERGY "'energy'" EVERY "'every'" IN "'in'" AS "'as'"
 %token PIPE "'|>'" ARROW "'->'" DOTDOT "'..'" LE "'<='" GE "'>='" EQ "'=='" NE "'!='"
 
 %precedence PIPE
@@ -55,13 +55,13 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 %right '^'
 %precedence '[' '.'
 
-%type <struct ast *> expr target
+%type <struct ast *> expr target rule
 %type <struct args *> args args1 exprs
 %type <struct names *> names
 %type <struct sizes *> sizes sizes1
 %type <struct decls *> body decls
 %type <struct settings *> clauses settings
-%type <struct ast_decl *> decl variable
+%type <struct ast_decl *> decl variable constrained symbol
 %type <struct ast_type *> type
 %type <struct ast_setting *> setting
 %type <const char *> word
@@ -138,21 +138,24 @@ role: VISIBLE                          { $$ = DECL_VISIBLE; }
 	| PARAM                            { $$ = DECL_PARAM; }
 	;
 
-variable: NAME ':' type {
+variable: constrained
+	| constrained '~' expr             { $$ = node_value($1, '~', $3); }
+	| constrained '=' expr             { $$ = node_value($1, '=', $3); }
+	;
+
+constrained: symbol
+	| symbol rule                      { $$ = node_rule($1, $2, NULL, @2); }
+	| symbol rule AS NAME              { $$ = node_rule($1, $2, $4, @4); }
+	;
+
+symbol: NAME ':' type {
 		$$ = node_decl(p, DECL_VISIBLE, $1, @1, 0, NULL);
 		$$->has_type = true;
 		$$->type = *$3;
 	}
-	| NAME ':' type '~' expr {
-		$$ = node_decl(p, DECL_VISIBLE, $1, @1, '~', $5);
-		$$->has_type = true;
-		$$->type = *$3;
-	}
-	| NAME ':' type '=' expr {
-		$$ = node_decl(p, DECL_VISIBLE, $1, @1, '=', $5);
-		$$->has_type = true;
-		$$->type = *$3;
-	}
+	;
+
+rule: IN NAME '(' args ')'             { $$ = node_call(p, $2, @2, $4, span_join(@2, @5)); }
 	;
 
 type: NAME                             { $$ = node_type(p, $1, NULL, @$); }

@@ -361,3 +361,31 @@ int dgm_step_rest(struct dgm_data_work *w, const struct dgm_step *s)
 	CHANGED(" |> rest(%" PRId64 ")", q);
 	return DGM_OK;
 }
+
+/* The sums over the last axis; of an example of one axis a single number. */
+int dgm_step_total(struct dgm_data_work *w, const struct dgm_step *s)
+{
+	struct dgm_data *d = &w->d;
+	int64_t q = d->rank ? d->dim[d->rank - 1] : 1, n = d->n * d->items / q;
+	float *v = malloc(sizeof *v * (size_t)(n + 1));
+	(void)s;
+	if (!v)
+		return dgm_data_no_memory(w);
+	for (int64_t i = 0; i < n; i++) {
+		double sum = 0;
+		for (int64_t k = i * q; k < (i + 1) * q; k++)
+			sum += d->u8 ? d->u8[k] * w->scale : (double)d->f32[k];
+		v[i] = (float)sum;
+	}
+	free(d->u8);
+	free(d->f32);
+	d->u8 = NULL;
+	d->f32 = v;
+	d->items /= q;
+	if (d->rank > 1)
+		d->rank--;
+	else
+		d->dim[0] = 1;
+	CHANGED(" |> total");
+	return DGM_OK;
+}

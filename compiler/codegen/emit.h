@@ -219,7 +219,8 @@ struct rt_symbol {
 	uint64_t address;
 };
 /* name(a), name(a, b) of floats, lane by lane */
-LLVMValueRef emit_call(struct emit *e, const char *name, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef emit_call(struct emit *e, const char *name, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+LLVMValueRef emit_op3(struct emit *e, enum op op, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 const struct rt_symbol *rt_symbols(int *n);
 
 /* module.c */

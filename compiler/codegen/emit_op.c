@@ -169,12 +169,21 @@ static LLVMValueRef emit_sign(struct emit *e, LLVMValueRef a)
 	return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealONE, a, zero, ""), unit, a, "");
 }
 
-LLVMValueRef emit_op(struct emit *E, enum op op, LLVMValueRef a, LLVMValueRef b)
+LLVMValueRef emit_op(struct emit *e, enum op op, LLVMValueRef a, LLVMValueRef b)
+{
+	return emit_op3(e, op, a, b, NULL);
+}
+
+LLVMValueRef emit_op3(struct emit *E, enum op op, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c)
 {
 	LLVMBuilderRef B = E->b;
 	LLVMValueRef v = NULL;
 	if (b)
 		emit_pair(E, &a, &b);
+	if (c) {
+		emit_pair(E, &a, &c);
+		emit_pair(E, &a, &b);
+	}
 	switch (op) {
 #define OP(id, name, arity, flags, eval, da, db, emit) \
 	case OP_##id: \

@@ -2,9 +2,9 @@
  *
  * A body that varies over the lanes of an enclosing loop is summed lane by lane in scalar loops.
  * Otherwise one of the bound indices runs over lanes itself (the one with most unit strides) and a
- * fixed tree folds the lanes at the end.  A guard that is +-i + c >= 0 (or == 0) in the index of a
- * loop, the others known, becomes a bound of that loop; other guards mask the accumulation.
- *     logsumexp x = m + log sum exp(x - m), m = max x (0 where that is infinite) */
+ * fixed tree folds the lanes at the end.  A guard that is b*i + c >= 0 (or +-i + c == 0) in the
+ * index i of a loop, the others known, becomes a bound of that loop; other guards mask the
+ * accumulation. logsumexp x = m + log sum exp(x - m), m = max x (0 where that is infinite) */
 #include "codegen/emit.h"
 
 #include <math.h>
@@ -56,7 +56,17 @@ static bool guard_bounds(struct emit *e, const struct guard *g, const struct idx
 		else if (!b || b->lanes)
 			return false;
 	}
-	return *coef == 1 || *coef == -1;
+	return *coef == 1 || *coef == -1 || (*coef != 0 && !g->equal);
+}
+
+/* c / b rounded down, b > 0 */
+static LLVMValueRef floor_div(struct emit *e, LLVMValueRef c, int64_t b)
+{
+	if (b == 1)
+		return c;
+	LLVMValueRef negative = LLVMBuildICmp(e->b, LLVMIntSLT, c, emit_int(e, 0), "");
+	LLVMValueRef low = LLVMBuildNSWSub(e->b, c, emit_int(e, b - 1), "");
+	return LLVMBuildSDiv(e->b, LLVMBuildSelect(e->b, negative, low, c, ""), emit_int(e, b), "");
 }
 
 /* Narrows lo..hi of index i by the guards; true when they are no longer constants. */
@@ -76,7 +86,8 @@ static bool narrow(struct emit *e, struct reduction *r, const struct idx *i, LLV
 			if (rest.t[t].ix == i)
 				rest.t[t] = rest.t[--rest.n];
 		LLVMValueRef c = lin_value(e, &rest, &lane, &unused); /* coef*i + c >= 0 */
-		LLVMValueRef at = coef > 0 ? LLVMBuildNeg(e->b, c, "") : c;
+		LLVMValueRef part = floor_div(e, c, coef < 0 ? -coef : coef);
+		LLVMValueRef at = coef > 0 ? LLVMBuildNeg(e->b, part, "") : part;
 		if (coef > 0 || g->equal)
 			*lo = int_max(e, "llvm.smax", *lo, at);
 		if (coef < 0 || g->equal)

@@ -73,16 +73,17 @@ LLVMValueRef emit_rt(struct emit *e, const char *name, LLVMValueRef *args, int n
 	return LLVMBuildCall2(e->b, type, fn, args, (unsigned)nargs, "");
 }
 
-LLVMValueRef emit_call(struct emit *e, const char *name, LLVMValueRef a, LLVMValueRef b)
+LLVMValueRef emit_call(struct emit *e, const char *name, LLVMValueRef a, LLVMValueRef b,
+                       LLVMValueRef c)
 {
-	int lanes = emit_lanes(a), nargs = b ? 2 : 1;
+	LLVMValueRef operand[] = {a, b, c}, v = a;
+	int lanes = emit_lanes(a), nargs = c ? 3 : b ? 2 : 1;
 	if (!lanes)
-		return emit_rt(e, name, (LLVMValueRef[]){a, b}, nargs);
-	LLVMValueRef v = LLVMGetPoison(LLVMTypeOf(a));
+		return emit_rt(e, name, operand, nargs);
 	for (int k = 0; k < lanes; k++) {
-		LLVMValueRef lane = LLVMConstInt(e->i32, (unsigned)k, 0), args[2];
-		args[0] = LLVMBuildExtractElement(e->b, a, lane, "");
-		args[1] = b ? LLVMBuildExtractElement(e->b, b, lane, "") : NULL;
+		LLVMValueRef lane = LLVMConstInt(e->i32, (unsigned)k, 0), args[3];
+		for (int i = 0; i < nargs; i++)
+			args[i] = LLVMBuildExtractElement(e->b, operand[i], lane, "");
 		v = LLVMBuildInsertElement(e->b, v, emit_rt(e, name, args, nargs), lane, "");
 	}
 	return v;

@@ -188,7 +188,8 @@ static LLVMValueRef op_value(struct emit *e, const struct node *x)
 		return LLVMBuildUIToFP(e->b, m, emit_vec(e->f32, emit_lanes(m)), "");
 	}
 	LLVMValueRef a = emit_value(e, x->kid[0]);
-	return emit_op(e, x->op, a, x->nkid > 1 ? emit_value(e, x->kid[1]) : NULL);
+	return emit_op3(e, x->op, a, x->nkid > 1 ? emit_value(e, x->kid[1]) : NULL,
+	                x->nkid > 2 ? emit_value(e, x->kid[2]) : NULL);
 }
 
 static LLVMValueRef fresh_value(struct emit *e, const struct node *x)

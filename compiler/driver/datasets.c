@@ -212,14 +212,16 @@ static float value_at(const struct dgm_data *d, int64_t i)
 	return d->f32 ? d->f32[i] : (float)d->u8[i] * d->scale;
 }
 
-static bool holds_bits(const struct dgm_data *d, const struct group *g)
+static bool holds_bits(struct unit *u, const struct dgm_data *d, const struct group *g)
 {
+	(void)u;
 	(void)g;
 	return d->domain == DGM_DATA_BINARY;
 }
 
-static bool holds_spins(const struct dgm_data *d, const struct group *g)
+static bool holds_spins(struct unit *u, const struct dgm_data *d, const struct group *g)
 {
+	(void)u;
 	(void)g;
 	for (int64_t i = 0; i < d->n * d->items; i++) {
 		float v = value_at(d, i);
@@ -229,60 +231,108 @@ static bool holds_spins(const struct dgm_data *d, const struct group *g)
 	return true;
 }
 
-/* One 1 in each row of the variable's last axis. */
-static bool holds_onehot(const struct dgm_data *d, const struct group *g)
+static int64_t units_of(const struct group *g)
 {
-	int64_t q = g->sym->rank ? g->sym->dim[g->sym->rank - 1] : 1;
-	if (d->domain != DGM_DATA_BINARY || d->resampled)
-		return false;
-	for (int64_t i = 0; i < d->n * d->items; i += q) {
-		int ones = 0;
-		for (int64_t k = 0; k < q; k++)
-			ones += value_at(d, i + k) == 1;
-		if (ones != 1)
-			return false;
+	int64_t n = 1;
+	for (int k = 0; k < g->sym->rank; k++)
+		n *= g->sym->dim[k];
+	return n;
+}
+
+/* The sums of the blocks of example e, row-major; how many there are. */
+static int64_t block_sums(const struct dgm_data *d, const struct group *g, int64_t e, double *sum)
+{
+	int64_t blocks = units_of(g) / (int64_t)block_units(g);
+	memset(sum, 0, sizeof *sum * (size_t)blocks);
+	for (int64_t i = 0; i < d->items; i++) {
+		int64_t at = 0, stride = d->items;
+		for (int k = 0; k < g->sym->rank; k++) {
+			int64_t n = g->sym->dim[k];
+			stride /= n;
+			at = at * (n / g->block[k]) + i / stride % n / g->block[k];
+		}
+		sum[at] += (double)value_at(d, e * d->items + i);
 	}
+	return blocks;
+}
+
+/* The first example with a block whose sum is not lo..1; -1: none. */
+static int64_t off_block(struct unit *u, const struct dgm_data *d, const struct group *g, double lo)
+{
+	double *sum = NEW_ARRAY(u->cx.tmp, double, d->items);
+	for (int64_t e = 0; e < d->n; e++) {
+		int64_t blocks = block_sums(d, g, e, sum);
+		for (int64_t b = 0; b < blocks; b++)
+			if (sum[b] < lo || sum[b] > 1)
+				return e;
+	}
+	return -1;
+}
+
+/* One 1 in each block, or at most one. */
+static bool holds_onehot(struct unit *u, const struct dgm_data *d, const struct group *g)
+{
+	return d->domain == DGM_DATA_BINARY && !d->resampled &&
+	       off_block(u, d, g, g->family->empty ? 0 : 1) < 0;
+}
+
+static bool holds_positive(struct unit *u, const struct dgm_data *d, const struct group *g)
+{
+	(void)u;
+	(void)g;
+	for (int64_t i = 0; i < d->n * d->items; i++)
+		if (d->resampled || !(value_at(d, i) > 0))
+			return false;
 	return true;
 }
 
-static bool holds_counts(const struct dgm_data *d, const struct group *g)
+static bool holds_counts(struct unit *u, const struct dgm_data *d, const struct group *g)
 {
+	(void)u;
 	(void)g;
 	return d->domain == DGM_DATA_BINARY || d->domain == DGM_DATA_COUNT;
 }
 
-static bool holds_unit(const struct dgm_data *d, const struct group *g)
+static bool holds_unit(struct unit *u, const struct dgm_data *d, const struct group *g)
 {
+	(void)u;
 	(void)g;
 	return d->domain == DGM_DATA_UNIT || d->domain == DGM_DATA_BINARY;
 }
 
 static const struct { /* domains that not all numbers are in */
-	const char *domain;
-	bool (*holds)(const struct dgm_data *d, const struct group *g);
+	const char *domain, *rule;
+	bool (*holds)(struct unit *u, const struct dgm_data *d, const struct group *g);
 	const char *mend;
 } checks[] = {
-    {"binary", holds_bits,
+    {"binary", NULL, holds_bits,
      "make them 0 and 1 with  |> binarize(resampled), binarize(fixed) or binarize(threshold(0.5))"},
-    {"spin", holds_spins, "spins are -1 and +1: from 0 and 1 they come with  * 2 - 1"},
-    {"categorical", holds_onehot,
+    {"spin", NULL, holds_spins, "spins are -1 and +1: from 0 and 1 they come with  * 2 - 1"},
+    {"categorical", NULL, holds_onehot,
      "each row of the last axis holds a single 1, the rest 0: whole numbers 0..q-1 become such "
      "rows "
      "with  |> onehot(q)"},
-    {"unit", holds_unit, "bring them into [0, 1], bytes with  / 255"},
-    {"count", holds_counts, "counts are whole numbers from 0 on"},
+    {"binary", "atmostone", holds_onehot, "at most one unit of each block is 1"},
+    {"positive", NULL, holds_positive, "all values have to be above 0"},
+    {"unit", NULL, holds_unit, "bring them into [0, 1], bytes with  / 255"},
+    {"count", NULL, holds_counts, "counts are whole numbers from 0 on"},
+    {"count", "total", holds_counts, "counts are whole numbers from 0 on"},
 };
 enum { NCHECK = sizeof checks / sizeof *checks };
+
+static bool same_family(const char *domain, const char *rule, const struct family *f)
+{
+	return strcmp(domain, f->domain) == 0 &&
+	       (rule == f->rule || (rule && f->rule && strcmp(rule, f->rule) == 0));
+}
 
 bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *g, struct span at)
 {
 	static const char *const words[] = {"real numbers", "grey values in [0, 1]", "counts",
 	                                    "0 and 1"};
-	int64_t items = 1;
+	int64_t items = units_of(g);
 	int check = 0;
-	for (int i = 0; i < g->sym->rank; i++)
-		items *= g->sym->dim[i];
-	while (check < NCHECK && strcmp(checks[check].domain, g->domain) != 0)
+	while (check < NCHECK && !same_family(checks[check].domain, checks[check].rule, g->family))
 		check++;
 	if (items != d->items) {
 		diag(u->cx.diags, DIAG_DATA_SIZE, at, d->name, (long long)d->items, g->name,
@@ -291,10 +341,44 @@ bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *
 		     arena_printf(u->cx.prog, "'%s' is declared here", g->name));
 		return false;
 	}
-	if (check == NCHECK || checks[check].holds(d, g))
+	if (check == NCHECK || checks[check].holds(u, d, g))
 		return true;
 	diag(u->cx.diags, DIAG_DATA_DOMAIN, at, d->name,
-	     d->resampled ? "draws of 0 and 1" : words[d->domain], g->name, g->domain);
+	     d->resampled ? "draws of 0 and 1" : words[d->domain], g->name,
+	     g->family->rule ? arena_printf(u->cx.prog, "%s in %s", g->domain, g->family->rule)
+	                     : g->domain);
 	diag(u->cx.diags, DIAG_NOTE, at, checks[check].mend);
+	if (g->family->empty && d->domain == DGM_DATA_BINARY && !d->resampled)
+		diag(u->cx.diags, DIAG_NOTE, at,
+		     arena_printf(u->cx.prog, "example %lld (from 0) has a block with more",
+		                  (long long)off_block(u, d, g, 0)));
 	return false;
+}
+
+bool dataset_totals(struct unit *u, const struct model *m, const struct dgm_data *const *of,
+                    struct span at)
+{
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		int k = 0;
+		while (k < m->group.n && m->group.at[k]->sym != g->total)
+			k++;
+		if (k == m->group.n || !of[i] || !of[k])
+			continue;
+		const struct dgm_data *d = of[i], *n = of[k];
+		double *sum = NEW_ARRAY(u->cx.tmp, double, d->items);
+		for (int64_t e = 0; e < d->n && e < n->n; e++) {
+			int64_t blocks = block_sums(d, g, e, sum);
+			for (int64_t b = 0; b < blocks; b++) {
+				double total = (double)value_at(n, e * n->items + b);
+				if (sum[b] == total)
+					continue;
+				diag(u->cx.diags, DIAG_DATA_TOTAL, at, (long long)e, d->name, sum[b], n->name,
+				     total);
+				diag(u->cx.diags, DIAG_NOTE, at, "the totals of counts come with  |> total");
+				return false;
+			}
+		}
+	}
+	return true;
 }

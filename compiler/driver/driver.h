@@ -94,6 +94,8 @@ bool block_jit(struct unit *u, struct compiled *c);
 /* ---- datasets.c ------------------------------------------------------------------------------------------------ */
 /* Loads once; NULL with the message given (a diagnostic or dgm_error) and *status the exit status. */
 struct dgm_data *dataset(struct unit *u, const struct data_def *def, int *status);
+/* Do the counts with a total have it?  of: the data of the model's groups, NULL where there are none. */
+bool dataset_totals(struct unit *u, const struct model *m, const struct dgm_data *const *of, struct span at);
 /* Checks the data's domain and size against the variable it is bound to. */
 bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *g, struct span at);
 bool datasets_check(struct unit *u); /* readers, steps and their arguments, without reading */

@@ -114,9 +114,9 @@ static void conditional(struct writer *w, const struct conditional *c)
 		break;
 	case SHAPE_ONEHOT:
 		equation(w, arena_printf(a, "p(%s = 1 %s)", x, given),
-		         arena_printf(a,
-		                      w->latex ? "\\operatorname{softmax}\\left(%s\\right)" : "softmax(%s)",
-		                      formula(w, c->field)));
+		         arena_printf(
+		             a, w->latex ? "\\operatorname{softmax}\\left(%s%s\\right)" : "softmax(%s%s)",
+		             formula(w, c->field), g->family->empty ? ", 0" : ""));
 		break;
 	case SHAPE_GAUSS:
 		equation(w, arena_printf(a, "p(%s %s)", x, given),
@@ -124,6 +124,21 @@ static void conditional(struct writer *w, const struct conditional *c)
 		                      w->latex ? "\\mathcal{N}\\left(%s, \\; 1/(%s)\\right)"
 		                               : "normal(mean %s, variance 1/(%s))",
 		                      formula(w, c->mean), formula(w, c->precision)));
+		break;
+	case SHAPE_GAMMA:
+		equation(w, arena_printf(a, "p(%s %s)", x, given),
+		         arena_printf(a,
+		                      w->latex ? "\\operatorname{Gamma}\\left(1 + %s, \\; %s\\right)"
+		                               : "Gamma(shape 1 + %s, rate %s)",
+		                      formula(w, c->precision), formula(w, ex_neg(a, c->field))));
+		break;
+	case SHAPE_TOTAL:
+		equation(w, arena_printf(a, "p(%s %s)", x, given),
+		         arena_printf(a,
+		                      w->latex ? "\\operatorname{multinomial}\\left(%s, "
+		                                 "\\operatorname{softmax}(%s)\\right)"
+		                               : "multinomial(%s, softmax(%s))",
+		                      formula(w, c->total), formula(w, c->field)));
 		break;
 	case SHAPE_EXPONENTIAL:
 		equation(w, arena_printf(a, w->latex ? "E(%s %s)" : "mean of %s %s", x, given),

@@ -36,16 +36,17 @@ static struct dgm_ramp ramp(const struct value *v)
 }
 
 /* ---- data ---- */
-static const struct group *group_of(const struct model *m, const struct variable *v)
+static int group_of(const struct model *m, const struct variable *v)
 {
 	for (int i = 0; i < m->group.n; i++)
 		if (m->group.at[i]->sym == v->sym)
-			return m->group.at[i];
+			return i;
 	BUG("variable %s", v->name);
 }
 
 static int load_bound(struct session *s, const struct compiled *c, struct dgm_input *in, int *n)
 {
+	const struct dgm_data **of = NEW_ARRAY(s->u->cx.tmp, const struct dgm_data *, c->m->group.n);
 	*n = 0;
 	for (int i = 0; i < c->block->nbind; i++) {
 		const struct binding_def *b = &c->block->bind[i];
@@ -53,18 +54,20 @@ static int load_bound(struct session *s, const struct compiled *c, struct dgm_in
 		struct dgm_data *d = dataset(s->u, b->data, &status);
 		if (d == NULL)
 			return status;
-		const struct group *g = group_of(c->m, b->var);
-		if (!dataset_fits(s->u, d, g, b->span))
+		int g = group_of(c->m, b->var);
+		if (!dataset_fits(s->u, d, c->m->group.at[g], b->span))
 			return EXIT_FILE;
-		in[(*n)++] = (struct dgm_input){slot(c, g->sym->name), d};
+		of[g] = d;
+		in[(*n)++] = (struct dgm_input){slot(c, b->var->sym->name), d};
 	}
-	return EXIT_DONE;
+	return dataset_totals(s->u, c->m, of, c->block->span) ? EXIT_DONE : EXIT_FILE;
 }
 
 static int load_figure(struct session *s, const struct compiled *c,
                        const struct data_def *const *def, int offset, struct span at,
                        const struct figure_kind *k, struct dgm_figure *out)
 {
+	const struct dgm_data **of = NEW_ARRAY(s->u->cx.tmp, const struct dgm_data *, c->m->group.n);
 	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA};
 	out->out = slot(c, arena_printf(s->u->cx.prog, "out.%s", k->function));
 	for (int i = 0; i < c->m->group.n; i++) {
@@ -77,9 +80,10 @@ static int load_figure(struct session *s, const struct compiled *c,
 			return status;
 		if (!dataset_fits(s->u, d, g, at))
 			return EXIT_FILE;
+		of[i] = d;
 		out->input[out->ninput++] = (struct dgm_input){slot(c, g->sym->name), d};
 	}
-	return EXIT_DONE;
+	return dataset_totals(s->u, c->m, of, at) ? EXIT_DONE : EXIT_FILE;
 }
 
 double visible_units(const struct model *m)

@@ -345,7 +345,7 @@ struct node *ex_op(struct arena *a, enum op op, struct node *const *kid, int n)
 	for (int i = 0; i < n; i++)
 		folds = folds && kid[i]->kind == N_CONST;
 	if (folds) {
-		double v = op_eval(op, kid[0]->num, n > 1 ? kid[1]->num : 0);
+		double v = op_eval3(op, kid[0]->num, n > 1 ? kid[1]->num : 0, n > 2 ? kid[2]->num : 0);
 		if (isfinite(v))
 			return ex_num(a, v);
 	}

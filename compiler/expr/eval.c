@@ -14,9 +14,8 @@ static double op_softplus(double x)
 	return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
 }
 
-double op_eval(enum op op, double a, double b)
+double op_eval3(enum op op, double a, double b, double c)
 {
-	(void)b;
 	switch (op) {
 #define OP(id, name, arity, flags, eval, da, db, emit) \
 	case OP_##id: \
@@ -27,6 +26,11 @@ double op_eval(enum op op, double a, double b)
 		break;
 	}
 	BUG("operator %d", (int)op);
+}
+
+double op_eval(enum op op, double a, double b)
+{
+	return op_eval3(op, a, b, 0);
 }
 
 static const struct {
@@ -181,7 +185,8 @@ static double eval(const struct node *x, const struct env *env, const struct fra
 		return env->draw(env->arg, x);
 	}
 	if (op_arity(x->op) >= 0)
-		return op_eval(x->op, eval(x->kid[0], env, f), x->nkid > 1 ? eval(x->kid[1], env, f) : 0);
+		return op_eval3(x->op, eval(x->kid[0], env, f), x->nkid > 1 ? eval(x->kid[1], env, f) : 0,
+		                x->nkid > 2 ? eval(x->kid[2], env, f) : 0);
 	double v = eval(x->kid[0], env, f);
 	for (int i = 1; i < x->nkid; i++)
 		v = op_eval(x->op, v, eval(x->kid[i], env, f));

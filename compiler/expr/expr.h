@@ -162,6 +162,8 @@ struct subst { /* each may be left zero */
 struct node *ex_subst(struct arena *a, struct node *x, const struct subst *s);
 struct node *ex_subst_idx(struct arena *a, struct node *x, const struct idx *i, struct affine at);
 struct node *ex_rename_batch(struct arena *a, struct node *x, const struct idx *from, const struct idx *to);
+/* Every op(s[map]), op of one operand, becomes to[map]: a statistic of s as a symbol of its own. */
+struct node *ex_apart(struct arena *a, struct node *x, enum op op, const struct sym *s, const struct sym *to);
 /* Every element of s set to the constant c. */
 struct node *ex_set_all(struct arena *a, struct node *x, const struct sym *s, double c);
 /* E with element s[k] set to `hi`, minus E with it set to `lo`; the other elements as they are.  The
@@ -190,6 +192,7 @@ struct binding { /* values of the free indices */
 };
 double ex_eval(const struct node *x, const struct env *env, const struct binding *b, int nb);
 double op_eval(enum op op, double a, double b); /* elementwise ops of arity 1 and 2 */
+double op_eval3(enum op op, double a, double b, double c);
 const char *op_name(enum op op);
 int op_arity(enum op op); /* -1: n-ary */
 int op_flags(enum op op);

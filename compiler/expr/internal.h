@@ -35,6 +35,8 @@ double op_lgamma(double x);
 double op_digamma(double x);
 double op_trigamma(double x);
 double op_poisson(double u, double rate);
+double op_binomial(double u, double p, double n);
+double op_gamma_quantile(double u, double shape);
 double op_unit_logz(double f);
 double op_unit_mean(double f);
 double op_unit_var(double f);

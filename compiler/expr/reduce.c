@@ -1,5 +1,6 @@
 /* The constructor of reductions.  A SUM is brought to normal form:
  *   sum(i | i == k+1 ...) f(i)  ->  f(k+1), with the range of i as guards on k
+ *   b*q + r == 0, |r| < b       ->  q == 0 and r == 0: the same unit of the same block
  *   sum(i) (f + g)              ->  sum(i) f + sum(i) g
  *   sum(i) mask(g){f}           ->  sum(i | g) f
  *   sum(i) a*f(i), a free of i  ->  a*sum(i) f(i)
@@ -62,6 +63,37 @@ static bool settle_guards(struct red *s)
 			drop_guard(s, i);
 	}
 	return true;
+}
+
+/* b*q + r == 0 with |r| < b as q == 0 and r == 0, for the first guard of that form. */
+static bool part_one(struct arena *a, struct red *s)
+{
+	for (int g = 0; g < s->nguard; g++) {
+		struct affine e = s->guard[g].e, q, r;
+		for (int t = 0; s->guard[g].equal && t < e.n; t++) {
+			int64_t b = e.coef[t] < 0 ? -e.coef[t] : e.coef[t], lo, hi;
+			if (b == 1)
+				continue;
+			q = affine_const(e.c / b);
+			r = affine_const(e.c % b);
+			for (int k = 0; k < e.n; k++) {
+				struct affine i = affine_idx(a, e.ix[k]);
+				if (e.coef[k] % b)
+					r = affine_add(a, r, i, e.coef[k]);
+				else
+					q = affine_add(a, q, i, e.coef[k] / b);
+			}
+			if (r.n == 0 || !affine_range(r, &lo, &hi) || lo <= -b || hi >= b)
+				continue;
+			struct guard *all = NEW_ARRAY(a, struct guard, s->nguard + 1);
+			memcpy(all, s->guard, sizeof *all * (size_t)s->nguard);
+			all[g].e = q;
+			all[s->nguard++] = (struct guard){true, r};
+			s->guard = all;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Solves one equality guard for a bound index with coefficient 1 or -1. */
@@ -219,7 +251,7 @@ struct node *ex_reduce(struct arena *a, enum reduce r, const struct idx *const *
 			body = inner;
 		} else if (!settle_guards(&s)) {
 			return ex_num(a, 0);
-		} else if (!solve_one(a, &s, &body)) {
+		} else if (!part_one(a, &s) && !solve_one(a, &s, &body)) {
 			break;
 		}
 	}

@@ -4,12 +4,12 @@
  * Poisson quantile   the smallest n with P(N <= n) >= u, N ~ Poisson(rate), by bisection on
  *                    P(N <= n) = Q(n + 1, rate), the regularised incomplete gamma function: the
  *                    series below its turning point, the continued fraction above
- * units on [0,1] with density proportional to exp(f x):
- *     logz      log integral of exp(f x) = log((e^f - 1)/f)
- *     mean      d logz/df = 1/(1 - e^-f) - 1/f
- *     variance  d mean/df = 1/f^2 - 1/(4 sinh(f/2)^2)
- *     quantile  log(1 + u (e^f - 1))/f
- * digamma, trigamma  recurrence up to x >= 20, then the asymptotic series; reflection below 0 */
+ * binomial quantile  the smallest k with P(K <= k) >= u, by summing the probabilities in long
+ * double Gamma quantile     x with 1 - Q(shape, x) = u, by bisection of log x units on [0,1] with
+ * density proportional to exp(f x): logz      log integral of exp(f x) = log((e^f - 1)/f) mean d
+ * logz/df = 1/(1 - e^-f) - 1/f variance  d mean/df = 1/f^2 - 1/(4 sinh(f/2)^2) quantile  log(1 + u
+ * (e^f - 1))/f digamma, trigamma  recurrence up to x >= 20, then the asymptotic series; reflection
+ * below 0 */
 #include "expr/internal.h"
 
 #include <math.h>
@@ -62,6 +62,38 @@ double op_poisson(double u, double rate)
 			n = middle;
 	}
 	return n;
+}
+
+double op_binomial(double u, double p, double n)
+{
+	long double sum = 0;
+	if (isnan(u) || !(p >= 0 && p <= 1) || !(n >= 0))
+		return NAN;
+	if (u <= 0 || p == 0 || n == 0)
+		return 0;
+	if (u >= 1 || p == 1)
+		return n;
+	for (double k = 0; k < n; k++) {
+		sum += expl(lgammal(n + 1) - lgammal(k + 1) - lgammal(n - k + 1) + k * logl(p) +
+		            (n - k) * log1pl(-p));
+		if (sum >= u)
+			return k;
+	}
+	return n;
+}
+
+double op_gamma_quantile(double u, double shape)
+{
+	if (isnan(u) || !(shape > 0))
+		return NAN;
+	if (u <= 0 || u >= 1)
+		return u <= 0 ? 0 : INFINITY;
+	double lo = -700, hi = log(shape + 1) + 7;
+	for (int k = 0; k < 100; k++) {
+		double middle = 0.5 * (lo + hi);
+		*(1 - gamma_q(shape, exp(middle)) < u ? &lo : &hi) = middle;
+	}
+	return exp(hi);
 }
 
 double op_unit_logz(double x)

@@ -116,6 +116,19 @@ struct node *ex_set_all(struct arena *a, struct node *x, const struct sym *s, do
 	return ex_subst(a, x, &(struct subst){.from = s, .fn = give, .arg = ex_num(a, c)});
 }
 
+struct node *ex_apart(struct arena *a, struct node *x, enum op op, const struct sym *s,
+                      const struct sym *to)
+{
+	if (!ex_mentions(x, s) || x->kind == N_ACCESS)
+		return x;
+	if (x->kind == N_OP && x->op == op && x->kid[0]->kind == N_ACCESS && x->kid[0]->sym == s)
+		return ex_access(a, to, x->kid[0]->batch, x->kid[0]->map);
+	struct node **kid = NEW_ARRAY(a, struct node *, x->nkid);
+	for (int i = 0; i < x->nkid; i++)
+		kid[i] = ex_apart(a, x->kid[i], op, s, to);
+	return rebuild(a, x, kid);
+}
+
 /* ---- one element ---- */
 struct element {
 	const struct sym *s;

@@ -1,184 +1,21 @@
-/* Conditionals, marginals, blocks and gradients of an energy given as a sum of terms.
+/* Marginals, Gibbs blocks and gradients of an energy given as a sum of terms.
  *
- * The field (and precision) of an element is found term by term, by the domain's shape (see
- * model.h). When it is free of the group, the group's blocks are independent given the rest, and E
- * = E(x = base) + sum over blocks of what each contributes, so that summing x out leaves E(x =
- * base) - sum over blocks of the log-partition. */
+ * When the field (and precision) of an element is free of its group, the group's blocks are
+ * independent given the rest, and E = E(x = base) + sum over blocks of what each contributes, so
+ * that summing x out leaves E(x = base) - sum over blocks of the log-partition. */
 #include "model/family.h"
 #include "model/model.h"
 
-/* ---- the field of one element ---- */
-struct element {
-	const struct model *m;
-	const struct group *g;
-	struct affine k[MAX_RANK];
-};
-
-static struct node *at_element(const struct element *e, const struct idx *batch)
-{
-	return ex_access(e->m->a, e->g->sym, batch, e->k);
-}
-
-struct block_value { /* the element's own one-hot block at 0, or at the element */
-	struct element *e;
-	bool set;
-};
-
-static struct node *set_block(struct arena *a, const struct node *access, void *arg)
-{
-	const struct block_value *v = arg;
-	const struct element *e = v->e;
-	int n = access->sym->rank - 1;
-	struct guard own[MAX_RANK];
-	struct affine map[MAX_RANK];
-	struct node *x = ex_access(a, access->sym, access->batch, access->map);
-	for (int i = 0; i <= n; i++) {
-		own[i] = (struct guard){true, affine_add(a, access->map[i], e->k[i], -1)};
-		map[i] = i < n ? e->k[i] : access->map[n];
-	}
-	x = ex_sub(a, x, ex_mask(a, own, n, ex_access(a, access->sym, access->batch, map)));
-	return v->set ? ex_add(a, x, ex_mask(a, own, n + 1, ex_num(a, 1))) : x;
-}
-
-/* E with the block at 0, minus E with it at the element. */
-static struct node *onehot_field(struct element *e, struct node *t)
-{
-	struct arena *a = e->m->a;
-	if (ex_degree(t, e->g->sym) == 1)
-		return ex_neg(a, ex_delta(a, t, e->g->sym, e->k, ex_num(a, 1), ex_num(a, 0)));
-	struct block_value hi = {e, true}, lo = {e, false};
-	struct node *at_hi =
-	    ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &hi});
-	struct node *at_lo =
-	    ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &lo});
-	return ex_sub(a, at_lo, at_hi);
-}
-
-/* What one term adds to the field, and to the precision. */
-static struct node *term_field(struct element *e, struct node *t, struct node **precision)
-{
-	struct arena *a = e->m->a;
-	const struct family *fam = e->g->family;
-	const struct sym *s = e->g->sym;
-	*precision = ex_num(a, 0);
-	switch (fam->shape) {
-	case SHAPE_TWO:
-		return ex_neg(a, ex_delta(a, t, s, e->k, ex_num(a, fam->hi), ex_num(a, fam->lo)));
-	case SHAPE_ONEHOT:
-		return onehot_field(e, t);
-	case SHAPE_EXPONENTIAL:
-		return ex_neg(a, ex_diff(a, t, s, e->k));
-	case SHAPE_GAUSS:
-		break;
-	}
-	struct node *slope = ex_diff(a, t, s, e->k);
-	*precision = ex_diff(a, slope, s, e->k);
-	struct node *own = ex_mul(a, *precision, at_element(e, e->m->batch));
-	struct node *rest = ex_sub(a, slope, own);
-	return ex_neg(a, ex_mentions(rest, s) && ex_degree(slope, s) == 1
-	                     ? ex_set_one(a, slope, s, e->k, ex_num(a, 0))
-	                     : rest);
-}
-
-static struct element element_of(const struct model *m, const struct group *g,
-                                 const struct idx *const *at)
-{
-	struct element e = {.m = m, .g = g};
-	for (int i = 0; i < g->sym->rank; i++)
-		e.k[i] = affine_idx(m->a, at[i]);
-	return e;
-}
-
-/* The conditional of g, given the other elements of g too where it mentions them. */
-static void derive(const struct model *m, const energy *E, const struct group *g,
-                   struct conditional *out)
-{
-	struct arena *a = m->a;
-	struct node *p;
-	*out = (struct conditional){.group = g};
-	model_axes(m, g->sym, out->at);
-	struct element e = element_of(m, g, out->at);
-	out->field = ex_num(a, 0);
-	out->precision = ex_num(a, 0);
-	out->term = NEW_ARRAY(a, struct span, E->n + 1);
-	for (int i = 0; i < E->n; i++) {
-		if (!ex_mentions(E->at[i].node, g->sym))
-			continue;
-		out->field = ex_add(a, out->field, term_field(&e, E->at[i].node, &p));
-		out->precision = ex_add(a, out->precision, p);
-		out->term[out->nterm++] = E->at[i].span;
-	}
-	out->coupled = ex_mentions(out->field, g->sym) || ex_mentions(out->precision, g->sym);
-	if (g->family->shape != SHAPE_GAUSS)
-		out->precision = NULL;
-	out->mean = g->family->mean(a, out);
-}
-
-/* The term whose field mentions the group. */
-static int coupling_term(const struct model *m, const energy *E, const struct conditional *c)
-{
-	struct element e = element_of(m, c->group, c->at);
-	struct node *p;
-	for (int i = 0; i < E->n; i++)
-		if (ex_mentions(E->at[i].node, c->group->sym) &&
-		    (ex_mentions(term_field(&e, E->at[i].node, &p), c->group->sym) ||
-		     ex_mentions(p, c->group->sym)))
-			return i;
-	BUG("the field of %s mentions it, but that of no term does", c->group->name);
-}
-
-static bool precise(struct cx *cx, const struct conditional *c)
-{
-	if (c->precision == NULL)
-		return true;
-	if (c->precision->kind == N_CONST && c->precision->num <= 0) {
-		diag(cx->diags, DIAG_PRECISION, c->nterm ? c->term[0] : c->group->span, c->group->name,
-		     c->precision->num);
-		diag(cx->diags, DIAG_PRECISION_NOTE, c->group->span, c->group->name);
-		return false;
-	}
-	return true;
-}
-
-bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
-                   struct conditional *out)
-{
-	derive(m, E, g, out);
-	return precise(cx, out);
-}
-
-bool model_conditional(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
-                       struct conditional *out)
-{
-	if (!model_element(cx, m, E, g, out))
-		return false;
-	if (!out->coupled)
-		return true;
-	const struct term *t = &E->at[coupling_term(m, E, out)];
-	int degree = ex_degree(t->node, g->sym);
-	if (g->family->shape == SHAPE_GAUSS && (degree < 0 || degree > 2)) {
-		diag(cx->diags, DIAG_QUADRATIC, t->span, g->name);
-		return false;
-	}
-	diag(cx->diags, DIAG_COUPLED, t->span, g->name);
-	diag(cx->diags, DIAG_COUPLED_NOTE, g->span, g->name, g->name);
-	return false;
-}
-
 /* ---- summing out ---- */
-/* Number of axes that count blocks: a one-hot block is the last axis. */
-static int block_rank(const struct group *g)
-{
-	return g->sym->rank - (g->family->shape == SHAPE_ONEHOT ? 1 : 0);
-}
-
 static bool marginal(const struct model *m, const energy *E, const struct group *g, energy *out)
 {
 	struct arena *a = m->a;
 	struct conditional c;
+	const char *what;
+	double value;
 	*out = (energy){0};
-	derive(m, E, g, &c);
-	if (c.coupled || (c.precision && c.precision->kind == N_CONST && c.precision->num <= 0))
+	conditional_derive(m, E, g, &c);
+	if (c.coupled || !conditional_proper(&c, &what, &value))
 		return false;
 	bool affine = true;
 	for (int i = 0; i < E->n; i++) {
@@ -186,10 +23,14 @@ static bool marginal(const struct model *m, const energy *E, const struct group 
 		affine = affine && (d == 0 || d == 1);
 	}
 	double base = affine || g->family->shape != SHAPE_TWO ? 0 : g->family->lo;
-	for (int i = 0; i < E->n; i++)
-		energy_push(a, out, ex_set_all(a, E->at[i].node, g->sym, base), E->at[i].span);
+	for (int i = 0; i < E->n; i++) {
+		struct node *t = E->at[i].node;
+		if (g->log)
+			t = ex_set_all(a, ex_apart(a, t, OP_LOG, g->sym, g->log), g->log, 0);
+		energy_push(a, out, ex_set_all(a, t, g->sym, base), E->at[i].span);
+	}
 	struct node *p = g->family->log_partition(a, &c, base);
-	struct node *sum = ex_reduce(a, RED_SUM, c.at, block_rank(g), NULL, 0, p);
+	struct node *sum = ex_reduce(a, RED_SUM, c.b.block, c.b.n, NULL, 0, p);
 	energy_push(a, out, ex_neg(a, sum), c.nterm ? c.term[0] : g->span);
 	return true;
 }
@@ -220,7 +61,7 @@ static const struct term *joins_another(const struct model *m, const struct grou
 bool model_joined(const struct model *m, const struct group *g, const bool *which)
 {
 	struct conditional c;
-	derive(m, &m->E, g, &c);
+	conditional_derive(m, &m->E, g, &c);
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *x = m->group.at[i];
 		if (x != g && which[i] &&

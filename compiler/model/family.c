@@ -1,11 +1,14 @@
-/* The families, one row a domain: what the field f of a unit (a Gaussian's with its precision p)
- * means.
+/* The families, one row a domain and constraint: what the field f of a unit (a Gaussian's with its
+ * precision p, a Gamma unit's with the factor g of log x) means.
  *
- *   binary {0, 1}         mean sigmoid(f)        log-partition log(1 + e^f)
- *   spin {-1, +1}         mean tanh(f/2)         log(e^(f/2) + e^(-f/2)) relative to 0, log(1 +
- * e^f) to -1 categorical           mean softmax(f)        log sum_a e^f[a] real mean f/p f^2/(2p) +
- * log(2 pi/p)/2 unit, on [0, 1]       mean 1/(1 - e^-f) - 1/f     log((e^f - 1)/f) count, base 1/n!
- * mean e^f               e^f                          (Poisson) */
+ *   binary {0, 1}         mean sigmoid(f)             log-partition log(1 + e^f)
+ *   spin {-1, +1}         tanh(f/2)                   log(e^(f/2) + e^(-f/2)) from 0, log(1 + e^f)
+ * from -1 one of a block is 1   softmax(f)                  log sum_a e^f[a] at most one softmax of
+ * f and a 0        log(1 + sum_a e^f[a]) real                  f/p                         f^2/(2p)
+ * + log(2 pi/p)/2 positive              (1 + g)/(-f)                lgamma(1 + g) - (1 + g) log(-f)
+ *   unit, on [0, 1]       1/(1 - e^-f) - 1/f          log((e^f - 1)/f)
+ *   count, base 1/n!      e^f                         e^f                               (Poisson)
+ *   with the total n      n softmax(f)                n log sum_a e^f[a] - log n! (multinomial) */
 #include "model/family.h"
 
 #include <math.h>
@@ -70,19 +73,23 @@ static struct node *spin_natural(struct arena *a, struct node *m, struct node *v
 	return ex_scale(a, 0.5, binary_natural(a, up, v, p));
 }
 
-/* ---- one of q, over the last axis ---- */
+/* ---- blocks: one of the units is 1, or at most one ---- */
+/* log sum over the block's units of e^f */
+static struct node *block_sum(struct arena *a, const struct conditional *c)
+{
+	return ex_reduce(a, RED_LOGSUMEXP, c->b.in, c->b.m, NULL, 0, c->inner);
+}
+
 static struct node *onehot_partition(struct arena *a, const struct conditional *c, double base)
 {
-	const struct sym *s = c->group->sym;
-	const struct idx *last = c->at[s->rank - 1], *i = idx_new(a, last->name, last->size);
 	(void)base;
-	return ex_reduce(a, RED_LOGSUMEXP, &i, 1, NULL, 0,
-	                 ex_subst_idx(a, c->field, last, affine_idx(a, i)));
+	struct node *s = block_sum(a, c);
+	return c->group->family->empty ? ex_op1(a, OP_SOFTPLUS, s) : s;
 }
 
 static struct node *onehot_mean(struct arena *a, const struct conditional *c)
 {
-	return ex_op1(a, OP_EXP, ex_sub(a, c->field, onehot_partition(a, c, 0)));
+	return ex_op1(a, OP_EXP, ex_sub(a, c->inner, onehot_partition(a, c, 0)));
 }
 
 static struct node *log_natural(struct arena *a, struct node *m, struct node *v, struct node **p)
@@ -143,6 +150,51 @@ static struct node *count_base(struct arena *a, struct node *x)
 	return ex_op1(a, OP_LGAMMA, ex_add(a, x, num(a, 1)));
 }
 
+/* ---- counts with a total ---- */
+static struct node *total_mean(struct arena *a, const struct conditional *c)
+{
+	return ex_mul(a, c->total, ex_op1(a, OP_EXP, ex_sub(a, c->inner, block_sum(a, c))));
+}
+
+static struct node *total_partition(struct arena *a, const struct conditional *c, double base)
+{
+	(void)base;
+	return ex_sub(a, ex_mul(a, c->total, block_sum(a, c)), count_base(a, c->total));
+}
+
+/* ---- Gamma: density proportional to x^g e^(f x) ---- */
+static struct node *gamma_shape(struct arena *a, const struct conditional *c)
+{
+	return ex_add(a, c->precision, num(a, 1));
+}
+
+static struct node *gamma_mean(struct arena *a, const struct conditional *c)
+{
+	return ex_mul(a, gamma_shape(a, c), power(a, ex_neg(a, c->field), -1));
+}
+
+static struct node *gamma_partition(struct arena *a, const struct conditional *c, double base)
+{
+	(void)base;
+	struct node *s = gamma_shape(a, c), *log_rate = ex_op1(a, OP_LOG, ex_neg(a, c->field));
+	return ex_sub(a, ex_op1(a, OP_LGAMMA, s), ex_mul(a, s, log_rate));
+}
+
+static struct node *gamma_draw(struct arena *a, const struct conditional *c, struct node *u,
+                               struct node *z)
+{
+	(void)z;
+	return ex_mul(a, ex_op2(a, OP_GAMMA_QUANTILE, u, gamma_shape(a, c)),
+	              power(a, ex_neg(a, c->field), -1));
+}
+
+static struct node *gamma_natural(struct arena *a, struct node *m, struct node *v, struct node **p)
+{
+	(void)v;
+	(void)p;
+	return ex_neg(a, power(a, m, -1));
+}
+
 /* ---- on [0, 1] ---- */
 static struct node *unit_mean(struct arena *a, const struct conditional *c)
 {
@@ -169,22 +221,35 @@ static struct node *unit_natural(struct arena *a, struct node *m, struct node *v
 }
 
 static const struct family families[] = {
-    {"binary", SHAPE_TWO, 0, 1, 0.5, binary_mean, binary_partition, binary_draw, NULL,
+    {"binary", NULL, SHAPE_TWO, false, 0, 1, 0.5, binary_mean, binary_partition, binary_draw, NULL,
      binary_natural},
-    {"spin", SHAPE_TWO, -1, 1, 0, spin_mean, spin_partition, spin_draw, NULL, spin_natural},
-    {"categorical", SHAPE_ONEHOT, 0, 1, 1, onehot_mean, onehot_partition, NULL, NULL, log_natural},
-    {"real", SHAPE_GAUSS, -INFINITY, INFINITY, 0, gauss_mean, gauss_partition, gauss_draw, NULL,
-     gauss_natural},
-    {"unit", SHAPE_EXPONENTIAL, 0, 1, 0.5, unit_mean, unit_partition, unit_draw, NULL,
+    {"spin", NULL, SHAPE_TWO, false, -1, 1, 0, spin_mean, spin_partition, spin_draw, NULL,
+     spin_natural},
+    {"categorical", NULL, SHAPE_ONEHOT, false, 0, 1, 1, onehot_mean, onehot_partition, NULL, NULL,
+     log_natural},
+    {"binary", "atmostone", SHAPE_ONEHOT, true, 0, 1, 0.5, onehot_mean, onehot_partition, NULL,
+     NULL, binary_natural},
+    {"real", NULL, SHAPE_GAUSS, false, -INFINITY, INFINITY, 0, gauss_mean, gauss_partition,
+     gauss_draw, NULL, gauss_natural},
+    {"positive", NULL, SHAPE_GAMMA, false, 0, INFINITY, 1, gamma_mean, gamma_partition, gamma_draw,
+     NULL, gamma_natural},
+    {"unit", NULL, SHAPE_EXPONENTIAL, false, 0, 1, 0.5, unit_mean, unit_partition, unit_draw, NULL,
      unit_natural},
-    {"count", SHAPE_EXPONENTIAL, 0, INFINITY, 1, count_mean, count_partition, count_draw,
+    {"count", NULL, SHAPE_EXPONENTIAL, false, 0, INFINITY, 1, count_mean, count_partition,
+     count_draw, count_base, log_natural},
+    {"count", "total", SHAPE_TOTAL, false, 0, INFINITY, 1, total_mean, total_partition, NULL,
      count_base, log_natural},
 };
 
-const struct family *family_find(const char *domain)
+static bool same_text(const char *x, const char *y)
+{
+	return x == y || (x && y && strcmp(x, y) == 0);
+}
+
+const struct family *family_find(const char *domain, const char *rule)
 {
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-		if (strcmp(families[i].domain, domain) == 0)
+		if (strcmp(families[i].domain, domain) == 0 && same_text(families[i].rule, rule))
 			return &families[i];
 	BUG("domain %s has no family", domain);
 }

@@ -29,8 +29,14 @@ struct model *model_build(struct cx *cx, const struct model_def *def)
 		g->name = v->name;
 		g->role = role_of(v->role);
 		g->domain = domain_name(v->domain);
-		g->family = family_find(g->domain);
+		g->family = family_find(g->domain, rule_name(v->rule));
 		g->sym = v->sym;
+		g->total = v->total ? v->total->sym : NULL;
+		for (int k = 0; k < v->sym->rank; k++)
+			g->block[k] = v->block[k];
+		if (g->family->shape == SHAPE_GAMMA)
+			g->log = sym_new(a, arena_printf(a, "log.%s", g->name), SYM_VAR, VALUES_REAL, true,
+			                 v->sym->rank, v->sym->dim, v->span);
 		g->span = v->span;
 		for (int k = 0; k < def->mean.n; k++)
 			if (def->mean.at[k].of == v)

@@ -5,10 +5,13 @@
  *
  * The conditional of a group x is read off the field of its element k, by the domain's shape:
  *     two-valued   f = E(x[k] = lo) - E(x[k] = hi)               p(hi) = sigmoid(f)
- *     one-hot      f = E(block at 0) - E(block at x[k] = 1)      p = softmax of f over the last axis
+ *     blocks       f = E(block at 0) - E(block at x[k] = 1)      p = softmax of f over the block
  *     Gaussian     a = d2E/dx[k]2, f = -dE/dx[k] at x = 0        normal(f/a, 1/a)
  *     exponential  f = -dE/dx[k]                                 p proportional to base(x)*exp(f*x)
- * and is closed when f (and a) are free of x.  Then E = E(x = base) + sum over the blocks of their
+ *     total n      f = -dE/dx[k]                                 multinomial(n, softmax of f over the block)
+ *     Gamma        f = -dE/dx[k], g = -dE/dlog x[k]              p proportional to x^g*exp(f*x)
+ * and is closed when f (and a, g) are free of x.  The units of a block, of which one or at most one is 1 (or
+ * whose counts have a total), are one unit in all of this: they are never coupled to each other.  Then E = E(x = base) + sum over the blocks of their
  * contributions, so that summing x out leaves E(x = base) - sum over blocks of the log-partition.
  *
  * The last layer that sees the AST (through sema). */
@@ -20,19 +23,20 @@
 
 enum group_role { GROUP_VISIBLE, GROUP_HIDDEN, GROUP_GIVEN };
 
-enum shape { SHAPE_TWO, SHAPE_ONEHOT, SHAPE_GAUSS, SHAPE_EXPONENTIAL };
+enum shape { SHAPE_TWO, SHAPE_ONEHOT, SHAPE_GAUSS, SHAPE_EXPONENTIAL, SHAPE_TOTAL, SHAPE_GAMMA };
 
 /* What a domain's conditional is, given the field (and, for Gaussians, the precision). */
 struct conditional;
 struct family {
-	const char *domain;
+	const char *domain, *rule; /* the constraint behind the domain; NULL: none */
 	enum shape shape;
+	bool empty; /* one-hot: a block may be all 0 */
 	double lo, hi; /* the least and greatest value; the two of a two-valued unit */
 	double start;  /* a mean to start chains at (one-hot: of any value, they are normalised) */
-	struct node *(*mean)(struct arena *a, const struct conditional *c);
+	struct node *(*mean)(struct arena *a, const struct conditional *c); /* over c->b */
 	/* log of the sum (integral) over a block's values of exp(-energy), relative to x = base */
 	struct node *(*log_partition)(struct arena *a, const struct conditional *c, double base);
-	/* a draw of an element from a uniform u or a standard normal z; one-hot: NULL, drawn by block */
+	/* a draw of an element from a uniform u or a standard normal z; NULL: drawn by block */
 	struct node *(*draw)(struct arena *a, const struct conditional *c, struct node *u, struct node *z);
 	/* the energy of the base measure at x; NULL: 0 */
 	struct node *(*base)(struct arena *a, struct node *x);
@@ -48,6 +52,9 @@ struct group { /* a declared variable */
 	const struct sym *sym;
 	const struct sym *mean; /* SYM_INPUT: its mean over the training data */
 	const struct sym *var;  /* SYM_INPUT: its variance there, for Gaussian units; else NULL */
+	int64_t block[MAX_RANK]; /* extent of a block in each axis, a divisor of it: 1 where none goes along it */
+	const struct sym *log;   /* stands for log of it, Gamma shape; else NULL */
+	const struct sym *total; /* of a block's counts, over the axes of blocks; NULL: none */
 	struct span span;
 };
 struct weight { /* a declared parameter */
@@ -76,16 +83,31 @@ struct model_def; /* sema/sema.h */
 struct model *model_build(struct cx *cx, const struct model_def *def);
 
 /* ---- the calculus ------------------------------------------------------------------------------- */
+struct blocks { /* an element by its block and its place in it: element k[i] = size*block + in */
+	int n, m;
+	const struct idx *block[MAX_RANK]; /* one an axis along which there are several blocks */
+	const struct idx *in[MAX_RANK];    /* one an axis along which a block has several units */
+	struct affine k[MAX_RANK];
+};
 struct conditional {
 	const struct group *group;
 	const struct idx *at[MAX_RANK]; /* the element */
+	struct blocks b;                /* the same element; block[i] is at[i] where blocks are single units */
 	struct node *field;             /* over at[] and the batch index; free of the group */
-	struct node *precision;         /* Gaussian shape; else NULL */
+	struct node *inner;             /* the same over b */
+	struct node *total;             /* over b.block; NULL: none */
+	struct node *precision;         /* Gaussian shape: d2E/dx2; Gamma shape: g; else NULL */
 	bool coupled;                   /* the field mentions other units of the group */
-	struct node *mean;
+	struct node *mean;              /* over at[] */
+	struct node *inner_mean;        /* over b */
 	struct span *term;              /* the terms it stems from */
 	int nterm;
 };
+/* The element at[] by its block and its place in it. */
+struct blocks model_places(struct arena *a, const struct group *g, const struct idx *const *at);
+double block_units(const struct group *g); /* units of a block */
+/* An expression over the block and the place in it as one over the element. */
+struct node *model_at_element(struct arena *a, const struct conditional *c, struct node *x);
 /* The conditional of one element given all others, its own group's too; false: refused. */
 bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                    struct conditional *out);

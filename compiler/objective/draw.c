@@ -1,80 +1,191 @@
 /* Statements that draw a group from its conditional, or set its means.
  *
- * A one-hot block is drawn by inversion from one uniform number u: with the means p and their
- * running sums S[a] = sum over a2 <= a of p[a2], x[a] = [S[a-1] <= u < S[a]], the last S taken as
- * infinite so that exactly one element is 1 whatever the rounding.  A group whose units are coupled
- * is drawn in turn, each unit seeing those drawn before it. */
+ * A block of which one or at most one unit is 1 is drawn by inversion from one uniform number u:
+ * with the means p and their running sums S[o] = sum over o2 <= o of p[o2], o the place in the
+ * block in row-major order, x[o] = [S[o-1] <= u < S[o]]; where exactly one is 1 the last S is taken
+ * as infinite, whatever the rounding.  Counts with the total n are drawn one after the other: with
+ * R[o] = sum over o2 >= o of p[o2], v[o] is binomial(n - what is drawn, p[o]/R[o]), and the last
+ * one what is left. A group whose units are coupled is drawn in turn, each unit seeing those drawn
+ * before it. */
 #include "objective/internal.h"
 
-static const struct sym *temp(struct expansion *x, const struct sym *like, const char *suffix,
-                              int rank, int pop)
+/* A temporary over these indices, batched; its value where rhs is given. */
+static const struct sym *temp(struct expansion *x, struct function *f, const struct sym *like,
+                              const char *suffix, const struct idx *const *at, int rank,
+                              const struct walkers *w, struct node *rhs)
 {
 	struct arena *a = x->cx->prog;
+	int64_t dim[MAX_RANK];
+	for (int i = 0; i < rank; i++)
+		dim[i] = at[i]->size;
 	const struct sym *s = sym_new(a, arena_printf(a, "%s.%s", like->name, suffix), SYM_TEMP,
-	                              VALUES_REAL, true, rank, like->dim, like->span);
-	program_tensor(x->p, s, SPACE_TEMP, pop, NULL);
+	                              VALUES_REAL, true, rank, dim, like->span);
+	program_tensor(x->p, s, SPACE_TEMP, w->pop, NULL);
+	assign(x, f, s, w->batch, at, rhs);
 	return s;
 }
 
-static struct guard at_least(struct arena *a, const struct idx *i, int64_t c)
+/* ---- blocks ---- */
+/* A place in the block as a number in row-major order. */
+static struct affine order(struct arena *a, const struct idx *const *in, int m)
 {
-	return (struct guard){false, affine_add(a, affine_const(-c), affine_idx(a, i), 1)};
-}
-
-static struct guard at_most(struct arena *a, const struct idx *i, int64_t c)
-{
-	return (struct guard){false, affine_add(a, affine_const(c), affine_idx(a, i), -1)};
-}
-
-/* The running sum of the means up to the element's value plus `shift`. */
-static struct node *running_sum(struct expansion *x, const struct conditional *c,
-                                const struct walkers *w, int shift)
-{
-	struct arena *a = x->cx->prog;
-	const struct idx *q = c->at[c->group->sym->rank - 1], *q2 = idx_new(a, q->name, q->size);
-	struct affine gap = affine_add(a, affine_add(a, affine_idx(a, q), affine_idx(a, q2), -1),
-	                               affine_const(shift), 1);
-	struct guard upto = {false, gap};
-	struct node *p = ex_subst_idx(a, at_walkers(x, c->mean, w), q, affine_idx(a, q2));
-	return ex_reduce(a, RED_SUM, &q2, 1, &upto, 1, p);
-}
-
-/* [S[a-1] <= u < S[a]] with the running sums given. */
-static struct node *inverted(struct arena *a, const struct idx *q, struct node *u, struct node *s,
-                             struct node *before)
-{
-	struct guard inner = at_most(a, q, q->size - 2), end = at_least(a, q, q->size - 1),
-	             later = at_least(a, q, 1);
-	struct node *below = ex_mask(a, &inner, 1, ex_op2(a, OP_LT, u, s));
-	struct node *above = ex_mask(a, &later, 1, ex_op2(a, OP_LT, u, before));
-	return ex_sub(a, ex_add(a, below, ex_mask(a, &end, 1, ex_num(a, 1))), above);
-}
-
-static void draw_onehot(struct expansion *x, struct function *f, const struct conditional *c,
-                        const struct sym *dst, const struct walkers *w)
-{
-	struct arena *a = x->cx->prog;
-	int last = dst->rank - 1;
-	const struct idx *q = c->at[last];
-	const struct sym *u = temp(x, dst, "u", last, w->pop);
-	assign(x, f, u, w->batch, c->at, ex_draw(a, OP_UNIFORM, program_stream(x->p)));
-	struct node *un = ex_at(a, u, w->batch, c->at);
-	struct stmt step = {
-	    .dst = dst, .batch = w->batch, .sequential = c->coupled, .inner = c->coupled ? 1 : 0};
-	struct affine before[MAX_RANK];
-	for (int i = 0; i <= last; i++) {
-		step.at[i] = c->at[i];
-		before[i] = affine_add(a, affine_const(i == last ? -1 : 0), affine_idx(a, c->at[i]), 1);
+	struct affine o = affine_const(0);
+	for (int i = 0; i < m; i++) {
+		struct affine scaled = affine_const(0);
+		scaled = affine_add(a, scaled, o, in[i]->size);
+		o = affine_add(a, scaled, affine_idx(a, in[i]), 1);
 	}
+	return o;
+}
+
+static struct guard at_least(struct arena *a, struct affine x, struct affine y)
+{
+	return (struct guard){false, affine_add(a, x, y, -1)};
+}
+
+/* Sum of p, which is over c->b, over the places of the block up to o (from o on). */
+static struct node *running_sum(struct arena *a, const struct conditional *c, struct node *p,
+                                struct affine o, bool from)
+{
+	const struct idx *in[MAX_RANK];
+	for (int i = 0; i < c->b.m; i++) {
+		in[i] = idx_new(a, c->b.in[i]->name, c->b.in[i]->size);
+		p = ex_subst_idx(a, p, c->b.in[i], affine_idx(a, in[i]));
+	}
+	struct affine o2 = order(a, in, c->b.m);
+	struct guard g = from ? at_least(a, o2, o) : at_least(a, o, o2);
+	return ex_reduce(a, RED_SUM, in, c->b.m, &g, 1, p);
+}
+
+bool is_split(const struct group *g)
+{
+	for (int i = 0; i < g->sym->rank; i++)
+		if (g->block[i] > 1 && g->block[i] < g->sym->dim[i])
+			return true;
+	return false;
+}
+
+/* The indices of a temporary over c->b: places first where blocks lie side by side, so that the
+ * innermost loop is over blocks. */
+static int layout(const struct conditional *c, const struct idx **at)
+{
+	bool split = is_split(c->group);
+	int n = 0;
+	for (int pass = 0; pass < 2; pass++)
+		for (int i = 0; i < ((pass == 0) == split ? c->b.m : c->b.n); i++)
+			at[n++] = (pass == 0) == split ? c->b.in[i] : c->b.block[i];
+	return n;
+}
+
+/* The means, over c->b, as a temporary; that of the fields is made first, so that the block's
+ * log-partition is of an array. */
+static struct node *block_means(struct expansion *x, struct function *f,
+                                const struct conditional *c, const struct sym *dst,
+                                const struct walkers *w)
+{
+	struct arena *a = x->cx->prog;
+	const struct idx *at[MAX_RANK];
+	struct conditional of = *c;
+	const struct sym *field = temp(x, f, dst, "f", c->at, dst->rank, w, at_walkers(x, c->field, w));
+	of.inner = ex_access(a, field, w->batch, c->b.k);
+	int n = layout(c, at);
+	struct node *p = at_walkers(x, c->group->family->mean(a, &of), w);
+	const struct sym *mean = temp(x, f, dst, "p", at, n, w, p);
+	return ex_at(a, mean, w->batch, at);
+}
+
+/* [S[o-1] <= u < S[o]] with the running sums given. */
+static struct node *inverted(struct arena *a, const struct conditional *c, struct affine o,
+                             struct node *u, struct node *s, struct node *before)
+{
+	struct affine last = affine_const((int64_t)block_units(c->group) - 1);
+	struct guard inner = at_least(a, affine_add(a, last, affine_const(1), -1), o),
+	             end = at_least(a, o, last), later = at_least(a, o, affine_const(1));
+	struct node *below = ex_op2(a, OP_LT, u, s);
+	if (!c->group->family->empty)
+		below = ex_add(a, ex_mask(a, &inner, 1, below), ex_mask(a, &end, 1, ex_num(a, 1)));
+	return ex_sub(a, below, ex_mask(a, &later, 1, ex_op2(a, OP_LT, u, before)));
+}
+
+static struct stmt statement(const struct conditional *c, const struct sym *dst,
+                             const struct walkers *w, struct node *rhs)
+{
+	struct stmt s = {.dst = dst, .batch = w->batch, .sequential = c->coupled, .rhs = rhs};
+	for (int i = 0; i < dst->rank; i++)
+		s.at[i] = c->at[i];
+	return s;
+}
+
+static bool draw_onehot(struct expansion *x, struct function *f, const energy *E,
+                        struct conditional *c, const struct sym *dst, const struct walkers *w)
+{
+	struct arena *a = x->cx->prog;
+	if (c->coupled && is_split(c->group)) /* its blocks are no steps of a sweep */
+		return model_conditional(x->cx, x->m, E, c->group, c);
+	const struct sym *u =
+	    temp(x, f, dst, "u", c->b.block, c->b.n, w, ex_draw(a, OP_UNIFORM, program_stream(x->p)));
+	struct node *un = ex_at(a, u, w->batch, c->b.block), *s, *before;
+	struct affine o = order(a, c->b.in, c->b.m), o1 = affine_add(a, o, affine_const(1), -1);
 	if (c->coupled) {
-		step.rhs = inverted(a, q, un, running_sum(x, c, w, 0), running_sum(x, c, w, -1));
+		struct node *p = at_walkers(x, c->inner_mean, w);
+		s = running_sum(a, c, p, o, false);
+		before = running_sum(a, c, p, o1, false);
 	} else {
-		const struct sym *s = temp(x, dst, "S", last + 1, w->pop);
-		assign(x, f, s, w->batch, c->at, running_sum(x, c, w, 0));
-		step.rhs =
-		    inverted(a, q, un, ex_at(a, s, w->batch, c->at), ex_access(a, s, w->batch, before));
+		struct node *p = block_means(x, f, c, dst, w);
+		const struct idx *at[MAX_RANK], *i = idx_new(a, "o", (int64_t)block_units(c->group));
+		struct affine k[MAX_RANK];
+		bool split = is_split(c->group);
+		for (int r = 0; r < c->b.n; r++) {
+			at[r + split] = c->b.block[r];
+			k[r + split] = affine_idx(a, c->b.block[r]);
+		}
+		int place = split ? 0 : c->b.n;
+		at[place] = i;
+		const struct sym *sums =
+		    temp(x, f, dst, "S", at, c->b.n + 1, w, running_sum(a, c, p, affine_idx(a, i), false));
+		k[place] = o;
+		s = ex_access(a, sums, w->batch, k);
+		k[place] = o1;
+		before = ex_access(a, sums, w->batch, k);
 	}
+	struct stmt step =
+	    statement(c, dst, w, model_at_element(a, c, inverted(a, c, o, un, s, before)));
+	step.inner = c->coupled ? c->b.m : 0;
 	program_stmt(x->p, f, step);
+	return true;
+}
+
+static bool draw_total(struct expansion *x, struct function *f, const energy *E,
+                       struct conditional *c, const struct sym *dst, const struct walkers *w)
+{
+	struct arena *a = x->cx->prog;
+	if (!model_conditional(x->cx, x->m, E, c->group, c))
+		return false;
+	const struct idx *i = c->at[dst->rank - 1];
+	struct affine o = affine_idx(a, i), last = affine_const(i->size - 1);
+	struct node *p = block_means(x, f, c, dst, w);
+	p = ex_subst_idx(a, p, c->b.in[0], o);
+	struct affine one = affine_const(1);
+	struct guard inner = at_least(a, affine_add(a, last, one, -1), o), end = at_least(a, o, last);
+	const struct sym *rest =
+	    temp(x, f, dst, "R", c->at, dst->rank, w,
+	         running_sum(a, c, ex_subst_idx(a, p, i, affine_idx(a, c->b.in[0])), o, true));
+	const struct sym *u =
+	    temp(x, f, dst, "u", c->at, dst->rank, w, ex_draw(a, OP_UNIFORM, program_stream(x->p)));
+	struct node *share = ex_op2(a, OP_MAX, ex_at(a, rest, w->batch, c->at), ex_num(a, 1e-30));
+	share = ex_op2(a, OP_MIN, ex_mul(a, p, ex_op2(a, OP_POW, share, ex_num(a, -1))), ex_num(a, 1));
+	const struct idx *j = idx_new(a, i->name, i->size);
+	struct guard drawn = at_least(a, affine_add(a, o, one, -1), affine_idx(a, j));
+	struct node *v = ex_subst_idx(a, ex_at(a, dst, w->batch, c->at), i, affine_idx(a, j));
+	struct node *left =
+	    ex_sub(a, at_walkers(x, c->total, w), ex_reduce(a, RED_SUM, &j, 1, &drawn, 1, v));
+	struct node *binomial =
+	    ex_op(a, OP_BINOMIAL, (struct node *[]){ex_at(a, u, w->batch, c->at), share, left}, 3);
+	struct stmt s =
+	    statement(c, dst, w, ex_add(a, ex_mask(a, &inner, 1, binomial), ex_mask(a, &end, 1, left)));
+	s.sequential = true;
+	program_stmt(x->p, f, s);
+	return true;
 }
 
 static void draw_element(struct expansion *x, struct function *f, const struct conditional *c,
@@ -84,11 +195,7 @@ static void draw_element(struct expansion *x, struct function *f, const struct c
 	bool normal = c->group->family->shape == SHAPE_GAUSS;
 	struct node *r = ex_draw(a, normal ? OP_NORMAL : OP_UNIFORM, program_stream(x->p));
 	struct node *v = c->group->family->draw(a, c, normal ? NULL : r, normal ? r : NULL);
-	struct stmt s = {
-	    .dst = dst, .batch = w->batch, .rhs = at_walkers(x, v, w), .sequential = c->coupled};
-	for (int i = 0; i < dst->rank; i++)
-		s.at[i] = c->at[i];
-	program_stmt(x->p, f, s);
+	program_stmt(x->p, f, statement(c, dst, w, at_walkers(x, v, w)));
 }
 
 bool draw_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
@@ -99,10 +206,19 @@ bool draw_group(struct expansion *x, struct function *f, const energy *E, const 
 	if (!model_element(x->cx, x->m, E, g, &c))
 		return false;
 	if (g->family->shape == SHAPE_ONEHOT)
-		draw_onehot(x, f, &c, dst, w);
-	else
-		draw_element(x, f, &c, dst, w);
+		return draw_onehot(x, f, E, &c, dst, w);
+	if (g->family->shape == SHAPE_TOTAL)
+		return draw_total(x, f, E, &c, dst, w);
+	draw_element(x, f, &c, dst, w);
 	return true;
+}
+
+struct node *mean_at(struct expansion *x, struct function *f, const struct conditional *c,
+                     const struct sym *dst, const struct walkers *w)
+{
+	if (c->coupled || !is_split(c->group))
+		return at_walkers(x, c->mean, w);
+	return model_at_element(x->cx->prog, c, block_means(x, f, c, dst, w));
 }
 
 bool mean_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
@@ -113,7 +229,7 @@ bool mean_group(struct expansion *x, struct function *f, const energy *E, const 
 	    g->role == GROUP_VISIBLE; /* then coupled units have their means given one another */
 	if (!(state_known ? model_element : model_conditional)(x->cx, x->m, E, g, &c))
 		return false;
-	assign(x, f, dst, w->batch, c.at, at_walkers(x, c.mean, w));
+	assign(x, f, dst, w->batch, c.at, mean_at(x, f, &c, dst, w));
 	return true;
 }
 

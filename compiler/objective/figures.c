@@ -93,7 +93,7 @@ static struct node *flip_score(struct expansion *x, const energy *F, const struc
 	return ex_neg(a, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, miss));
 }
 
-/* One-hot: log p(v[k] | rest) = sum_a v[k, a]*f[k, a] - logsumexp_a f[k, a], f the field in F. */
+/* Blocks: log p(block | rest) = sum over its units of v*f - log-partition, f the field in F. */
 static struct node *onehot_score(struct expansion *x, const energy *F, const struct group *g)
 {
 	struct arena *a = x->cx->prog;
@@ -102,7 +102,7 @@ static struct node *onehot_score(struct expansion *x, const energy *F, const str
 	struct node *score = ex_mul(a, ex_at(a, g->sym, x->m->batch, c.at), c.field);
 	struct node *total = ex_reduce(a, RED_SUM, c.at, g->sym->rank, NULL, 0, score);
 	struct node *norm = g->family->log_partition(a, &c, 0);
-	return ex_sub(a, total, ex_reduce(a, RED_SUM, c.at, g->sym->rank - 1, NULL, 0, norm));
+	return ex_sub(a, total, ex_reduce(a, RED_SUM, c.b.block, c.b.n, NULL, 0, norm));
 }
 
 struct node *pseudo_log_likelihood(struct expansion *x, const energy *F)

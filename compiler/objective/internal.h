@@ -33,6 +33,10 @@ bool mean_group(struct expansion *x, struct function *f, const energy *E, const 
 /* Draws the groups of the role: hidden ones jointly where they can be summed out, else block after block. */
 bool sweep_role(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
                 enum group_role role);
+bool is_split(const struct group *g); /* are there several blocks along an axis of a block? */
+/* The group's conditional mean over c->at; f may get statements that it reads, named after dst. */
+struct node *mean_at(struct expansion *x, struct function *f, const struct conditional *c, const struct sym *dst,
+                     const struct walkers *w);
 int64_t group_units(const struct group *g);
 int group_number(const struct expansion *x, const struct group *g);
 struct node *natural_at(struct expansion *x, const struct group *g, const struct idx *const *at, bool at_mean,

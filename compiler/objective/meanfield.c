@@ -17,7 +17,7 @@ void meanfield_start(struct expansion *x, struct function *f, const struct walke
 		fresh_axes(a, g->sym, at);
 		double m = g->family->start;
 		if (g->family->shape == SHAPE_ONEHOT)
-			m = 1 / (double)g->sym->dim[g->sym->rank - 1];
+			m = 1 / (block_units(g) + g->family->empty);
 		assign(x, f, q->state[i], q->batch, at, ex_num(a, m));
 	}
 }
@@ -34,11 +34,12 @@ bool meanfield_pass(struct expansion *x, struct function *f, const struct walker
 		struct conditional c;
 		if (g->role != GROUP_HIDDEN)
 			continue;
-		if (!model_element(x->cx, x->m, &x->m->E, g, &c))
+		bool free = is_split(g); /* its blocks are no steps of a sweep */
+		if (!(free ? model_conditional : model_element)(x->cx, x->m, &x->m->E, g, &c))
 			return false;
 		struct node *before = ex_at(a, old.state[i], q->batch, c.at);
 		assign(x, f, old.state[i], q->batch, c.at, ex_at(a, q->state[i], q->batch, c.at));
-		struct node *mean = ex_add(a, ex_scale(a, 1 - damping, at_walkers(x, c.mean, q)),
+		struct node *mean = ex_add(a, ex_scale(a, 1 - damping, mean_at(x, f, &c, q->state[i], q)),
 		                           ex_scale(a, damping, before));
 		struct stmt s = {
 		    .dst = q->state[i], .batch = q->batch, .rhs = mean, .sequential = c.coupled};
@@ -58,7 +59,8 @@ static struct node *minus_xlogx(struct arena *a, struct node *x)
 	return ex_neg(a, ex_op1(a, OP_XLOGX, x));
 }
 
-/* Entropy of a group at its means: two values with probabilities p, 1-p; one-hot. */
+/* Entropy of a group at its means: two values with probabilities p, 1-p; blocks of which one unit,
+ * or none with what is left of 1, is 1. */
 static struct node *entropy(struct expansion *x, const struct group *g, const struct sym *mean,
                             const struct idx *batch)
 {
@@ -71,7 +73,13 @@ static struct node *entropy(struct expansion *x, const struct group *g, const st
 	struct node *h = minus_xlogx(a, p);
 	if (g->family->shape == SHAPE_TWO)
 		h = ex_add(a, h, minus_xlogx(a, ex_sub(a, ex_num(a, 1), p)));
-	return ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, h);
+	h = ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, h);
+	if (!g->family->empty)
+		return h;
+	struct blocks b = model_places(a, g, at);
+	struct node *any = ex_reduce(a, RED_SUM, b.in, b.m, NULL, 0, ex_access(a, mean, batch, b.k));
+	struct node *none = ex_op2(a, OP_MAX, ex_sub(a, ex_num(a, 1), any), ex_num(a, 0));
+	return ex_add(a, h, ex_reduce(a, RED_SUM, b.block, b.n, NULL, 0, minus_xlogx(a, none)));
 }
 
 bool meanfield_allowed(struct expansion *x)

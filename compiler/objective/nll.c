@@ -22,11 +22,6 @@ static struct node *taken(struct expansion *x, const struct group *y, const stru
 	                ex_add(a, v, ex_num(a, -y->family->lo)));
 }
 
-static int block_axes(const struct group *y)
-{
-	return y->sym->rank - (y->family->shape == SHAPE_ONEHOT ? 1 : 0);
-}
-
 /* ---- closed forms ---- */
 /* log of an element's (unnormalised) density at the example, relative to the base of the partition.
  */
@@ -43,6 +38,9 @@ static struct node *score(struct expansion *x, const struct conditional *c)
 		return ex_sub(
 		    a, ex_mul(a, v, c->field),
 		    ex_scale(a, 0.5, ex_mul(a, c->precision, ex_op2(a, OP_POW, v, ex_num(a, 2)))));
+	case SHAPE_GAMMA:
+		return ex_add(a, ex_mul(a, v, c->field), ex_mul(a, ex_op1(a, OP_LOG, v), c->precision));
+	case SHAPE_TOTAL:
 	case SHAPE_EXPONENTIAL:
 		v = ex_mul(a, v, c->field);
 		return y->family->base
@@ -61,7 +59,7 @@ static struct node *closed_loss(struct expansion *x, const energy *F, const stru
 	if (!model_conditional(x->cx, x->m, F, y, &c))
 		return NULL;
 	struct node *norm = y->family->log_partition(a, &c, base);
-	return ex_sub(a, ex_reduce(a, RED_SUM, c.at, block_axes(y), NULL, 0, norm),
+	return ex_sub(a, ex_reduce(a, RED_SUM, c.b.block, c.b.n, NULL, 0, norm),
 	              ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, score(x, &c)));
 }
 
@@ -71,31 +69,47 @@ struct listing {
 	const struct idx **state; /* one a unit: which of its values */
 };
 
-/* An element of the group in the listed state: the sum over its units of [this unit] * its value.
- */
+static int64_t units_of(const struct group *g)
+{
+	return group_units(g) / (int64_t)block_units(g);
+}
+
+static double values_of(const struct group *g)
+{
+	return g->family->shape == SHAPE_TWO ? 2 : block_units(g) + g->family->empty;
+}
+
+/* An element of the group in the listed state: the sum over its units (blocks) of [this unit] * its
+ * value; of a block the state is the place, in row-major order, of what is 1. */
 static struct node *in_state(struct arena *a, const struct node *access, void *arg)
 {
 	const struct listing *l = arg;
 	const struct group *g = l->g;
-	int rank = block_axes(g);
 	struct node *sum = ex_num(a, 0);
-	int64_t units = 1;
-	for (int r = 0; r < rank; r++)
-		units *= g->sym->dim[r];
+	int64_t units = units_of(g);
 	for (int64_t u = 0; u < units; u++) {
-		struct guard own[MAX_RANK];
-		struct affine state = affine_idx(a, l->state[u]);
+		struct guard own[2 * MAX_RANK + 1];
+		struct affine state = affine_idx(a, l->state[u]), place = affine_const(0);
 		struct node *value = ex_num(a, 1);
-		int64_t rest = u;
-		for (int r = rank - 1; r >= 0; rest /= g->sym->dim[r--])
-			own[r] = (struct guard){
-			    true, affine_add(a, access->map[r], affine_const(rest % g->sym->dim[r]), -1)};
+		int64_t rest = u, step = 1;
+		int n = 0;
+		for (int r = g->sym->rank - 1; r >= 0; r--) {
+			int64_t size = g->block[r], count = g->sym->dim[r] / size;
+			struct affine in = affine_add(a, access->map[r], affine_const(rest % count * size), -1);
+			rest /= count;
+			own[n++] = (struct guard){size == 1, in};
+			if (size == 1)
+				continue;
+			own[n++] = (struct guard){false, affine_add(a, affine_const(size - 1), in, -1)};
+			place = affine_add(a, place, in, step);
+			step *= size;
+		}
 		if (g->family->shape == SHAPE_TWO)
 			value = ex_add(a, ex_num(a, g->family->lo),
 			               ex_scale(a, g->family->hi - g->family->lo, ex_index(a, state)));
 		else
-			own[rank] = (struct guard){true, affine_add(a, access->map[rank], state, -1)};
-		sum = ex_add(a, sum, ex_mask(a, own, g->sym->rank, value));
+			own[n++] = (struct guard){true, affine_add(a, place, state, -1)};
+		sum = ex_add(a, sum, ex_mask(a, own, n, value));
 	}
 	return sum;
 }
@@ -105,17 +119,11 @@ static bool countable(const struct group *g)
 	return g->family->shape == SHAPE_TWO || g->family->shape == SHAPE_ONEHOT;
 }
 
-static int64_t units_of(const struct group *g)
-{
-	return group_units(g) / (g->family->shape == SHAPE_ONEHOT ? g->sym->dim[g->sym->rank - 1] : 1);
-}
-
 static double states_of(const struct group *g)
 {
-	double n = 1,
-	       each = g->family->shape == SHAPE_ONEHOT ? (double)g->sym->dim[g->sym->rank - 1] : 2;
+	double n = 1;
 	for (int64_t u = 0; u < units_of(g) && n <= MAX_STATES; u++)
-		n *= each;
+		n *= values_of(g);
 	return n;
 }
 
@@ -140,7 +148,7 @@ static struct node *listed_loss(struct expansion *x, const energy *F, const bool
 		if (!listed[i])
 			continue;
 		int64_t units = units_of(l.g);
-		int64_t values = l.g->family->shape == SHAPE_TWO ? 2 : l.g->sym->dim[l.g->sym->rank - 1];
+		int64_t values = (int64_t)values_of(l.g);
 		for (int64_t u = 0; u < units; u++, nbound++)
 			bound[nbound] = idx_new(a, arena_printf(a, "s%d", nbound + 1), values);
 		at_state =
@@ -260,20 +268,20 @@ bool objective_error(struct expansion *x, const struct group *y)
 	struct conditional c;
 	if (!target_field(x, y, &c))
 		return false;
-	struct node *wrong, *t = taken(x, y, c.at);
-	double blocks = 1;
-	for (int i = 0; i < block_axes(y); i++)
-		blocks *= (double)y->sym->dim[i];
-	if (y->family->shape == SHAPE_ONEHOT) { /* some other value has a larger field */
-		const struct idx *last = c.at[y->sym->rank - 1], *q = idx_new(a, last->name, last->size);
-		struct node *best =
-		    ex_reduce(a, RED_MAX, &q, 1, NULL, 0, ex_subst_idx(a, c.field, last, affine_idx(a, q)));
-		wrong = ex_mul(a, t, ex_op2(a, OP_LT, c.field, best));
+	struct node *wrong;
+	double blocks = (double)units_of(y);
+	if (y->family->shape == SHAPE_ONEHOT) { /* some other value of the block has a larger field */
+		struct node *v = ex_access(a, y->sym, x->m->batch, c.b.k);
+		struct node *of = ex_reduce(a, RED_SUM, c.b.in, c.b.m, NULL, 0, ex_mul(a, v, c.inner));
+		struct node *best = ex_reduce(a, RED_MAX, c.b.in, c.b.m, NULL, 0, c.inner);
+		if (y->family->empty)
+			best = ex_op2(a, OP_MAX, best, ex_num(a, 0));
+		wrong = ex_op2(a, OP_LT, of, best);
 	} else {
 		struct node *up = ex_op2(a, OP_LT, ex_num(a, 0), c.field);
-		wrong = ex_op2(a, OP_POW, ex_sub(a, t, up), ex_num(a, 2));
+		wrong = ex_op2(a, OP_POW, ex_sub(a, taken(x, y, c.at), up), ex_num(a, 2));
 	}
-	wrong = ex_scale(a, 1 / blocks, ex_reduce(a, RED_SUM, c.at, y->sym->rank, NULL, 0, wrong));
+	wrong = ex_scale(a, 1 / blocks, ex_reduce(a, RED_SUM, c.b.block, c.b.n, NULL, 0, wrong));
 	assign(x, program_function(x->p, "error"), out_sym(x, "error", POP_DATA), x->m->batch, NULL,
 	       wrong);
 	return true;

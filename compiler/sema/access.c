@@ -96,6 +96,8 @@ static struct rt *access_entry(struct term *t, struct entry *n, const struct ast
 	if (n->bad || !allowed(t, n, at))
 		return sema_poison(t);
 	struct array x = {.name = n->name, .decl = n->span, .decl_text = n->type};
+	if (n->pools)
+		n->pools->used = true;
 	if (n->kind == ENTRY_LET) {
 		struct buf text;
 		buf_init(&text, t->a);

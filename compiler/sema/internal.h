@@ -32,6 +32,7 @@ struct entry {
 	struct span span;
 	bool bad;    /* an error has been given: whatever uses it is poisoned silently */
 	double num;  /* CONST, SIZE */
+	struct entry *pools; /* LET: it stands for the blocks of this variable */
 	bool used;   /* VARIABLE, PARAM: stands in a term of the energy */
 	const struct sym *sym;
 	const char *type; /* VARIABLE, PARAM: binary[784], for messages */
@@ -211,6 +212,8 @@ struct rt *sema_resolve_data_mean(struct term *t, const struct ast *e);
 
 /* ---- declarations, data, blocks ---------------------------------------------------------------------- */
 void sema_model(struct sema *s, const struct ast_model *m, struct model_def *def);
+/* The constraint behind a variable's type; what it speaks of is declared. */
+void sema_constrain(struct sema *s, struct scope *sc, const struct ast_decl *d, struct entry *e);
 void sema_param_init(struct sema *s, const struct scope *sc, struct model_def *m,
                      struct parameter *p, const struct ast_decl *d);
 void sema_data(struct sema *s, const struct ast_data *d);

@@ -74,6 +74,8 @@ static void declare_variable(struct sema *s, struct model_def *m, struct entry *
 	v->sym =
 	    sym_new(s->a, d->name, SYM_VAR, domain_values(v->domain), true, rank, dim, d->name_span);
 	v->sym->info = v;
+	for (int k = 0; k < rank; k++)
+		v->block[k] = v->domain == DOMAIN_CATEGORICAL && k == rank - 1 ? dim[k] : 1;
 	vec_push(s->a, &m->var, v);
 	e->var = v;
 	e->sym = v->sym;
@@ -326,6 +328,11 @@ void sema_model(struct sema *s, const struct ast_model *am, struct model_def *m)
 		if (d->kind == DECL_VISIBLE || d->kind == DECL_HIDDEN || d->kind == DECL_GIVEN ||
 		    d->kind == DECL_PARAM)
 			declare_symbol(s, sc, m, d);
+	}
+	for (int k = 0; k < am->ndecl; k++) {
+		struct entry *e = am->decl[k].rule ? sema_lookup(sc, am->decl[k].name) : NULL;
+		if (e && !e->bad && e->span.beg == am->decl[k].name_span.beg)
+			sema_constrain(s, sc, &am->decl[k], e);
 	}
 	for (int k = 0; k < am->ndecl; k++)
 		if (am->decl[k].kind == DECL_LET)

@@ -64,8 +64,14 @@ static void print_model(const struct model_def *m, struct buf *out)
 		buf_printf(out, "  size %s = %lld\n", m->size[k].name, (long long)m->size[k].value);
 	for (int k = 0; k < m->var.n; k++) {
 		const struct variable *v = m->var.at[k];
-		buf_printf(out, "  %s %s : %s%s\n", role[v->role], v->name, domain_name(v->domain),
+		buf_printf(out, "  %s %s : %s%s", role[v->role], v->name, domain_name(v->domain),
 		           sema_shape(out->a, v->sym->dim, v->sym->rank));
+		if (v->total)
+			buf_printf(out, " in total(%s)", v->total->name);
+		else if (v->rule != RULE_NONE)
+			buf_printf(out, " in %s%s", rule_name(v->rule),
+			           sema_shape(out->a, v->block, v->sym->rank));
+		buf_putc(out, '\n');
 	}
 	for (int k = 0; k < m->param.n; k++) {
 		const struct parameter *p = m->param.at[k];

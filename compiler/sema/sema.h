@@ -16,6 +16,16 @@ enum domain {
 const char *domain_name(enum domain d);
 enum values domain_values(enum domain d);
 
+/* What is said of a variable behind its type: in atmostone(2,2) */
+enum rule {
+	RULE_NONE,
+#define RULE(id, name, domain, what) RULE_##id,
+#include "sema/rule.def"
+#undef RULE
+	RULE_COUNT
+};
+const char *rule_name(enum rule r); /* NULL: none */
+
 enum role { ROLE_VISIBLE, ROLE_HIDDEN, ROLE_GIVEN };
 
 struct variable {
@@ -23,6 +33,9 @@ struct variable {
 	enum role role;
 	enum domain domain;
 	struct sym *sym; /* SYM_VAR, batched, sym->info is this */
+	enum rule rule;
+	int64_t block[MAX_RANK]; /* extent of a block in each axis, a divisor of it: 1 where no block goes along it */
+	const struct variable *total; /* RULE_TOTAL: over the axes but the last one */
 	struct span span, name_span;
 };
 struct parameter {

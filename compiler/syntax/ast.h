@@ -73,6 +73,9 @@ struct ast_decl {
 	const char **index;       /* let g[d, j] = ...: the names on the left */
 	struct span *index_span;
 	int nindex;
+	struct ast *rule;         /* h : binary[24] in atmostone(2) as p: the AST_CALL; NULL: none */
+	const char *alias;        /* p; NULL: none */
+	struct span alias_span;
 	char rel;                 /* 0 nothing follows, '=' a value, '~' a distribution */
 	struct ast *value;
 };

@@ -223,6 +223,22 @@ struct ast_decl *node_decl(struct parser *p, enum decl_kind kind, const char *na
 	return d;
 }
 
+struct ast_decl *node_value(struct ast_decl *d, char rel, struct ast *value)
+{
+	d->rel = rel;
+	d->value = value;
+	return d;
+}
+
+struct ast_decl *node_rule(struct ast_decl *d, struct ast *rule, const char *alias,
+                           struct span alias_at)
+{
+	d->rule = rule;
+	d->alias = alias;
+	d->alias_span = alias_at;
+	return d;
+}
+
 struct ast_setting *node_setting(struct parser *p, const char *name, struct span name_at,
                                  struct args *args, struct span at)
 {

@@ -166,6 +166,12 @@ static void decl(struct format *f, const struct ast_decl *d)
 		if (d->type.ndim)
 			unparse_subscripts(&u, d->type.dim, d->type.ndim);
 	}
+	if (d->rule) {
+		buf_puts(&b, " in ");
+		unparse_expr(&u, d->rule);
+	}
+	if (d->alias)
+		buf_printf(&b, " as %s", d->alias);
 	if (d->rel) {
 		buf_printf(&b, " %c ", d->rel);
 		unparse_expr(&u, d->value);

@@ -70,6 +70,8 @@ struct ast *node_given(struct parser *p, struct args *what, struct args *given, 
 struct ast_type *node_type(struct parser *p, const char *name, struct args *dims, struct span at);
 struct ast_decl *node_decl(struct parser *p, enum decl_kind kind, const char *name,
                            struct span name_at, char rel, struct ast *value);
+struct ast_decl *node_value(struct ast_decl *d, char rel, struct ast *value);
+struct ast_decl *node_rule(struct ast_decl *d, struct ast *rule, const char *alias, struct span alias_at);
 struct ast_setting *node_setting(struct parser *p, const char *name, struct span name_at,
                                  struct args *args, struct span at);
 void item_model(struct parser *p, const char *name, struct span name_at, struct sizes *sizes,

@@ -160,6 +160,10 @@ static void decl(struct printer *p, const struct ast_decl *d)
 	fputc('\n', p->out);
 	if (d->has_type)
 		type(p, &d->type);
+	if (d->rule)
+		line(p, 4, "in", d->rule);
+	if (d->alias)
+		fprintf(p->out, "    as %s\n", d->alias);
 	if (d->rel)
 		line(p, 4, d->rel == '~' ? "~" : "=", d->value);
 }

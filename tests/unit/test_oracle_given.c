@@ -27,6 +27,9 @@ static int64_t values_of(const struct group *g)
 		return GRID;
 	case SHAPE_EXPONENTIAL:
 		return COUNTS;
+	case SHAPE_TOTAL:
+	case SHAPE_GAMMA:
+		break;
 	}
 	return 0;
 }
@@ -49,6 +52,9 @@ static double put(struct oracle *o, const struct group *g, int64_t unit, int64_t
 	case SHAPE_EXPONENTIAL:
 		*x = (double)v;
 		return -lgamma((double)v + 1);
+	case SHAPE_TOTAL:
+	case SHAPE_GAMMA:
+		break;
 	}
 	return 0;
 }

@@ -337,7 +337,7 @@ static const char *messages(const char *text)
 static void test_messages(void)
 {
 	same(messages("model m {\n  visible v : binary[2]\n  hidden h : real;\n  energy = v\n}\n"),
-	     "2:24 unexpected 'hidden', expected ';', '=' or '~'\n"
+	     "2:24 unexpected 'hidden', expected ';', 'in', '=' or '~'\n"
 	     "4:13 unexpected '}', expected ';' or an operator\n");
 	same(messages("data x = 5\ndata y = (6;\ndata z = ;\n"),
 	     "1:11 unexpected 'data', expected ';' or an operator\n"

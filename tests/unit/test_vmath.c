@@ -143,7 +143,7 @@ static void binary(void)
 	for (int op = 0; op < OP_COUNT; op++) {
 		int arity = op_arity((enum op)op);
 		if (arity == 0 || arity == 1 || op_flags((enum op)op) & OPF_DRAW || op == OP_POISSON ||
-		    op == OP_UNIT_QUANTILE)
+		    op == OP_GAMMA_QUANTILE || op == OP_UNIT_QUANTILE || arity == 3)
 			continue;
 		const struct sym *sx, *sy, *sz;
 		struct fx *f = vector_of((enum op)op, &sx, &sz, &sy);
@@ -258,6 +258,41 @@ static void poisson(void)
 	fx_free(f);
 }
 
+static void gamma_quantile(void)
+{
+	static const float shape[] = {0.05f, 0.3f, 1, 1.7f, 5, 42, 1000, 1e5f};
+	const struct sym *su, *sa, *sx;
+	struct fx *f = vector_of(OP_GAMMA_QUANTILE, &su, &sa, &sx);
+	float *u = data(f, su), *a = data(f, sa), *x = data(f, sx);
+	double worst = 0;
+	for (size_t k = 0; k < sizeof shape / sizeof *shape; k++) {
+		dgm_uniform(u, N, 1, 2, 3, (uint32_t)k);
+		u[0] = 0x1p-24f;
+		u[1] = 1 - 0x1p-24f;
+		for (int i = 0; i < N; i++)
+			a[i] = shape[k];
+		fx_run(f, 1);
+		for (int i = 0; i < N; i += 16) {
+			double want = op_eval(OP_GAMMA_QUANTILE, (double)u[i], (double)a[i]);
+			double error =
+			    want < 0x1p-126 ? fabs((double)x[i] - 0x1p-126) : fabs((double)x[i] - want) / want;
+			worst = fmax(worst, error);
+		}
+	}
+	static const float ends[][3] = {
+	    {0.5f, 0, NAN}, {0.5f, -1, NAN}, {NAN, 1, NAN}, {0, 2, 0}, {1, 2, INFINITY}};
+	for (int i = 0; i < 5; i++) {
+		u[i] = ends[i][0];
+		a[i] = ends[i][1];
+	}
+	fx_run(f, 1);
+	for (int i = 0; i < 5; i++)
+		CU_ASSERT(x[i] == ends[i][2] || (isnan(x[i]) && isnan(ends[i][2])));
+	printf("largest relative error %.2g ", worst);
+	CU_ASSERT(worst < 1e-6);
+	fx_free(f);
+}
+
 static void unit_quantile(void)
 {
 	const struct sym *su, *sf, *sx;
@@ -304,7 +339,8 @@ static void derivatives(void)
 		    sym_new(a, k ? "y" : "x", SYM_PARAM, VALUES_REAL, false, 0, NULL, (struct span){0});
 	struct node *x[2] = {ex_at(a, sym[0], NULL, NULL), ex_at(a, sym[1], NULL, NULL)};
 	for (int op = 0; op < OP_COUNT; op++) {
-		if (op_arity((enum op)op) < 1 || op == OP_POISSON || op == OP_TRIGAMMA || op == OP_UNIT_VAR)
+		if (op_arity((enum op)op) < 1 || op == OP_POISSON || op == OP_TRIGAMMA ||
+		    op == OP_UNIT_VAR || op == OP_GAMMA_QUANTILE || op == OP_BINOMIAL)
 			continue;
 		struct node *e = ex_op(a, (enum op)op, x, op_arity((enum op)op));
 		for (int k = 0; k < op_arity((enum op)op); k++)
@@ -339,6 +375,7 @@ int main(void)
 	CU_ADD_TEST(s, constant_powers);
 	CU_ADD_TEST(s, below_sigmoid);
 	CU_ADD_TEST(s, poisson);
+	CU_ADD_TEST(s, gamma_quantile);
 	CU_ADD_TEST(s, unit_quantile);
 	CU_ADD_TEST(s, derivatives);
 	CU_basic_set_mode(CU_BRM_VERBOSE);

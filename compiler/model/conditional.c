@@ -1,0 +1,264 @@
+/* The conditional of one element of a group, read off the energy term by term by the domain's shape
+ * (see model.h).
+ *
+ * Units of which at most one is 1, or whose counts have a total, form blocks of b units along an
+ * axis: element k = b*block + in. The field is derived over (block, in), where "the rest of its
+ * block" is b*block <= m <= b*block + b - 1, and brought back to k with in := k - b*block; what
+ * then still speaks of the block is sum(block | 0 <= k - b*block < b), a sum of one term. */
+#include "model/family.h"
+#include "model/model.h"
+
+/* ---- places ---- */
+struct blocks model_places(struct arena *a, const struct group *g, const struct idx *const *at)
+{
+	struct blocks b = {0};
+	for (int i = 0; i < g->sym->rank; i++) {
+		int64_t size = g->block[i], n = g->sym->dim[i] / size;
+		b.k[i] = affine_const(0);
+		if (size == 1 || n > 1) {
+			b.block[b.n] = size == 1 ? at[i] : idx_new(a, at[i]->name, n);
+			b.k[i] = affine_add(a, b.k[i], affine_idx(a, b.block[b.n++]), size);
+		}
+		if (size > 1) {
+			b.in[b.m] = idx_new(a, at[i]->name, size);
+			b.k[i] = affine_add(a, b.k[i], affine_idx(a, b.in[b.m++]), 1);
+		}
+	}
+	return b;
+}
+
+double block_units(const struct group *g)
+{
+	double n = 1;
+	for (int i = 0; i < g->sym->rank; i++)
+		n *= (double)g->block[i];
+	return n;
+}
+
+/* One term that is no sum. */
+static struct node *term_at_element(struct arena *a, const struct conditional *c, struct node *x)
+{
+	const struct idx *block[MAX_RANK];
+	struct guard here[2 * MAX_RANK];
+	int n = 0, ng = 0, in = 0, of = 0;
+	for (int i = 0; i < c->group->sym->rank; i++) {
+		int64_t size = c->group->block[i], count = c->group->sym->dim[i] / size;
+		const struct idx *y = size == 1 || count > 1 ? c->b.block[of++] : NULL;
+		struct affine r = affine_idx(a, c->at[i]); /* in := at - size*block */
+		if (size == 1)
+			continue;
+		if (y)
+			r = affine_add(a, r, affine_idx(a, y), -size);
+		x = ex_subst_idx(a, x, c->b.in[in++], r);
+		if (y == NULL || !ex_uses_idx(x, y))
+			continue;
+		block[n++] = y;
+		here[ng++] = (struct guard){false, r};
+		here[ng++] = (struct guard){false, affine_add(a, affine_const(size - 1), r, -1)};
+	}
+	return n ? ex_reduce(a, RED_SUM, block, n, here, ng, x) : x;
+}
+
+struct node *model_at_element(struct arena *a, const struct conditional *c, struct node *x)
+{
+	struct node **term, *sum = ex_num(a, 0);
+	int n = ex_terms(x, &term);
+	for (int i = 0; i < n; i++)
+		sum = ex_add(a, sum, term_at_element(a, c, term[i]));
+	return x->span.src ? ex_with_span(a, sum, x->span) : sum;
+}
+
+/* ---- the field of one element ---- */
+struct element {
+	const struct model *m;
+	const struct group *g;
+	const struct blocks *b;
+};
+
+struct block_value { /* the element's own block at 0, or at the element */
+	struct element *e;
+	bool set;
+};
+
+static struct node *set_block(struct arena *a, const struct node *access, void *arg)
+{
+	const struct block_value *v = arg;
+	const struct element *e = v->e;
+	int n = access->sym->rank, ng = 0;
+	struct guard own[2 * MAX_RANK], here[MAX_RANK];
+	struct node *x = ex_access(a, access->sym, access->batch, access->map);
+	for (int i = 0, in = 0; i < n; i++) {
+		struct affine d = affine_add(a, access->map[i], e->b->k[i], -1);
+		int64_t size = e->g->block[i];
+		here[i] = (struct guard){true, d};
+		if (size > 1) /* from the block's first unit on */
+			d = affine_add(a, d, affine_idx(a, e->b->in[in++]), 1);
+		if (size == e->g->sym->dim[i])
+			continue;
+		own[ng++] = (struct guard){size == 1, d};
+		if (size > 1)
+			own[ng++] = (struct guard){false, affine_add(a, affine_const(size - 1), d, -1)};
+	}
+	x = ex_sub(a, x, ex_mask(a, own, ng, x));
+	return v->set ? ex_add(a, x, ex_mask(a, here, n, ex_num(a, 1))) : x;
+}
+
+/* E with the block at 0, minus E with it at the element. */
+static struct node *onehot_field(struct element *e, struct node *t)
+{
+	struct arena *a = e->m->a;
+	if (ex_degree(t, e->g->sym) == 1)
+		return ex_neg(a, ex_delta(a, t, e->g->sym, e->b->k, ex_num(a, 1), ex_num(a, 0)));
+	struct block_value hi = {e, true}, lo = {e, false};
+	struct node *at_hi =
+	    ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &hi});
+	struct node *at_lo =
+	    ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &lo});
+	return ex_sub(a, at_lo, at_hi);
+}
+
+/* What one term adds to the field, and to the precision. */
+static struct node *term_field(struct element *e, struct node *t, struct node **precision)
+{
+	struct arena *a = e->m->a;
+	const struct family *fam = e->g->family;
+	const struct sym *s = e->g->sym;
+	const struct affine *k = e->b->k;
+	*precision = ex_num(a, 0);
+	switch (fam->shape) {
+	case SHAPE_TWO:
+		return ex_neg(a, ex_delta(a, t, s, k, ex_num(a, fam->hi), ex_num(a, fam->lo)));
+	case SHAPE_ONEHOT:
+		return onehot_field(e, t);
+	case SHAPE_EXPONENTIAL:
+	case SHAPE_TOTAL:
+		return ex_neg(a, ex_diff(a, t, s, k));
+	case SHAPE_GAMMA:
+		t = ex_apart(a, t, OP_LOG, s, e->g->log);
+		*precision = ex_neg(a, ex_diff(a, t, e->g->log, k));
+		return ex_neg(a, ex_diff(a, t, s, k));
+	case SHAPE_GAUSS:
+		break;
+	}
+	struct node *slope = ex_diff(a, t, s, k);
+	*precision = ex_diff(a, slope, s, k);
+	struct node *own = ex_mul(a, *precision, ex_access(a, s, e->m->batch, k));
+	struct node *rest = ex_sub(a, slope, own);
+	return ex_neg(a, ex_mentions(rest, s) && ex_degree(slope, s) == 1
+	                     ? ex_set_one(a, slope, s, k, ex_num(a, 0))
+	                     : rest);
+}
+
+static bool mentions_group(const struct node *x, const struct group *g)
+{
+	return ex_mentions(x, g->sym) || (g->log && ex_mentions(x, g->log));
+}
+
+/* The conditional of g, given the other elements of g too where it mentions them. */
+void conditional_derive(const struct model *m, const energy *E, const struct group *g,
+                        struct conditional *out)
+{
+	struct arena *a = m->a;
+	struct node *p;
+	*out = (struct conditional){.group = g};
+	model_axes(m, g->sym, out->at);
+	out->b = model_places(a, g, out->at);
+	struct element e = {m, g, &out->b};
+	out->inner = ex_num(a, 0);
+	out->precision = ex_num(a, 0);
+	out->term = NEW_ARRAY(a, struct span, E->n + 1);
+	for (int i = 0; i < E->n; i++) {
+		if (!ex_mentions(E->at[i].node, g->sym))
+			continue;
+		out->inner = ex_add(a, out->inner, term_field(&e, E->at[i].node, &p));
+		out->precision = ex_add(a, out->precision, p);
+		out->term[out->nterm++] = E->at[i].span;
+	}
+	out->field = model_at_element(a, out, out->inner);
+	out->coupled = mentions_group(out->field, g) || mentions_group(out->precision, g);
+	if (g->family->shape != SHAPE_GAUSS && g->family->shape != SHAPE_GAMMA)
+		out->precision = NULL;
+	if (g->total)
+		out->total = ex_at(a, g->total, m->batch, out->b.block);
+	out->inner_mean = g->family->mean(a, out);
+	out->mean = model_at_element(a, out, out->inner_mean);
+}
+
+/* The term whose field mentions the group. */
+static const struct term *coupling_term(const struct model *m, const energy *E,
+                                        const struct conditional *c)
+{
+	struct element e = {m, c->group, &c->b};
+	struct node *p;
+	for (int i = 0; i < E->n; i++)
+		if (ex_mentions(E->at[i].node, c->group->sym) &&
+		    (mentions_group(term_field(&e, E->at[i].node, &p), c->group) ||
+		     mentions_group(p, c->group)))
+			return &E->at[i];
+	BUG("the field of %s mentions it, but that of no term does", c->group->name);
+}
+
+/* ---- refusals ---- */
+static bool not_positive(const struct node *x, double *value)
+{
+	*value = x->num;
+	return x->kind == N_CONST && x->num <= 0;
+}
+
+bool conditional_proper(const struct conditional *c, const char **what, double *value)
+{
+	if (c->group->family->shape == SHAPE_GAUSS) {
+		*what = "second derivative";
+		return !not_positive(c->precision, value);
+	}
+	if (c->group->family->shape != SHAPE_GAMMA)
+		return true;
+	struct node shape = {.kind = c->precision->kind, .num = c->precision->num + 1};
+	struct node rate = {.kind = c->field->kind, .num = -c->field->num};
+	*what = "rate";
+	if (not_positive(&rate, value))
+		return false;
+	*what = "shape";
+	return !not_positive(&shape, value);
+}
+
+bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
+                   struct conditional *out)
+{
+	const char *what;
+	double value;
+	conditional_derive(m, E, g, out);
+	if (g->family->shape == SHAPE_GAMMA && out->coupled) {
+		diag(cx->diags, DIAG_GAMMA, coupling_term(m, E, out)->span, g->name, g->name);
+		return false;
+	}
+	if (conditional_proper(out, &what, &value))
+		return true;
+	struct span at = out->nterm ? out->term[0] : g->span;
+	if (g->family->shape == SHAPE_GAMMA) {
+		diag(cx->diags, DIAG_GAMMA_PROPER, at, g->name, what, value);
+		diag(cx->diags, DIAG_GAMMA_PROPER_NOTE, g->span, g->name, g->name, g->name);
+	} else {
+		diag(cx->diags, DIAG_PRECISION, at, g->name, value);
+		diag(cx->diags, DIAG_PRECISION_NOTE, g->span, g->name);
+	}
+	return false;
+}
+
+bool model_conditional(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
+                       struct conditional *out)
+{
+	if (!model_element(cx, m, E, g, out))
+		return false;
+	if (!out->coupled)
+		return true;
+	const struct term *t = coupling_term(m, E, out);
+	int degree = ex_degree(t->node, g->sym);
+	if (g->family->shape == SHAPE_GAUSS && (degree < 0 || degree > 2)) {
+		diag(cx->diags, DIAG_QUADRATIC, t->span, g->name);
+		return false;
+	}
+	diag(cx->diags, DIAG_COUPLED, t->span, g->name);
+	diag(cx->diags, DIAG_COUPLED_NOTE, g->span, g->name, g->name);
+	return false;
+}
