@@ -38,10 +38,11 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 %token START_FILE START_EXPR
 %token <const char *> NAME "a name" REDUCE_WORD "'sum(...)'"
 %token <struct ast *> NUMBER "a number" STRING "a string"
-%token <const char *> MODEL "'model'" DATA "'data'" CONST "'const'"
+%token <const char *> MODEL "'model'" NET "'net'" LAYER "'layer'" DIST "'dist'" FN "'fn'" IMPORT "'import'"
+%token <const char *> DATA "'data'" CONST "'const'"
 %token <const char *> TRAIN "'train'" EVALUATE "'evaluate'" SAMPLE "'sample'"
 %token <const char *> VISIBLE "'visible'" HIDDEN "'hidden'" GIVEN "'given'" PARAM "'param'"
-%token <const char *> LET "'let'" ENERGY "'energy'" EVERY "'every'" IN "'in'" AS "'as'"
+%token <const char *> LET "'let'" POSTERIOR "'posterior'" ENERGY "'energy'" EVERY "'every'" IN "'in'" AS "'as'"
 %token PIPE "'|>'" ARROW "'->'" DOTDOT "'..'" LE "'<='" GE "'>='" EQ "'=='" NE "'!='"
 
 %precedence PIPE
@@ -59,7 +60,9 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 %type <struct args *> args args1 exprs
 %type <struct names *> names
 %type <struct sizes *> sizes sizes1
+%type <struct formals *> formals formals1 arguments
 %type <struct decls *> body decls
+%type <struct net_body *> net_body
 %type <struct settings *> clauses settings
 %type <struct ast_decl *> decl variable constrained symbol
 %type <struct ast_type *> type
@@ -67,6 +70,7 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 %type <const char *> word
 %type <enum decl_kind> role
 %type <enum block_kind> doing
+%type <enum item_kind> module
 
 %%
 start: START_FILE items
@@ -83,12 +87,26 @@ item: MODEL NAME sizes body            { item_model(p, $2, @2, $3, $4, @$); }
 	| MODEL error ';'                  { yyerrok; }
 	| DATA NAME '=' expr ';'           { item_data(p, ITEM_DATA, $2, @2, $4, @$); }
 	| CONST NAME '=' expr ';'          { item_data(p, ITEM_CONST, $2, @2, $4, @$); }
+	| module NAME formals net_body     { item_net(p, $1, $2, @2, $3, $4, @$); }
+	| module error net_body
+	| module error ';'                 { yyerrok; }
+	| DIST expr '~' NAME arguments body { item_dist(p, $2, $4, @4, $5, $6, @$); }
+	| DIST error body
+	| DIST error ';'                   { yyerrok; }
+	| FN NAME '(' names ')' '=' expr ';' { item_fn(p, $2, @2, $4, $7, @$); }
+	| FN error ';'                     { yyerrok; }
+	| IMPORT STRING ';'                { item_import(p, $2, @$); }
+	| IMPORT error ';'                 { yyerrok; }
 	| doing NAME clauses               { item_block(p, $1, $2, @2, $3, @$); }
 	| doing error clauses
 	| doing error ';'                  { yyerrok; }
 	| error ';'                        { yyerrok; }
 	| error '}'                        { yyerrok; }
 	| error '{' error '}'              { yyerrok; }
+	;
+
+module: NET                            { $$ = ITEM_NET; }
+	| LAYER                            { $$ = ITEM_LAYER; }
 	;
 
 doing: TRAIN                           { $$ = BLOCK_TRAIN; }
@@ -104,6 +122,27 @@ sizes: %empty                          { $$ = NULL; }
 
 sizes1: NAME '=' expr                  { $$ = sizes_push(p, NULL, (struct ast_size){$1, $3, @1}); }
 	| sizes1 ',' NAME '=' expr         { $$ = sizes_push(p, $1, (struct ast_size){$3, $5, @3}); }
+	;
+
+/* A net's, a layer's or a distribution's: x : real[D], H = 400, M, logits[k]. */
+formals: '(' formals1 ')'              { $$ = $2; }
+	;
+
+formals1: NAME ':' type                { $$ = formals_push(p, NULL, (struct ast_formal){.name = $1, .span = @1, .type = $3}); }
+	| NAME '=' expr                    { $$ = formals_push(p, NULL, (struct ast_formal){.name = $1, .span = @1, .value = $3}); }
+	| NAME                             { $$ = formals_push(p, NULL, (struct ast_formal){.name = $1, .span = @1}); }
+	| formals1 ',' NAME ':' type       { $$ = formals_push(p, $1, (struct ast_formal){.name = $3, .span = @3, .type = $5}); }
+	| formals1 ',' NAME '=' expr       { $$ = formals_push(p, $1, (struct ast_formal){.name = $3, .span = @3, .value = $5}); }
+	| formals1 ',' NAME                { $$ = formals_push(p, $1, (struct ast_formal){.name = $3, .span = @3}); }
+	;
+
+arguments: '(' ')'                     { $$ = NULL; }
+	| '(' exprs ')'                    { $$ = formals_of(p, $2); }
+	;
+
+net_body: '{' decls '}'                { $$ = net_body(p, $2, NULL); }
+	| '{' decls expr '}'               { $$ = net_body(p, $2, $3); }
+	| '{' decls error '}'              { $$ = net_body(p, $2, NULL); yyerrok; }
 	;
 
 body: '{' decls '}'                    { $$ = $2; }
@@ -123,12 +162,9 @@ decl: role variable ';'                { $$ = $2; $$->kind = $1; }
 		$$->type = *$4;
 	}
 	| LET NAME '=' expr ';'            { $$ = node_decl(p, DECL_LET, $2, @2, '=', $4); }
-	| LET NAME '[' names ']' '=' expr ';' {
-		$$ = node_decl(p, DECL_LET, $2, @2, '=', $7);
-		$$->index = $4->at.at;
-		$$->index_span = $4->span.at;
-		$$->nindex = $4->at.n;
-	}
+	| LET NAME '[' exprs ']' '=' expr ';' { $$ = node_indexed(p, DECL_LET, $2, @2, $4, '=', $7); }
+	| expr '~' expr ';'                { $$ = node_factor(p, DECL_FACTOR, $1, $3); }
+	| POSTERIOR expr '~' expr ';'      { $$ = node_factor(p, DECL_POSTERIOR, $2, $4); }
 	| ENERGY '=' expr ';'              { $$ = node_decl(p, DECL_ENERGY, NULL, @1, '=', $3); }
 	;
 
@@ -194,6 +230,7 @@ word: NAME
 	| TRAIN
 	| EVALUATE
 	| SAMPLE
+	| POSTERIOR
 	| ENERGY
 	;
 

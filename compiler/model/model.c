@@ -1,5 +1,6 @@
 /* A checked model becomes groups, weights and the terms of its energy; the model as text. */
 #include "model/model.h"
+#include "model/directed.h"
 #include "model/family.h"
 #include "sema/sema.h"
 
@@ -60,8 +61,7 @@ struct model *model_build(struct cx *cx, const struct model_def *def)
 			w->at[k] = p->at[k];
 		vec_push(a, &m->weight, w);
 	}
-	for (int i = 0; i < def->term.n; i++)
-		energy_push(a, &m->E, def->term.at[i].node, def->term.at[i].span);
+	directed_build(cx, m, def);
 	return m;
 }
 

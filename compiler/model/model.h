@@ -70,6 +70,25 @@ struct term {
 };
 typedef VEC(struct term) energy; /* the sum of its terms */
 
+/* What is computed once and used by name: rhs over at[] and the batch index; noise: a draw alone. */
+struct definition {
+	const struct sym *sym;
+	const struct idx *at[MAX_RANK];
+	struct node *rhs;
+	struct span span;
+};
+/* A directed factor: the distribution of a group given others, by element or by block. */
+struct factor {
+	const struct group *group;
+	const char *dist;               /* NULL: the group is computed, not drawn */
+	const struct idx *at[MAX_RANK]; /* all axes of the group */
+	int block;                      /* of which the last so many make one draw */
+	struct node *log_density;       /* over the other axes; NULL where computed */
+	struct node *draw;              /* over all axes, from noise; NULL: one of the block, by its means */
+	struct node *mean, *variance;   /* over all axes; NULL: no closed form */
+	struct span span;
+};
+
 struct model {
 	struct arena *a;
 	const char *name;
@@ -77,10 +96,26 @@ struct model {
 	VEC(struct weight *) weight;
 	energy E;
 	const struct idx *batch; /* of every access to a group */
+	VEC(struct definition *) def; /* each uses those before it */
+	VEC(struct factor *) factor, posterior; /* each reads groups of those before it, and itself in order */
 };
 
 struct model_def; /* sema/sema.h */
 struct model *model_build(struct cx *cx, const struct model_def *def);
+
+/* ---- directed factors (directed.c) ------------------------------------------------------------------ */
+const struct factor *model_factor(const struct model *m, const struct group *g);    /* NULL: none */
+const struct factor *model_posterior(const struct model *m, const struct group *g); /* NULL: none */
+/* Has every group but the given ones a factor?  Then log Z is 0. */
+bool model_normalised(const struct model *m);
+/* x with all it uses by name put in its place. */
+struct node *model_inline(const struct model *m, struct node *x);
+/* Does x read the group, through what it uses by name too? */
+bool model_reads(const struct model *m, const struct node *x, const struct group *g);
+/* log of the density of a factor, summed over its elements. */
+struct node *factor_log_density(const struct model *m, const struct factor *f);
+/* The same model with minus the log-densities as terms of its energy: for sums over all states. */
+struct model *model_joint(const struct model *m);
 
 /* ---- the calculus ------------------------------------------------------------------------------- */
 struct blocks { /* an element by its block and its place in it: element k[i] = size*block + in */

@@ -98,7 +98,12 @@ static struct rt *access_entry(struct term *t, struct entry *n, const struct ast
 	struct array x = {.name = n->name, .decl = n->span, .decl_text = n->type};
 	if (n->pools)
 		n->pools->used = true;
-	if (n->kind == ENTRY_LET) {
+	struct def *d = n->kind == ENTRY_LET && t->mode == TERM_DEF ? sema_let_def(t, n) : NULL;
+	if (d) {
+		x.sym = d->sym;
+		x.rank = d->sym->rank;
+		memcpy(x.dim, d->sym->dim, sizeof x.dim);
+	} else if (n->kind == ENTRY_LET) {
 		struct buf text;
 		buf_init(&text, t->a);
 		buf_puts(&text, "with the axes ");
@@ -134,6 +139,7 @@ static struct rt *named(struct term *t, const struct ast *name, const struct ast
 	case ENTRY_VARIABLE:
 	case ENTRY_PARAM:
 	case ENTRY_LET:
+	case ENTRY_DEF:
 		return access_entry(t, n, e, e ? e->span : name->span);
 	case ENTRY_CONST:
 	case ENTRY_SIZE:
@@ -142,6 +148,13 @@ static struct rt *named(struct term *t, const struct ast *name, const struct ast
 		r = sema_rt(t, RT_NUM, NULL);
 		r->num = n->num;
 		return r;
+	case ENTRY_INSTANCE:
+		if (!n->bad)
+			return sema_resolve_instance(t, n->instance, name->span);
+		return sema_poison(t);
+	case ENTRY_NET:
+	case ENTRY_DIST:
+	case ENTRY_FN:
 	case ENTRY_DATA:
 	case ENTRY_MODEL:
 		break;

@@ -191,7 +191,7 @@ struct node *sema_build(struct term *t, const struct rt *r)
 	case RT_WHERE:
 		return build_where(t, r);
 	case RT_DRAW:
-		return ex_draw(t->a, r->op, (int)r->num);
+		return sema_noise(t, (struct rt *)r);
 	}
 	BUG("resolved kind %d", (int)r->kind);
 }

@@ -1,13 +1,13 @@
-/* check: a parsed file as a checked program: overrides, constants, data sets, models, then the
+/* check: a parsed file as a checked program: overrides, constants, nets and functions, data sets, models, then the
  * blocks that refer to them. */
 #include "sema/internal.h"
 
-static void check_const(struct sema *s, const struct ast_data *d)
+void sema_top_const(struct sema *s, struct scope *sc, const struct ast_data *d)
 {
 	const struct ast *value = sema_override_top(s, d->name);
 	double x = 0;
-	bool ok = sema_const(s, &s->top, value ? value : d->value, &x);
-	struct entry *e = sema_declare(s, &s->top, ENTRY_CONST, d->name, d->name_span);
+	bool ok = sema_const(s, sc, value ? value : d->value, &x);
+	struct entry *e = sema_declare(s, sc, ENTRY_CONST, d->name, d->name_span);
 	if (!e)
 		return;
 	e->bad = !ok;
@@ -34,9 +34,8 @@ struct checked *sema_check(struct cx *cx, const struct ast_file *f, const struct
 	s.broken = diags_errors(cx->diags) > 0;
 	s.out = NEW(cx->prog, struct checked);
 	sema_override_check(&s);
-	for (int k = 0; k < f->nitem; k++)
-		if (f->item[k].kind == ITEM_CONST)
-			check_const(&s, f->item[k].data);
+	sema_prelude(&s);
+	sema_import(&s, &s.top, f);
 	for (int k = 0; k < f->nitem; k++)
 		if (f->item[k].kind == ITEM_DATA)
 			sema_data(&s, f->item[k].data);

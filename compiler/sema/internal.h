@@ -12,6 +12,11 @@ enum entry_kind {
 	ENTRY_VARIABLE,
 	ENTRY_PARAM,
 	ENTRY_LET,
+	ENTRY_DEF,      /* an input or a let of a net: a symbol that is computed */
+	ENTRY_INSTANCE, /* let enc = encoder(x) */
+	ENTRY_NET,
+	ENTRY_DIST,
+	ENTRY_FN,
 	ENTRY_DATA,
 	ENTRY_MODEL
 };
@@ -25,6 +30,8 @@ struct let { /* a macro: its value over its axes */
 	bool touches; /* mentions a variable or a parameter */
 	struct subscript_check *check; /* of its body, waiting for the ranges of its indices */
 	int ncheck;
+	bool macro;      /* never computed on its own: it stands within an element */
+	struct def *def; /* once it was computed for a factor or a net */
 };
 struct entry {
 	enum entry_kind kind;
@@ -40,6 +47,11 @@ struct entry {
 	struct let *let;
 	struct data_def *data;
 	struct model_def *model;
+	const struct ast_net *net; /* NET: a net or a layer; DIST */
+	bool layer;
+	const struct ast_fn *fn;
+	const struct instance *instance;
+	struct entry *other; /* DIST: the next of the name, with other arguments */
 };
 struct scope {
 	const struct scope *up;
@@ -51,11 +63,16 @@ struct sema {
 	struct arena *a;
 	const struct ast_file *file;
 	struct checked *out;
-	struct scope top;
+	struct scope prelude, top;
 	const struct override *set;
 	bool *set_bad; /* one an override: its key names nothing */
 	int nset;
 	bool broken; /* the parser left statements out */
+	struct site *site;
+	VEC(struct instance *) instance; /* of the model in hand */
+	int depth;                       /* nets within nets */
+	bool in_dist;                    /* the lets are a distribution's */
+	VEC(const char *) imported;
 };
 
 struct entry *sema_lookup(const struct scope *sc, const char *name);
@@ -127,7 +144,7 @@ enum rt_kind {
 	RT_REDUCE, /* over bound[], where cond[] hold, of kid[0] */
 	RT_AT,     /* kid[0] with its axes at[] replaced by map[] */
 	RT_WHERE,  /* 1 where cond[0] holds, else 0 */
-	RT_DRAW    /* op, number num */
+	RT_DRAW    /* noise: op */
 };
 struct rt {
 	enum rt_kind kind;
@@ -146,10 +163,11 @@ struct rt {
 	int nbound;
 	struct cond *cond;
 	int ncond;
+	struct def *def; /* RT_DRAW: the noise, once it is built */
 };
 
 /* One expression on its way from the tree to nodes. */
-enum term_mode { TERM_ENERGY, TERM_LET, TERM_INIT };
+enum term_mode { TERM_ENERGY, TERM_LET, TERM_DEF, TERM_INIT };
 struct subscript_check { /* an affine subscript, checked when all ranges are known */
 	struct aff e;
 	int64_t size;
@@ -171,6 +189,21 @@ struct term {
 	VEC(struct cond) cond;   /* conditions in force */
 	VEC(struct subscript_check) check;
 	VEC(const char *) name; /* names of indices in this term, so that none is given twice */
+	const struct idx *const *at; /* the element that is being computed: noise has its shape */
+	int nat;
+	const char *about; /* its name */
+	int stream;        /* TERM_INIT: of draws */
+};
+/* A model, or a net called in it: what the names of its parameters begin with, the uses of layers. */
+struct site {
+	const char *path; /* "" or "decoder." */
+	VEC(const char *) layer;
+};
+struct instance { /* a net called: its scope has its lets, value is NULL where it has none */
+	const struct ast_net *net;
+	struct scope scope;
+	struct entry *value;
+	const struct sym **arg;
 };
 void sema_term_init(struct term *t, struct sema *s, const struct scope *sc, struct model_def *m,
                     enum term_mode mode);
@@ -216,6 +249,45 @@ void sema_model(struct sema *s, const struct ast_model *m, struct model_def *def
 void sema_constrain(struct sema *s, struct scope *sc, const struct ast_decl *d, struct entry *e);
 void sema_param_init(struct sema *s, const struct scope *sc, struct model_def *m,
                      struct parameter *p, const struct ast_decl *d);
+/* let.c */
+void sema_bind_left(struct term *t, const struct ast_decl *d, struct let *l);
+void sema_let(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d);
+/* def.c: computed symbols */
+struct def *sema_def_new(struct sema *s, struct model_def *m, const char *name, const struct idx *const *at,
+                         int nat, struct node *rhs, struct span span);
+/* The value of e in a scope, computed: a symbol of its shape.  NULL: an error was given. */
+const struct sym *sema_computed(struct sema *s, const struct scope *sc, struct model_def *m, const struct ast *e,
+                                const char *name);
+/* The let as a computed symbol; NULL: it is none (indices without ranges, nothing to compute). */
+struct def *sema_let_def(struct term *t, const struct entry *n);
+bool sema_reduces(const struct rt *r); /* is there a sum or noise in it? */
+struct node *sema_noise(struct term *t, struct rt *draw);
+/* net.c */
+bool sema_is_net_call(const struct scope *sc, const struct ast *e);
+struct ast *sema_pipe_call(struct sema *s, const struct ast *pipe); /* x |> f(a) as f(x, a); NULL: an error */
+const struct instance *sema_instance(struct term *t, const struct ast *call);
+struct rt *sema_resolve_net(struct term *t, const struct ast *call);
+/* The value of a net called; in NULL: poisoned. */
+struct rt *sema_resolve_instance(struct term *t, const struct instance *in, struct span at);
+struct rt *sema_resolve_field(struct term *t, const struct ast *e);
+struct rt *sema_resolve_fn(struct term *t, const struct ast *call, const struct entry *fn);
+/* A value with some of its axes left open, as a let. */
+struct let *sema_let_of(struct term *t, struct rt *body, struct ix *const *axis, int naxis);
+/* A whole symbol, all its axes open. */
+struct rt *sema_resolve_sym(struct term *t, const struct sym *sym, struct span at);
+/* model.c */
+void sema_declare_const(struct sema *s, struct scope *sc, const struct ast_decl *d);
+void sema_declare_param(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d);
+/* check.c */
+void sema_top_const(struct sema *s, struct scope *sc, const struct ast_data *d);
+/* dist.c */
+void sema_factor(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d);
+/* A draw from e = dist(...) for each element of a parameter; NULL: an error was given. */
+struct node *sema_initial_draw(struct sema *s, const struct scope *sc, struct model_def *m,
+                               const struct parameter *p, int stream, const struct ast *e);
+/* prelude.c: the items of the prelude and of imported files */
+void sema_prelude(struct sema *s);
+void sema_import(struct sema *s, struct scope *sc, const struct ast_file *f);
 void sema_data(struct sema *s, const struct ast_data *d);
 void sema_block(struct sema *s, const struct ast_block *b);
 

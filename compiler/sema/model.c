@@ -79,20 +79,41 @@ static void declare_variable(struct sema *s, struct model_def *m, struct entry *
 	vec_push(s->a, &m->var, v);
 	e->var = v;
 	e->sym = v->sym;
-	if (d->rel) {
+	if (d->rel && v->role == ROLE_GIVEN) {
 		diag(s->cx->diags, DIAG_SEMA_VARIABLE_VALUE, d->value->span, sema_kind_word(e), d->name);
-		sema_note(s, d->value->span, "say how it is distributed in the energy");
+		sema_note(s, d->value->span, "its values are data");
 	}
+}
+
+/* Where a net is called again, its parameters are there already. */
+static bool same_param(struct sema *s, struct model_def *m, struct entry *e, const char *name,
+                       const struct ast_decl *d, int rank, const int64_t *dim)
+{
+	for (int k = 0; k < m->param.n; k++) {
+		const struct parameter *p = m->param.at[k];
+		if (strcmp(p->name, name))
+			continue;
+		e->sym = p->sym;
+		if (p->sym->rank == rank && !memcmp(p->sym->dim, dim, sizeof *dim * (size_t)rank))
+			return true;
+		diag(s->cx->diags, DIAG_SEMA_PARAM_SHAPE, d->span, name, sema_shape(s->a, dim, rank),
+		     sema_shape(s->a, p->sym->dim, p->sym->rank));
+		return true;
+	}
+	return false;
 }
 
 static void declare_param(struct sema *s, struct model_def *m, struct entry *e,
                           const struct ast_decl *d, int rank, const int64_t *dim)
 {
+	const char *name = intern(arena_printf(s->a, "%s%s", s->site->path, d->name));
+	if (*s->site->path && same_param(s, m, e, name, d, rank, dim))
+		return;
 	struct parameter *p = NEW(s->a, struct parameter);
-	p->name = d->name;
+	p->name = name;
 	p->span = d->span;
 	p->name_span = d->name_span;
-	p->sym = sym_new(s->a, d->name, SYM_PARAM, VALUES_REAL, false, rank, dim, d->name_span);
+	p->sym = sym_new(s->a, name, SYM_PARAM, VALUES_REAL, false, rank, dim, d->name_span);
 	p->sym->info = p;
 	vec_push(s->a, &m->param, p);
 	e->sym = p->sym;
@@ -117,7 +138,7 @@ static void declare_sizes(struct sema *s, const struct ast_model *am, struct sco
 	}
 }
 
-static void declare_const(struct sema *s, struct scope *sc, const struct ast_decl *d)
+void sema_declare_const(struct sema *s, struct scope *sc, const struct ast_decl *d)
 {
 	double x = 0;
 	bool ok = sema_const(s, sc, d->value, &x);
@@ -151,59 +172,13 @@ static void declare_symbol(struct sema *s, struct scope *sc, struct model_def *m
 		declare_variable(s, m, e, d, rank, dim);
 }
 
-/* ---- lets ---- */
-static void bind_left(struct term *t, const struct ast_decl *d, struct let *l)
-{
-	l->axis = NEW_ARRAY(t->a, struct ix *, d->nindex + 2 * MAX_RANK);
-	for (int k = 0; k < d->nindex; k++) {
-		const struct entry *n = sema_hidden_by_index(t->scope, d->index[k]);
-		const struct ix *before = sema_active(t, d->index[k]);
-		if (before) {
-			diag(t->s->cx->diags, DIAG_SEMA_INDEX_TWICE, d->index_span[k], d->index[k]);
-			sema_note(t->s, before->span, "it is bound here");
-			t->bad = true;
-		} else if (n) {
-			diag(t->s->cx->diags, DIAG_SEMA_INDEX_SHADOWS, d->index_span[k], d->index[k],
-			     sema_kind_word(n));
-			sema_note(t->s, n->span, "'%s' is declared here", n->name);
-			t->bad = true;
-		}
-		struct ix *i = sema_ix_new(t, d->index[k], d->index_span[k]);
-		i->left = true;
-		vec_push(t->a, &t->active, i);
-		l->axis[l->naxis++] = i;
-	}
-}
-
-static void declare_let(struct sema *s, struct scope *sc, struct model_def *m,
+void sema_declare_param(struct sema *s, struct scope *sc, struct model_def *m,
                         const struct ast_decl *d)
 {
-	struct term t;
-	struct let *l = NEW(s->a, struct let);
-	sema_term_init(&t, s, sc, m, TERM_LET);
-	bind_left(&t, d, l);
-	l->body = sema_resolve(&t, d->value);
-	for (int k = 0; l->body && k < l->body->naxis; k++) {
-		struct ix *i = sema_ix(l->body->axis[k]);
-		i->closed = true; /* each use of the let names its own */
-		l->axis[l->naxis++] = i;
-	}
-	if (l->naxis > MAX_RANK) {
-		diag(s->cx->diags, DIAG_SEMA_RANK, d->name_span, arena_printf(s->a, "'%s'", d->name),
-		     l->naxis, MAX_RANK);
-		t.bad = true;
-	}
-	sema_term_finish(&t);
-	l->touches = t.touches;
-	l->check = NEW_ARRAY(s->a, struct subscript_check, t.check.n);
-	for (int k = 0; k < t.check.n; k++)
-		if (t.check.at[k].waits)
-			l->check[l->ncheck++] = t.check.at[k];
-	struct entry *e = sema_declare(s, sc, ENTRY_LET, d->name, d->name_span);
-	if (!e)
-		return;
-	e->let = l;
-	e->bad = t.bad;
+	int before = m->param.n;
+	declare_symbol(s, sc, m, d);
+	if (m->param.n > before)
+		sema_param_init(s, sc, m, m->param.at[before], d);
 }
 
 /* ---- the energy ---- */
@@ -298,7 +273,7 @@ static void check_energy(struct sema *s, const struct scope *sc, struct model_de
 	}
 	if (!energy && s->broken)
 		return;
-	if (!energy) {
+	if (!energy && !m->factor.n) {
 		diag(s->cx->diags, DIAG_SEMA_NO_ENERGY, am->name_span, am->name);
 		sema_note(s, am->name_span, "write it as on paper: energy = - v@W@h - b@v - c@h;");
 		return;
@@ -318,13 +293,18 @@ void sema_model(struct sema *s, const struct ast_model *am, struct model_def *m)
 	m->name = am->name;
 	m->span = am->span;
 	m->batch = idx_batch(s->a, intern("n"), 0);
+	struct site site = {.path = ""};
+	s->site = &site;
+	memset(&s->instance, 0, sizeof s->instance);
 	declare_sizes(s, am, sc, m);
 	for (int k = 0; k < am->ndecl; k++)
 		if (am->decl[k].kind == DECL_CONST)
-			declare_const(s, sc, &am->decl[k]);
+			sema_declare_const(s, sc, &am->decl[k]);
 	for (int k = 0; k < am->ndecl; k++) {
 		const struct ast_decl *d = &am->decl[k];
 		visible |= d->kind == DECL_VISIBLE;
+		m->directed |= d->kind == DECL_FACTOR || d->kind == DECL_POSTERIOR ||
+		               (d->rel && (d->kind == DECL_VISIBLE || d->kind == DECL_HIDDEN));
 		if (d->kind == DECL_VISIBLE || d->kind == DECL_HIDDEN || d->kind == DECL_GIVEN ||
 		    d->kind == DECL_PARAM)
 			declare_symbol(s, sc, m, d);
@@ -336,12 +316,18 @@ void sema_model(struct sema *s, const struct ast_model *am, struct model_def *m)
 	}
 	for (int k = 0; k < am->ndecl; k++)
 		if (am->decl[k].kind == DECL_LET)
-			declare_let(s, sc, m, &am->decl[k]);
+			sema_let(s, sc, m, &am->decl[k]);
 	for (int k = 0; k < am->ndecl; k++) {
 		const struct ast_decl *d = &am->decl[k];
 		for (int p = 0; p < m->param.n; p++)
 			if (d->kind == DECL_PARAM && m->param.at[p]->name_span.beg == d->name_span.beg)
 				sema_param_init(s, sc, m, m->param.at[p], d);
+	}
+	for (int k = 0; k < am->ndecl; k++) {
+		const struct ast_decl *d = &am->decl[k];
+		if (d->kind == DECL_FACTOR || d->kind == DECL_POSTERIOR ||
+		    (d->rel && (d->kind == DECL_VISIBLE || d->kind == DECL_HIDDEN)))
+			sema_factor(s, sc, m, d);
 	}
 	if (!visible) {
 		diag(s->cx->diags, DIAG_SEMA_NO_VISIBLE, am->name_span, am->name);

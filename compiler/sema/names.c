@@ -36,7 +36,7 @@ struct entry *sema_lookup(const struct scope *sc, const char *name)
 const struct entry *sema_hidden_by_index(const struct scope *sc, const char *name)
 {
 	const struct entry *e = sema_lookup(sc, name);
-	return e && e->kind != ENTRY_DATA && e->kind != ENTRY_MODEL ? e : NULL;
+	return e && e->kind <= ENTRY_INSTANCE ? e : NULL;
 }
 
 struct entry *sema_declare(struct sema *s, struct scope *sc, enum entry_kind kind, const char *name,
@@ -74,6 +74,16 @@ const char *sema_kind_word(const struct entry *e)
 		return "parameter";
 	case ENTRY_LET:
 		return "let";
+	case ENTRY_DEF:
+		return e->type ? "input" : "value";
+	case ENTRY_INSTANCE:
+		return "net's value";
+	case ENTRY_NET:
+		return e->layer ? "layer" : "net";
+	case ENTRY_DIST:
+		return "distribution";
+	case ENTRY_FN:
+		return "function";
 	case ENTRY_DATA:
 		return "data set";
 	case ENTRY_MODEL:

@@ -1,13 +1,9 @@
-/* param: the initial value of a parameter, a node over the parameter's indices.
- *     ~ normal(mean, sd)    mean + sd*normal()         ~ uniform(lo, hi)    lo + (hi -
- * lo)*uniform() = expr                a number for all, or an array of the parameter's shape The
- * draws of a parameter have its number in the model as their stream. */
+/* param: the initial value of a parameter, a node over the parameter's indices:
+ *     ~ dist(...)    a draw for each element        = expr    a number for all, or an array
+ * The draws of a parameter have its number in the model as their stream. */
 #include "sema/internal.h"
 
 #include <string.h>
-
-static const char *const distributions[] = {"normal", "uniform"};
-static const char *const arguments[][2] = {{"mean", "sd"}, {"lo", "hi"}};
 
 static int number_of(const struct model_def *m, const struct parameter *p)
 {
@@ -52,61 +48,6 @@ static struct node *initial(struct sema *s, const struct scope *sc, struct model
 	return x && !t.bad ? over_param(&t, p, x, e->span) : NULL;
 }
 
-/* The two arguments of the distribution, positional or by name; false: an error was given. */
-static bool dist_arguments(struct sema *s, const struct ast *e, int dist, const struct ast *out[2])
-{
-	for (int k = 0; k < e->nkid; k++) {
-		int at = 0;
-		if (e->key && e->key[k]) {
-			while (at < 2 && strcmp(arguments[dist][at], e->key[k]))
-				at++;
-			if (at == 2) {
-				diag(s->cx->diags, DIAG_SEMA_KEY, e->kid[k]->span, e->name, e->key[k]);
-				sema_note(s, e->span, "its arguments are %s and %s", arguments[dist][0],
-				          arguments[dist][1]);
-				return false;
-			}
-		} else {
-			while (at < 2 && out[at])
-				at++;
-		}
-		if (at < 2 && !out[at]) {
-			out[at] = e->kid[k];
-			continue;
-		}
-		diag(s->cx->diags, DIAG_SEMA_ARITY, e->span, e->name, 2, "s", e->nkid);
-		return false;
-	}
-	if (out[0] && out[1])
-		return true;
-	diag(s->cx->diags, DIAG_SEMA_ARITY, e->span, e->name, 2, "s", e->nkid);
-	sema_note(s, e->span, "write %s(%s, %s)", e->name, arguments[dist][0], arguments[dist][1]);
-	return false;
-}
-
-static struct node *distribution(struct sema *s, const struct scope *sc, struct model_def *m,
-                                 const struct parameter *p, const struct ast *e)
-{
-	const struct ast *arg[2] = {NULL, NULL};
-	int dist = 0;
-	if (e->kind == AST_BAD)
-		return NULL;
-	while (dist < 2 && (e->kind != AST_CALL || strcmp(e->name, distributions[dist])))
-		dist++;
-	if (dist == 2) {
-		diag(s->cx->diags, DIAG_SEMA_INIT_DIST, e->span);
-		sema_note(s, e->span, "initial distributions are normal(mean, sd) and uniform(lo, hi)");
-		return NULL;
-	}
-	if (!dist_arguments(s, e, dist, arg))
-		return NULL;
-	struct node *x = initial(s, sc, m, p, arg[0]), *y = initial(s, sc, m, p, arg[1]);
-	if (!x || !y)
-		return NULL;
-	struct node *draw = ex_draw(s->a, dist ? OP_UNIFORM : OP_NORMAL, number_of(m, p));
-	return ex_add(s->a, x, ex_mul(s->a, dist ? ex_sub(s->a, y, x) : y, draw));
-}
-
 void sema_param_init(struct sema *s, const struct scope *sc, struct model_def *m,
                      struct parameter *p, const struct ast_decl *d)
 {
@@ -118,7 +59,7 @@ void sema_param_init(struct sema *s, const struct scope *sc, struct model_def *m
 		diag(s->cx->diags, DIAG_SEMA_NO_INIT, d->name_span, d->name);
 		sema_note(s, d->name_span, "write ~ normal(0, 0.01) or = 0 behind its type");
 	} else if (d->rel == '~') {
-		p->init = distribution(s, sc, m, p, d->value);
+		p->init = sema_initial_draw(s, sc, m, p, number_of(m, p), d->value);
 	} else {
 		p->init = initial(s, sc, m, p, d->value);
 	}

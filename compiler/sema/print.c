@@ -55,6 +55,35 @@ static void print_call(const struct call *c, struct buf *out)
 	buf_putc(out, ')');
 }
 
+static void print_at(const char *name, const struct idx *const *at, int rank, struct buf *out)
+{
+	buf_puts(out, name);
+	for (int l = 0; l < rank; l++)
+		buf_printf(out, "%s%s", l ? "," : "[", at[l]->name);
+	buf_printf(out, "%s = ", rank ? "]" : "");
+}
+
+static void print_part(const char *what, const struct node *x, struct buf *out)
+{
+	if (!x)
+		return;
+	buf_printf(out, "    %s ", what);
+	ex_print(x, out);
+	buf_putc(out, '\n');
+}
+
+static void print_factor(const struct factor_def *f, const char *what, struct buf *out)
+{
+	buf_printf(out, "  %s%s", what, f->var->name);
+	for (int l = 0; l < f->var->sym->rank; l++)
+		buf_printf(out, "%s%s", l ? "," : "[", f->at[l]->name);
+	buf_printf(out, "%s ~ %s\n", f->var->sym->rank ? "]" : "", f->dist ? f->dist : "=");
+	print_part("log density", f->log_density, out);
+	print_part("draw", f->draw, out);
+	print_part("mean", f->mean, out);
+	print_part("variance", f->variance, out);
+}
+
 static void print_model(const struct model_def *m, struct buf *out)
 {
 	static const char *const role[] = {
@@ -75,15 +104,24 @@ static void print_model(const struct model_def *m, struct buf *out)
 	}
 	for (int k = 0; k < m->param.n; k++) {
 		const struct parameter *p = m->param.at[k];
-		buf_printf(out, "  param %s : real%s\n    %s", p->name,
-		           sema_shape(out->a, p->sym->dim, p->sym->rank), p->name);
-		for (int l = 0; l < p->sym->rank; l++)
-			buf_printf(out, "%s%s", l ? "," : "[", p->at[l]->name);
-		buf_printf(out, "%s = ", p->sym->rank ? "]" : "");
+		buf_printf(out, "  param %s : real%s\n    ", p->name,
+		           sema_shape(out->a, p->sym->dim, p->sym->rank));
+		print_at(p->name, p->at, p->sym->rank, out);
 		if (p->init)
 			ex_print(p->init, out);
 		buf_putc(out, '\n');
 	}
+	for (int k = 0; k < m->def.n; k++) {
+		const struct def *d = m->def.at[k];
+		buf_puts(out, "  let ");
+		print_at(d->sym->name, d->at, d->sym->rank, out);
+		ex_print(d->rhs, out);
+		buf_putc(out, '\n');
+	}
+	for (int k = 0; k < m->factor.n; k++)
+		print_factor(m->factor.at[k], "", out);
+	for (int k = 0; k < m->posterior.n; k++)
+		print_factor(m->posterior.at[k], "posterior ", out);
 	for (int k = 0; k < m->term.n; k++) {
 		buf_puts(out, k ? "  + " : "  energy\n    ");
 		ex_print(m->term.at[k].node, out);

@@ -175,10 +175,23 @@ static void suggest_function(struct term *t, const struct ast *e)
 	sema_suggest_word(t->s, e->name, words.at, words.n, e->name_span);
 }
 
+static bool noise(const char *name, enum op *op)
+{
+	*op = OP_UNIFORM;
+	while (*op < OP_COUNT && (!(op_flags(*op) & OPF_DRAW) || strcmp(op_name(*op), name)))
+		++*op;
+	return *op < OP_COUNT;
+}
+
 static struct rt *function(struct term *t, const struct ast *e)
 {
 	enum op op;
 	struct rt *x[2] = {NULL, NULL};
+	if (e->nkid == 0 && (t->mode == TERM_DEF || t->mode == TERM_INIT) && noise(e->name, &op)) {
+		struct rt *r = sema_rt(t, RT_DRAW, NULL);
+		r->op = op;
+		return r;
+	}
 	bool known = sema_op_by_name(e->name, -1, &op);
 	if (!known) {
 		diag(t->s->cx->diags, DIAG_SEMA_FUNCTION, e->name_span, e->name);
@@ -205,12 +218,17 @@ static struct rt *call(struct term *t, const struct ast *e)
 {
 	enum reduce red;
 	bool mean;
+	const struct entry *called = sema_lookup(t->scope, e->name);
+	if (called && called->kind == ENTRY_NET)
+		return sema_resolve_net(t, e);
 	for (int k = 0; k < e->nkid; k++) {
 		if (e->key && e->key[k]) {
 			diag(t->s->cx->diags, DIAG_SEMA_KEY, e->kid[k]->span, e->name, e->key[k]);
 			return sema_poison(t);
 		}
 	}
+	if (called && called->kind == ENTRY_FN)
+		return sema_resolve_fn(t, e, called);
 	if (e->nkid != 1 || !sema_is_reduction(e->name, &red, &mean))
 		return function(t, e);
 	const struct ast *of = e->kid[0];
@@ -249,12 +267,13 @@ struct rt *sema_resolve(struct term *t, const struct ast *e)
 		what = "a string";
 		break;
 	case AST_FIELD:
-		what = "a part of another model";
-		break;
+		return sema_resolve_field(t, e);
 	case AST_RAMP:
 		what = "a ramp";
 		break;
 	case AST_PIPE:
+		if (e->kid[1]->kind == AST_CALL || e->kid[1]->kind == AST_NAME)
+			return sema_resolve(t, sema_pipe_call(t->s, e));
 		what = "a pipe";
 		break;
 	case AST_RANGE:

@@ -51,6 +51,24 @@ struct data_mean {
 	struct variable *of;
 	struct sym *sym;
 };
+/* What is computed once and used by name: a layer's value, a let of a net, the noise of a draw. */
+struct def {
+	struct sym *sym; /* SYM_TEMP, sym->info is this; batched where rhs depends on examples */
+	const struct idx *at[MAX_RANK];
+	struct node *rhs; /* over at[] and the batch index; noise: a draw and nothing else */
+	struct span span;
+};
+/* x ~ dist(...): one element, or one block over the last axes, given other variables. */
+struct factor_def {
+	struct variable *var;
+	const char *dist;              /* NULL: x = draw, deterministic */
+	const struct idx *at[MAX_RANK]; /* all axes of var */
+	int block;                     /* of which the last so many make one draw */
+	struct node *log_density;      /* over the other axes */
+	struct node *draw;             /* over all axes, from noise; NULL: by inversion of mean, one of the block */
+	struct node *mean, *variance;  /* over all axes; NULL: not known */
+	struct span span;
+};
 struct energy_term { /* the energy is their sum, in the file's order */
 	struct node *node; /* over the model's batch index only */
 	struct span span;
@@ -67,6 +85,9 @@ struct model_def {
 	VEC(struct parameter *) param;
 	VEC(struct data_mean) mean;
 	VEC(struct energy_term) term;
+	VEC(struct def *) def; /* each uses those before it */
+	VEC(struct factor_def *) factor, posterior;
+	bool directed; /* has factors or posteriors */
 	const struct idx *batch; /* the batch index of every access in the terms: population 0 */
 };
 

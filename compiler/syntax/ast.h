@@ -63,15 +63,20 @@ struct ast_type { /* binary[D, K]; real; */
 	struct span span;
 };
 
-enum decl_kind { DECL_VISIBLE, DECL_HIDDEN, DECL_GIVEN, DECL_PARAM, DECL_CONST, DECL_LET, DECL_ENERGY };
+enum decl_kind {
+	DECL_VISIBLE, DECL_HIDDEN, DECL_GIVEN, DECL_PARAM, DECL_CONST, DECL_LET, DECL_ENERGY,
+	DECL_FACTOR,   /* x ~ dist(...);  x[d] ~ dist(...); */
+	DECL_POSTERIOR /* posterior z ~ dist(...); */
+};
 struct ast_decl {
 	enum decl_kind kind;
 	const char *name;         /* NULL for energy */
 	struct span span, name_span;
 	bool has_type;
 	struct ast_type type;     /* visible, hidden, given, param; optional for const */
-	const char **index;       /* let g[d, j] = ...: the names on the left */
+	const char **index;       /* let g[d, j < 10] = ...: the names on the left */
 	struct span *index_span;
+	struct ast **index_bound; /* the comparison that bounds it, NULL: none */
 	int nindex;
 	struct ast *rule;         /* h : binary[24] in atmostone(2) as p: the AST_CALL; NULL: none */
 	const char *alias;        /* p; NULL: none */
@@ -92,6 +97,34 @@ struct ast_model {
 	int nsize;
 	struct ast_decl *decl;
 	int ndecl;
+};
+
+/* net name(x : real[D], H = 400) { ... value }: one set of parameters a model; layer: one a use.
+ * dist x[a] ~ name(logits[a]) { let log_density = ...; ... } */
+struct ast_formal {
+	const char *name;
+	struct span span;
+	struct ast_type *type; /* an input of a net, else NULL */
+	struct ast *value;     /* a size's default, else NULL */
+	const char **index;    /* a distribution's argument: the names of its own axes */
+	int nindex;
+};
+struct ast_net {
+	const char *name;
+	struct span span, name_span;
+	struct ast_formal self; /* a distribution: its variable */
+	struct ast_formal *formal;
+	int nformal;
+	struct ast_decl *decl;
+	int ndecl;
+	struct ast *value; /* NULL: none is written */
+};
+struct ast_fn { /* fn name(x, y) = value; */
+	const char *name;
+	struct span span, name_span;
+	const char **arg;
+	int narg;
+	struct ast *value;
 };
 
 /* One clause of a train, evaluate or sample block:
@@ -125,12 +158,14 @@ struct ast_data { /* data name = value; also: const name = value; at top level *
 	struct ast *value;
 };
 
-enum item_kind { ITEM_MODEL, ITEM_DATA, ITEM_CONST, ITEM_BLOCK };
+enum item_kind { ITEM_MODEL, ITEM_NET, ITEM_LAYER, ITEM_DIST, ITEM_FN, ITEM_IMPORT, ITEM_DATA, ITEM_CONST, ITEM_BLOCK };
 struct ast_item { /* in the order of the file */
 	enum item_kind kind;
 	union {
 		struct ast_model *model;
-		struct ast_data *data; /* ITEM_DATA and ITEM_CONST */
+		struct ast_net *net;   /* ITEM_NET, ITEM_LAYER, ITEM_DIST */
+		struct ast_fn *fn;
+		struct ast_data *data; /* ITEM_DATA, ITEM_CONST, ITEM_IMPORT (the path its value) */
 		struct ast_block *block;
 	};
 };

@@ -31,6 +31,51 @@ struct sizes *sizes_push(struct parser *p, struct sizes *to, struct ast_size siz
 	return to;
 }
 
+struct formals *formals_push(struct parser *p, struct formals *to, struct ast_formal f)
+{
+	if (!to)
+		to = NEW(p->a, struct formals);
+	vec_push(p->a, &to->at, f);
+	return to;
+}
+
+/* NAME or NAME[a, b] as a formal; false: it is neither, with an error. */
+static bool formal_of(struct parser *p, struct ast *e, struct ast_formal *out)
+{
+	bool indexed = e->kind == AST_INDEX && e->kid[0]->kind == AST_NAME;
+	const struct ast *name = indexed ? e->kid[0] : e;
+	if (e->kind == AST_BAD)
+		return false;
+	*out = (struct ast_formal){.name = name->name, .span = name->span};
+	out->index = NEW_ARRAY(p->a, const char *, e->nkid);
+	for (int k = 1; indexed && k < e->nkid; k++) {
+		indexed = e->kid[k]->kind == AST_NAME;
+		out->index[out->nindex++] = e->kid[k]->name;
+	}
+	if (indexed || e->kind == AST_NAME)
+		return true;
+	diag(p->cx->diags, DIAG_SYNTAX_LEFT, e->span);
+	return false;
+}
+
+struct formals *formals_of(struct parser *p, struct args *list)
+{
+	struct formals *r = NULL;
+	for (int k = 0; k < list->at.n; k++) {
+		struct ast_formal f;
+		if (formal_of(p, list->at.at[k], &f))
+			r = formals_push(p, r, f);
+	}
+	return r;
+}
+
+struct net_body *net_body(struct parser *p, struct decls *decls, struct ast *value)
+{
+	struct net_body *b = NEW(p->a, struct net_body);
+	*b = (struct net_body){decls, value};
+	return b;
+}
+
 struct decls *decls_push(struct parser *p, struct decls *to, struct ast_decl *d)
 {
 	if (!to)
@@ -239,6 +284,48 @@ struct ast_decl *node_rule(struct ast_decl *d, struct ast *rule, const char *ali
 	return d;
 }
 
+struct ast_decl *node_indexed(struct parser *p, enum decl_kind kind, const char *name,
+                              struct span name_at, struct args *index, char rel, struct ast *value)
+{
+	struct ast_decl *d = node_decl(p, kind, name, name_at, rel, value);
+	int n = index->at.n;
+	d->index = NEW_ARRAY(p->a, const char *, n);
+	d->index_span = NEW_ARRAY(p->a, struct span, n);
+	d->index_bound = NEW_ARRAY(p->a, struct ast *, n);
+	for (int k = 0; k < n; k++) {
+		struct ast *e = index->at.at[k], *i = e;
+		if (e->kind == AST_BIN && (e->op == '<' || e->op == 'l')) {
+			d->index_bound[d->nindex] = e;
+			i = e->kid[0];
+		}
+		if (i->kind == AST_BAD)
+			continue;
+		if (i->kind != AST_NAME) {
+			diag(p->cx->diags, DIAG_SYNTAX_LEFT, e->span);
+			continue;
+		}
+		d->index[d->nindex] = i->name;
+		d->index_span[d->nindex++] = i->span;
+	}
+	return d;
+}
+
+struct ast_decl *node_factor(struct parser *p, enum decl_kind kind, struct ast *left,
+                             struct ast *dist)
+{
+	struct args index = {0};
+	if (left->kind == AST_NAME)
+		return node_decl(p, kind, left->name, left->span, '~', dist);
+	if (left->kind != AST_INDEX || left->kid[0]->kind != AST_NAME) {
+		if (left->kind != AST_BAD)
+			diag(p->cx->diags, DIAG_SYNTAX_LEFT, left->span);
+		return node_decl(p, kind, intern("?"), left->span, '~', node_bad(p, left->span));
+	}
+	for (int k = 1; k < left->nkid; k++)
+		args_push(p, &index, NULL, left->kid[k]);
+	return node_indexed(p, kind, left->kid[0]->name, left->kid[0]->span, &index, '~', dist);
+}
+
 struct ast_setting *node_setting(struct parser *p, const char *name, struct span name_at,
                                  struct args *args, struct span at)
 {
@@ -270,6 +357,53 @@ void item_model(struct parser *p, const char *name, struct span name_at, struct 
 		m->ndecl = decls->at.n;
 	}
 	vec_push(p->a, &p->item, ((struct ast_item){ITEM_MODEL, {.model = m}}));
+}
+
+static struct ast_net *module(struct parser *p, const char *name, struct span name_at,
+                              struct formals *formals, struct decls *decls, struct span at)
+{
+	struct ast_net *n = NEW(p->a, struct ast_net);
+	n->name = name;
+	n->name_span = name_at;
+	n->span = at;
+	if (formals) {
+		n->formal = formals->at.at;
+		n->nformal = formals->at.n;
+	}
+	if (decls) {
+		n->decl = decls->at.at;
+		n->ndecl = decls->at.n;
+	}
+	return n;
+}
+
+void item_net(struct parser *p, enum item_kind kind, const char *name, struct span name_at,
+              struct formals *formals, struct net_body *body, struct span at)
+{
+	struct ast_net *n = module(p, name, name_at, formals, body->decls, at);
+	n->value = body->value;
+	vec_push(p->a, &p->item, ((struct ast_item){kind, {.net = n}}));
+}
+
+void item_dist(struct parser *p, struct ast *self, const char *name, struct span name_at,
+               struct formals *args, struct decls *decls, struct span at)
+{
+	struct ast_net *n = module(p, name, name_at, args, decls, at);
+	if (formal_of(p, self, &n->self))
+		vec_push(p->a, &p->item, ((struct ast_item){ITEM_DIST, {.net = n}}));
+}
+
+void item_fn(struct parser *p, const char *name, struct span name_at, struct names *args,
+             struct ast *value, struct span at)
+{
+	struct ast_fn *f = NEW(p->a, struct ast_fn);
+	*f = (struct ast_fn){name, at, name_at, args->at.at, args->at.n, value};
+	vec_push(p->a, &p->item, ((struct ast_item){ITEM_FN, {.fn = f}}));
+}
+
+void item_import(struct parser *p, struct ast *path, struct span at)
+{
+	item_data(p, ITEM_IMPORT, path->name, path->span, path, at);
 }
 
 void item_data(struct parser *p, enum item_kind kind, const char *name, struct span name_at,

@@ -152,15 +152,21 @@ static void decl(struct format *f, const struct ast_decl *d)
 	static const char *const word[] = {
 	    [DECL_VISIBLE] = "visible", [DECL_HIDDEN] = "hidden", [DECL_GIVEN] = "given",
 	    [DECL_PARAM] = "param",     [DECL_CONST] = "const",   [DECL_LET] = "let",
-	    [DECL_ENERGY] = "energy",
+	    [DECL_ENERGY] = "energy",   [DECL_FACTOR] = "",       [DECL_POSTERIOR] = "posterior",
 	};
 	struct buf b;
 	struct unparse u = begin(f, &b);
 	buf_puts(&b, word[d->kind]);
 	if (d->name)
-		buf_printf(&b, " %s", d->name);
-	for (int k = 0; k < d->nindex; k++)
-		buf_printf(&b, "%s%s%s", k ? "," : "[", d->index[k], k == d->nindex - 1 ? "]" : "");
+		buf_printf(&b, "%s%s", *word[d->kind] ? " " : "", d->name);
+	for (int k = 0; k < d->nindex; k++) {
+		buf_puts(&b, k ? "," : "[");
+		if (d->index_bound[k])
+			unparse_expr(&u, d->index_bound[k]);
+		else
+			buf_puts(&b, d->index[k]);
+		buf_puts(&b, k == d->nindex - 1 ? "]" : "");
+	}
 	if (d->has_type) {
 		buf_printf(&b, " : %s", d->type.name);
 		if (d->type.ndim)
@@ -274,6 +280,71 @@ static void model(struct format *f, const struct ast_model *m)
 	close_block(f, m->span);
 }
 
+static void formal(struct unparse *u, const struct ast_formal *x)
+{
+	buf_puts(u->out, x->name);
+	for (int k = 0; k < x->nindex; k++)
+		buf_printf(u->out, "%s%s%s", k ? "," : "[", x->index[k], k == x->nindex - 1 ? "]" : "");
+	if (x->type) {
+		buf_printf(u->out, " : %s", x->type->name);
+		if (x->type->ndim)
+			unparse_subscripts(u, x->type->dim, x->type->ndim);
+	}
+	if (x->value) {
+		buf_puts(u->out, " = ");
+		unparse_expr(u, x->value);
+	}
+}
+
+static void net(struct format *f, const struct ast_net *n, const char *word)
+{
+	struct buf b;
+	struct unparse u = begin(f, &b);
+	buf_printf(&b, "%s ", word);
+	if (n->self.name) {
+		formal(&u, &n->self);
+		buf_puts(&b, " ~ ");
+	}
+	buf_printf(&b, "%s(", n->name);
+	for (int k = 0; k < n->nformal; k++) {
+		buf_puts(&b, k ? ", " : "");
+		formal(&u, &n->formal[k]);
+	}
+	buf_puts(&b, ") {");
+	open_block(f, n->span, b.s);
+	for (int k = 0; k < n->ndecl; k++)
+		decl(f, &n->decl[k]);
+	if (n->value) {
+		u = begin(f, &b);
+		unparse_expr(&u, n->value);
+		statement(f, n->value->span, b.s);
+	}
+	close_block(f, n->span);
+}
+
+static void fn(struct format *f, const struct ast_fn *x)
+{
+	struct buf b;
+	struct unparse u = begin(f, &b);
+	buf_printf(&b, "fn %s(", x->name);
+	for (int k = 0; k < x->narg; k++)
+		buf_printf(&b, "%s%s", k ? ", " : "", x->arg[k]);
+	buf_puts(&b, ") = ");
+	unparse_expr(&u, x->value);
+	buf_putc(&b, ';');
+	statement(f, x->span, b.s);
+}
+
+static void import(struct format *f, const struct ast_data *d)
+{
+	struct buf b;
+	struct unparse u = begin(f, &b);
+	buf_puts(&b, "import ");
+	unparse_expr(&u, d->value);
+	buf_putc(&b, ';');
+	statement(f, d->span, b.s);
+}
+
 static void block(struct format *f, const struct ast_block *b)
 {
 	static const char *const word[] = {
@@ -292,6 +363,21 @@ void ast_format(const struct ast_file *file, const struct source *src, FILE *out
 		switch (i->kind) {
 		case ITEM_MODEL:
 			model(&f, i->model);
+			break;
+		case ITEM_NET:
+			net(&f, i->net, "net");
+			break;
+		case ITEM_LAYER:
+			net(&f, i->net, "layer");
+			break;
+		case ITEM_DIST:
+			net(&f, i->net, "dist");
+			break;
+		case ITEM_FN:
+			fn(&f, i->fn);
+			break;
+		case ITEM_IMPORT:
+			import(&f, i->data);
 			break;
 		case ITEM_DATA:
 			data(&f, i->data, "data");

@@ -52,27 +52,15 @@ static const struct {
 	const char *text;
 	int token;
 } words[] = {
-    {"model", MODEL},
-    {"data", DATA},
-    {"const", CONST},
-    {"train", TRAIN},
-    {"evaluate", EVALUATE},
-    {"sample", SAMPLE},
-    {"visible", VISIBLE},
-    {"hidden", HIDDEN},
-    {"given", GIVEN},
-    {"param", PARAM},
-    {"let", LET},
-    {"energy", ENERGY},
-    {"every", EVERY},
-    {"sum", REDUCE_WORD},
-    {"mean", REDUCE_WORD},
-    {"max", REDUCE_WORD},
-    {"min", REDUCE_WORD},
-    {"prod", REDUCE_WORD},
-    {"logsumexp", REDUCE_WORD},
-    {"in", IN},
-    {"as", AS},
+    {"model", MODEL},           {"data", DATA},         {"const", CONST},
+    {"train", TRAIN},           {"evaluate", EVALUATE}, {"sample", SAMPLE},
+    {"visible", VISIBLE},       {"hidden", HIDDEN},     {"given", GIVEN},
+    {"param", PARAM},           {"let", LET},           {"energy", ENERGY},
+    {"every", EVERY},           {"sum", REDUCE_WORD},   {"mean", REDUCE_WORD},
+    {"max", REDUCE_WORD},       {"min", REDUCE_WORD},   {"prod", REDUCE_WORD},
+    {"logsumexp", REDUCE_WORD}, {"net", NET},           {"layer", LAYER},
+    {"dist", DIST},             {"fn", FN},             {"import", IMPORT},
+    {"posterior", POSTERIOR},   {"in", IN},             {"as", AS},
 };
 
 /* The first byte behind blanks and comments, and the one after it. */

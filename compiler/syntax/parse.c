@@ -57,8 +57,8 @@ static const char *skip_name(const char *s)
 static bool begins_item(const struct parser *p, const struct token *t)
 {
 	bool is_data = t->kind == DATA;
-	if (!is_data && t->kind != MODEL && t->kind != TRAIN && t->kind != EVALUATE &&
-	    t->kind != SAMPLE)
+	bool is_part = t->kind == MODEL || t->kind == NET || t->kind == LAYER;
+	if (!is_data && !is_part && t->kind != TRAIN && t->kind != EVALUATE && t->kind != SAMPLE)
 		return false;
 	if (is_data && t->at.beg > 0 && p->src->text[t->at.beg - 1] != '\n')
 		return false;
@@ -67,7 +67,7 @@ static bool begins_item(const struct parser *p, const struct token *t)
 	if (behind == name)
 		return false;
 	behind = skip_blanks(behind);
-	return is_data ? *behind == '=' : *behind == '{' || (t->kind == MODEL && *behind == '(');
+	return is_data ? *behind == '=' : *behind == '{' || (is_part && *behind == '(');
 }
 
 /* Whether t, the first on its line, begins a statement where the grammar stands. */
@@ -77,14 +77,15 @@ static bool begins_statement(const struct parser *p, const struct token *t)
 	if (!first_on_line(p->src, t->at.beg))
 		return false;
 	if (f->depth == 0)
-		return t->kind == MODEL || t->kind == DATA || t->kind == CONST || t->kind == TRAIN ||
-		       t->kind == EVALUATE || t->kind == SAMPLE;
+		return t->kind == MODEL || t->kind == NET || t->kind == LAYER || t->kind == DIST ||
+		       t->kind == FN || t->kind == IMPORT || t->kind == DATA || t->kind == CONST ||
+		       t->kind == TRAIN || t->kind == EVALUATE || t->kind == SAMPLE;
 	if (f->in_block)
 		return p->parens == 0 &&
 		       (t->kind == NAME || t->kind == MODEL || t->kind == DATA || t->kind == SAMPLE ||
 		        t->kind == TRAIN || t->kind == EVALUATE || t->kind == ENERGY);
 	return t->kind == VISIBLE || t->kind == HIDDEN || t->kind == GIVEN || t->kind == PARAM ||
-	       t->kind == CONST || t->kind == LET || t->kind == ENERGY;
+	       t->kind == CONST || t->kind == LET || t->kind == POSTERIOR || t->kind == ENERGY;
 }
 
 static void hold(struct filter *f, const struct token *t, bool again)
@@ -146,7 +147,7 @@ int dgm_yylex(DGM_YYSTYPE *value, struct span *at, struct parser *p)
 		f->open = t.at;
 	} else if (t.kind == '}' && f->depth > 0) {
 		f->depth--;
-	} else if (f->depth == 0 && t.kind == MODEL) {
+	} else if (f->depth == 0 && (t.kind == MODEL || t.kind == NET || t.kind == LAYER || t.kind == DIST)) {
 		f->in_block = false;
 	} else if (f->depth == 0 && (t.kind == TRAIN || t.kind == EVALUATE || t.kind == SAMPLE)) {
 		f->in_block = true;

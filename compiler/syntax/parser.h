@@ -41,9 +41,20 @@ struct sizes {
 	VEC(struct ast_size) at;
 };
 struct sizes *sizes_push(struct parser *p, struct sizes *to, struct ast_size size);
+struct formals {
+	VEC(struct ast_formal) at;
+};
+struct formals *formals_push(struct parser *p, struct formals *to, struct ast_formal f);
+/* logits, mean[k]: a distribution's arguments. */
+struct formals *formals_of(struct parser *p, struct args *list);
 struct decls {
 	VEC(struct ast_decl) at;
 };
+struct net_body {
+	struct decls *decls;
+	struct ast *value;
+};
+struct net_body *net_body(struct parser *p, struct decls *decls, struct ast *value);
 struct decls *decls_push(struct parser *p, struct decls *to, struct ast_decl *d);
 struct settings {
 	VEC(struct ast_setting) at;
@@ -72,10 +83,21 @@ struct ast_decl *node_decl(struct parser *p, enum decl_kind kind, const char *na
                            struct span name_at, char rel, struct ast *value);
 struct ast_decl *node_value(struct ast_decl *d, char rel, struct ast *value);
 struct ast_decl *node_rule(struct ast_decl *d, struct ast *rule, const char *alias, struct span alias_at);
+/* NAME[i, j < 10] rel value, and the same on the left of a '~'. */
+struct ast_decl *node_indexed(struct parser *p, enum decl_kind kind, const char *name,
+                              struct span name_at, struct args *index, char rel, struct ast *value);
+struct ast_decl *node_factor(struct parser *p, enum decl_kind kind, struct ast *left, struct ast *dist);
 struct ast_setting *node_setting(struct parser *p, const char *name, struct span name_at,
                                  struct args *args, struct span at);
 void item_model(struct parser *p, const char *name, struct span name_at, struct sizes *sizes,
                 struct decls *decls, struct span at);
+void item_net(struct parser *p, enum item_kind kind, const char *name, struct span name_at,
+              struct formals *formals, struct net_body *body, struct span at);
+void item_dist(struct parser *p, struct ast *self, const char *name, struct span name_at,
+               struct formals *args, struct decls *decls, struct span at);
+void item_fn(struct parser *p, const char *name, struct span name_at, struct names *args, struct ast *value,
+             struct span at);
+void item_import(struct parser *p, struct ast *path, struct span at);
 void item_data(struct parser *p, enum item_kind kind, const char *name, struct span name_at,
                struct ast *value, struct span at);
 void item_block(struct parser *p, enum block_kind kind, const char *model, struct span model_at,

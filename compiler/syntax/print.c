@@ -10,7 +10,7 @@ enum { WIDTH = 96, FLAT_MAX = 400 };
 static const char *const decl_word[] = {
     [DECL_VISIBLE] = "visible", [DECL_HIDDEN] = "hidden", [DECL_GIVEN] = "given",
     [DECL_PARAM] = "param",     [DECL_CONST] = "const",   [DECL_LET] = "let",
-    [DECL_ENERGY] = "energy",
+    [DECL_ENERGY] = "energy",   [DECL_FACTOR] = "factor", [DECL_POSTERIOR] = "posterior",
 };
 static const char *const block_word[] = {
     [BLOCK_TRAIN] = "train", [BLOCK_EVALUATE] = "evaluate", [BLOCK_SAMPLE] = "sample"};
@@ -152,12 +152,27 @@ static void type(struct printer *p, const struct ast_type *t)
 		line(p, 6, "dim", t->dim[k]);
 }
 
+static void formal(struct printer *p, const char *what, const struct ast_formal *f)
+{
+	fprintf(p->out, "  %s %s", what, f->name);
+	for (int k = 0; k < f->nindex; k++)
+		fprintf(p->out, "%s%s%s", k ? "," : "[", f->index[k], k == f->nindex - 1 ? "]" : "");
+	fputc('\n', p->out);
+	if (f->type)
+		type(p, f->type);
+	if (f->value)
+		line(p, 4, "=", f->value);
+}
+
 static void decl(struct printer *p, const struct ast_decl *d)
 {
 	fprintf(p->out, "  %s%s%s", decl_word[d->kind], d->name ? " " : "", d->name ? d->name : "");
 	for (int k = 0; k < d->nindex; k++)
 		fprintf(p->out, "%s%s%s", k ? "," : "[", d->index[k], k == d->nindex - 1 ? "]" : "");
 	fputc('\n', p->out);
+	for (int k = 0; k < d->nindex; k++)
+		if (d->index_bound[k])
+			line(p, 4, "where", d->index_bound[k]);
 	if (d->has_type)
 		type(p, &d->type);
 	if (d->rule)
@@ -175,6 +190,27 @@ static void model(struct printer *p, const struct ast_model *m)
 		line(p, 2, arena_printf(p->a, "size %s =", m->size[k].name), m->size[k].value);
 	for (int k = 0; k < m->ndecl; k++)
 		decl(p, &m->decl[k]);
+}
+
+static void net(struct printer *p, const char *word, const struct ast_net *n)
+{
+	fprintf(p->out, "%s %s\n", word, n->name);
+	if (n->self.name)
+		formal(p, "of", &n->self);
+	for (int k = 0; k < n->nformal; k++)
+		formal(p, "argument", &n->formal[k]);
+	for (int k = 0; k < n->ndecl; k++)
+		decl(p, &n->decl[k]);
+	if (n->value)
+		line(p, 2, "value", n->value);
+}
+
+static void fn(struct printer *p, const struct ast_fn *x)
+{
+	fprintf(p->out, "fn %s", x->name);
+	for (int k = 0; k < x->narg; k++)
+		fprintf(p->out, " %s", x->arg[k]);
+	line(p, 0, " =", x->value);
 }
 
 static void block(struct printer *p, const struct ast_block *b)
@@ -198,6 +234,21 @@ void ast_print(const struct ast_file *f, FILE *out)
 		switch (i->kind) {
 		case ITEM_MODEL:
 			model(&p, i->model);
+			break;
+		case ITEM_NET:
+			net(&p, "net", i->net);
+			break;
+		case ITEM_LAYER:
+			net(&p, "layer", i->net);
+			break;
+		case ITEM_DIST:
+			net(&p, "dist", i->net);
+			break;
+		case ITEM_FN:
+			fn(&p, i->fn);
+			break;
+		case ITEM_IMPORT:
+			line(&p, 0, "import", i->data->value);
 			break;
 		case ITEM_DATA:
 		case ITEM_CONST:

@@ -1,0 +1,256 @@
+/* Directed factors: p(x) is the product over the groups of p(group | groups before it).  A group whose
+ * elements depend on one another is a product too, x[d] given the x[i] with i before d: every access to
+ * x in its own factor must be to an earlier element, in the order of the axes named on the left. */
+#include "model/directed.h"
+
+static const struct factor *find(const struct factor *const *f, int n, const struct group *g)
+{
+	for (int i = 0; i < n; i++)
+		if (f[i]->group == g)
+			return f[i];
+	return NULL;
+}
+
+const struct factor *model_factor(const struct model *m, const struct group *g)
+{
+	return find((const struct factor *const *)m->factor.at, m->factor.n, g);
+}
+
+const struct factor *model_posterior(const struct model *m, const struct group *g)
+{
+	return find((const struct factor *const *)m->posterior.at, m->posterior.n, g);
+}
+
+bool model_normalised(const struct model *m)
+{
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->role != GROUP_GIVEN && !model_factor(m, m->group.at[i]))
+			return false;
+	return true;
+}
+
+/* ---- what is used by name ---- */
+static struct node *in_place(struct arena *a, const struct node *access, void *arg)
+{
+	const struct definition *d = arg;
+	struct node *x = d->rhs;
+	for (int k = 0; k < d->sym->rank; k++)
+		x = ex_subst_idx(a, x, d->at[k], access->map[k]);
+	return x;
+}
+
+struct node *model_inline(const struct model *m, struct node *x)
+{
+	for (int i = m->def.n - 1; i >= 0; i--) {
+		struct definition *d = m->def.at[i];
+		if (d->rhs->kind != N_OP || !(op_flags(d->rhs->op) & OPF_DRAW))
+			x = ex_subst(m->a, x,
+			             &(struct subst){.from = d->sym, .fn = in_place, .arg = d});
+	}
+	return x;
+}
+
+bool model_reads(const struct model *m, const struct node *x, const struct group *g)
+{
+	bool *used = NEW_ARRAY(m->a, bool, m->def.n + 1);
+	if (ex_mentions(x, g->sym))
+		return true;
+	for (int i = m->def.n - 1; i >= 0; i--) {
+		const struct definition *d = m->def.at[i];
+		used[i] |= ex_mentions(x, d->sym);
+		if (used[i] && ex_mentions(d->rhs, g->sym))
+			return true;
+		for (int k = 0; used[i] && k < i; k++)
+			used[k] |= ex_mentions(d->rhs, m->def.at[k]->sym);
+	}
+	return false;
+}
+
+static bool factor_reads(const struct model *m, const struct factor *f, const struct group *g)
+{
+	const struct node *part[] = {f->draw, f->mean, g == f->group ? NULL : f->log_density};
+	for (int k = 0; k < 3; k++)
+		if (part[k] && model_reads(m, part[k], g))
+			return true;
+	return false;
+}
+
+struct node *factor_log_density(const struct model *m, const struct factor *f)
+{
+	return ex_reduce(m->a, RED_SUM, f->at, f->group->sym->rank - f->block, NULL, 0, f->log_density);
+}
+
+struct model *model_joint(const struct model *m)
+{
+	struct model *j = arena_copy(m->a, m, sizeof *m);
+	j->E.at = NULL;
+	j->E.n = j->E.cap = 0;
+	j->factor.n = j->posterior.n = 0;
+	for (int i = 0; i < m->E.n; i++)
+		energy_push(m->a, &j->E, m->E.at[i].node, m->E.at[i].span);
+	for (int i = 0; i < m->factor.n; i++) {
+		const struct factor *f = m->factor.at[i];
+		if (f->log_density)
+			energy_push(m->a, &j->E,
+			            ex_neg(m->a, model_inline(m, factor_log_density(m, f))), f->span);
+	}
+	return j;
+}
+
+/* ---- order ---- */
+/* e >= 0 over the ranges of its indices, helped by the guards in force. */
+static bool holds(struct arena *a, struct affine e, const struct guard *g, int n)
+{
+	int64_t lo = e.c;
+	for (int k = 0; k < e.n; k++)
+		if (e.coef[k] < 0)
+			lo += e.coef[k] * (e.ix[k]->size - 1);
+	if (lo >= 0)
+		return true;
+	for (int k = 0; k < n; k++) {
+		if (holds(a, affine_add(a, e, g[k].e, -1), g, k))
+			return true;
+		if (g[k].equal && holds(a, affine_add(a, e, g[k].e, 1), g, k))
+			return true;
+	}
+	return false;
+}
+
+/* Is the element at `map` before the one at `at`, axis by axis? */
+static bool before(struct arena *a, const struct affine *map, const struct idx *const *at, int rank,
+                   const struct guard *g, int n)
+{
+	for (int k = 0; k < rank; k++) {
+		struct affine gap = affine_add(a, affine_idx(a, at[k]), map[k], -1);
+		if (holds(a, affine_add(a, gap, affine_const(-1), 1), g, n))
+			return true;
+		if (gap.n || gap.c)
+			return false;
+	}
+	return false;
+}
+
+/* The first access to the group in x that is to no earlier element. */
+static const struct node *not_before(struct arena *a, const struct node *x, const struct factor *f,
+                                     struct guard *g, int n)
+{
+	int rank = f->group->sym->rank - f->block;
+	if (x->kind == N_ACCESS && x->sym == f->group->sym && !before(a, x->map, f->at, rank, g, n))
+		return x;
+	for (int k = 0; k < x->nguard && n < 64; k++)
+		g[n++] = x->guard[k];
+	for (int k = 0; k < x->nkid; k++) {
+		const struct node *bad = not_before(a, x->kid[k], f, g, n);
+		if (bad)
+			return bad;
+	}
+	return NULL;
+}
+
+static bool causal(struct cx *cx, const struct model *m, const struct factor *f)
+{
+	struct guard g[64];
+	struct node *part[] = {f->draw, f->mean};
+	for (int k = 0; k < 2; k++) {
+		const struct node *bad =
+		    part[k] ? not_before(m->a, model_inline(m, part[k]), f, g, 0) : NULL;
+		if (!bad)
+			continue;
+		diag(cx->diags, DIAG_NOT_CAUSAL, f->span, f->group->name, ex_text(m->a, bad));
+		diag(cx->diags, DIAG_NOT_CAUSAL_NOTE, f->group->span, f->group->name);
+		return false;
+	}
+	return true;
+}
+
+/* Puts the factors in an order in which each reads only groups of those before it. */
+static bool sort_factors(struct cx *cx, const struct model *m, struct factor **f, int n)
+{
+	for (int i = 0; i < n; i++) {
+		int k = i, other = i;
+		for (; k < n; k++) {
+			for (other = i; other < n; other++)
+				if (other != k && factor_reads(m, f[k], f[other]->group))
+					break;
+			if (other == n)
+				break;
+		}
+		if (k == n) {
+			diag(cx->diags, DIAG_CYCLE, f[i]->span, f[i]->group->name);
+			return false;
+		}
+		struct factor *next = f[k];
+		for (; k > i; k--)
+			f[k] = f[k - 1];
+		f[i] = next;
+	}
+	return true;
+}
+
+/* ---- from sema ---- */
+static struct factor *build(const struct model *m, const struct factor_def *d)
+{
+	struct factor *f = NEW(m->a, struct factor);
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->sym == d->var->sym)
+			f->group = m->group.at[i];
+	f->dist = d->dist;
+	for (int k = 0; k < d->var->sym->rank; k++)
+		f->at[k] = d->at[k];
+	f->block = d->block;
+	f->log_density = d->log_density;
+	f->draw = d->draw;
+	f->mean = d->mean;
+	f->variance = d->variance;
+	f->span = d->span;
+	return f;
+}
+
+static bool check_groups(struct cx *cx, const struct model *m)
+{
+	bool ok = true;
+	for (int i = 0; i < m->posterior.n; i++) {
+		const struct factor *f = m->posterior.at[i];
+		if (f->group->role == GROUP_HIDDEN && (f->draw || f->mean))
+			continue;
+		diag(cx->diags, DIAG_POSTERIOR_GROUP, f->span, f->group->name);
+		ok = false;
+	}
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		bool in_energy = false;
+		for (int t = 0; t < m->E.n; t++)
+			in_energy |= ex_mentions(m->E.at[t].node, g->sym);
+		if (g->role == GROUP_GIVEN || in_energy != (model_factor(m, g) != NULL))
+			continue;
+		diag(cx->diags, in_energy ? DIAG_TWO_LAWS : DIAG_NO_LAW, g->span, g->name);
+		ok = false;
+	}
+	return ok;
+}
+
+void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
+{
+	for (int i = 0; i < def->def.n; i++) {
+		struct definition *d = NEW(m->a, struct definition);
+		d->sym = def->def.at[i]->sym;
+		d->rhs = def->def.at[i]->rhs;
+		d->span = def->def.at[i]->span;
+		for (int k = 0; k < d->sym->rank; k++)
+			d->at[k] = def->def.at[i]->at[k];
+		vec_push(m->a, &m->def, d);
+	}
+	for (int i = 0; i < def->term.n; i++)
+		energy_push(m->a, &m->E, model_inline(m, def->term.at[i].node), def->term.at[i].span);
+	for (int i = 0; i < def->factor.n; i++)
+		vec_push(m->a, &m->factor, build(m, def->factor.at[i]));
+	for (int i = 0; i < def->posterior.n; i++)
+		vec_push(m->a, &m->posterior, build(m, def->posterior.at[i]));
+	bool ok = !def->directed || check_groups(cx, m);
+	for (int i = 0; ok && i < m->factor.n; i++)
+		ok = causal(cx, m, m->factor.at[i]);
+	for (int i = 0; ok && i < m->posterior.n; i++)
+		ok = causal(cx, m, m->posterior.at[i]);
+	if (ok && sort_factors(cx, m, m->factor.at, m->factor.n))
+		sort_factors(cx, m, m->posterior.at, m->posterior.n);
+}

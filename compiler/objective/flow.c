@@ -1,0 +1,198 @@
+/* The forward half of a flow: definitions and draws as statements, on demand. */
+#include "objective/flow.h"
+
+struct flow *flow_new(struct expansion *x, struct function *f, const char *suffix, int pop,
+                      int64_t particles)
+{
+	struct arena *a = x->cx->prog;
+	struct flow *fl = NEW(a, struct flow);
+	struct walkers data = walkers_data(x);
+	int n = x->m->group.n;
+	fl->x = x;
+	fl->f = f;
+	fl->suffix = suffix;
+	fl->pop = pop;
+	fl->batch = pop == POP_DATA ? data.batch : idx_batch(a, "n", pop);
+	fl->particle = particles > 1 ? idx_new(a, "particle", particles) : NULL;
+	fl->state = NEW_ARRAY(a, const struct sym *, n + 1);
+	fl->many = NEW_ARRAY(a, bool, n + 1);
+	fl->computed = NEW_ARRAY(a, const struct sym *, x->m->def.n + 1);
+	fl->def_many = NEW_ARRAY(a, bool, x->m->def.n + 1);
+	for (int i = 0; i < n && pop == POP_DATA; i++)
+		if (x->m->group.at[i]->role != GROUP_HIDDEN)
+			fl->state[i] = data.state[i];
+	return fl;
+}
+
+static const struct sym *new_symbol(struct flow *fl, const char *name, enum values values,
+                                    bool batched, int rank, const int64_t *dim)
+{
+	struct arena *a = fl->x->cx->prog;
+	const char *full = *fl->suffix ? arena_printf(a, "%s.%s", name, fl->suffix) : name;
+	const struct sym *s =
+	    sym_new(a, full, SYM_TEMP, values, batched, rank, dim, (struct span){0});
+	program_tensor(fl->x->p, s, SPACE_TEMP, batched ? fl->pop : -1, NULL);
+	return s;
+}
+
+/* A step: sym[particle, at] := rhs, the first axis where rhs has it. */
+static const struct sym *step(struct flow *fl, const char *name, enum values values, bool batched,
+                              const struct idx *const *at, int nat, struct node *rhs, bool many)
+{
+	struct arena *a = fl->x->cx->prog;
+	struct step s = {.batch = batched ? fl->batch : NULL, .rhs = rhs};
+	int64_t dim[MAX_RANK];
+	int rank = 0;
+	if (many)
+		s.at[rank++] = fl->particle;
+	for (int k = 0; k < nat; k++)
+		s.at[rank++] = at[k];
+	for (int k = 0; k < rank; k++)
+		dim[k] = s.at[k]->size;
+	s.sym = new_symbol(fl, name, values, batched, rank, dim);
+	assign(fl->x, fl->f, s.sym, s.batch, s.at, rhs);
+	vec_push(a, &fl->step, s);
+	return s.sym;
+}
+
+const struct sym *flow_assign(struct flow *fl, const char *name, const struct idx *const *at,
+                              int nat, struct node *rhs)
+{
+	bool many = fl->particle && ex_uses_idx(rhs, fl->particle);
+	return step(fl, name, VALUES_REAL, ex_uses_idx(rhs, fl->batch), at, nat, rhs, many);
+}
+
+/* Where an access goes: the same subscripts, the particle before them where the symbol has it. */
+struct target {
+	struct flow *fl;
+	const struct sym *sym;
+	bool many;
+};
+
+static struct node *redirect(struct arena *a, const struct node *access, void *arg)
+{
+	const struct target *t = arg;
+	struct affine map[MAX_RANK];
+	int rank = 0;
+	if (t->many)
+		map[rank++] = affine_idx(a, t->fl->particle);
+	for (int k = 0; k < access->sym->rank; k++)
+		map[rank++] = access->map[k];
+	return ex_access(a, t->sym, t->sym->batched ? t->fl->batch : NULL, map);
+}
+
+/* Does an index of the definition stand in no subscript, only in conditions?  Then it is a family of
+ * running sums, which whoever reads it goes through in order; to keep them all would take far more room. */
+static bool subscripts_use(const struct node *x, const struct idx *i)
+{
+	for (int k = 0; x->kind == N_ACCESS && k < x->sym->rank; k++)
+		for (int l = 0; l < x->map[k].n; l++)
+			if (x->map[k].ix[l] == i)
+				return true;
+	for (int k = 0; k < x->nkid; k++)
+		if (subscripts_use(x->kid[k], i))
+			return true;
+	return false;
+}
+
+static bool running(const struct definition *d)
+{
+	for (int k = 0; k < d->sym->rank; k++)
+		if (ex_uses_idx(d->rhs, d->at[k]) && !subscripts_use(d->rhs, d->at[k]))
+			return true;
+	return false;
+}
+
+static struct node *in_place(struct arena *a, const struct node *access, void *arg)
+{
+	const struct definition *d = arg;
+	struct node *x = d->rhs;
+	for (int k = 0; k < d->sym->rank; k++)
+		x = ex_subst_idx(a, x, d->at[k], access->map[k]);
+	return x;
+}
+
+static void compute(struct flow *fl, int i)
+{
+	struct arena *a = fl->x->cx->prog;
+	const struct definition *d = fl->x->m->def.at[i];
+	bool noise = d->rhs->kind == N_OP && op_flags(d->rhs->op) & OPF_DRAW;
+	struct node *rhs =
+	    noise ? ex_draw(a, d->rhs->op, program_stream(fl->x->p)) : flow_at(fl, d->rhs);
+	fl->def_many[i] =
+	    fl->particle && (noise ? fl->drawing : ex_uses_idx(rhs, fl->particle));
+	fl->computed[i] = step(fl, d->sym->name, VALUES_REAL, noise || ex_uses_idx(rhs, fl->batch),
+	                       d->at, d->sym->rank, rhs, fl->def_many[i]);
+}
+
+struct node *flow_at(struct flow *fl, struct node *e)
+{
+	struct arena *a = fl->x->cx->prog;
+	const struct model *m = fl->x->m;
+	for (int i = m->def.n - 1; i >= 0; i--)
+		if (ex_mentions(e, m->def.at[i]->sym) && running(m->def.at[i]))
+			e = ex_subst(a, e, &(struct subst){.from = m->def.at[i]->sym, .fn = in_place, .arg = m->def.at[i]});
+	for (int i = 0; i < m->def.n; i++) {
+		const struct sym *s = m->def.at[i]->sym;
+		if (!ex_mentions(e, s))
+			continue;
+		if (!fl->computed[i])
+			compute(fl, i);
+		struct target t = {fl, fl->computed[i], fl->def_many[i]};
+		e = ex_subst(a, e, &(struct subst){.from = s, .fn = redirect, .arg = &t});
+	}
+	for (int i = 0; i < m->group.n; i++) {
+		const struct sym *s = m->group.at[i]->sym;
+		if (!ex_mentions(e, s))
+			continue;
+		if (!fl->state[i])
+			BUG("'%s' is read before it is drawn", m->group.at[i]->name);
+		struct target t = {fl, fl->state[i], fl->many[i]};
+		if (s != t.sym || m->batch != fl->batch)
+			e = ex_subst(a, e, &(struct subst){.from = s, .fn = redirect, .arg = &t});
+	}
+	return e;
+}
+
+/* ---- draws ---- */
+static bool stepwise(const struct node *x)
+{
+	if (x->kind == N_OP && (x->op == OP_LT || x->op == OP_POISSON))
+		return true;
+	for (int k = 0; k < x->nkid; k++)
+		if (stepwise(x->kid[k]))
+			return true;
+	return false;
+}
+
+/* Are the elements drawn one after the other? */
+static bool in_turn(const struct factor *f)
+{
+	return (f->draw && ex_mentions(f->draw, f->group->sym)) ||
+	       (!f->draw && ex_mentions(f->mean, f->group->sym));
+}
+
+static void state(struct flow *fl, const struct factor *f, struct node *value, bool constant,
+                  enum values values)
+{
+	int i = group_number(fl->x, f->group);
+	struct node *rhs = flow_at(fl, value);
+	bool many = fl->particle && ex_uses_idx(rhs, fl->particle);
+	fl->state[i] = step(fl, f->group->name, values, true, f->at, f->group->sym->rank, rhs, many);
+	fl->many[i] = many;
+	fl->step.at[fl->step.n - 1].constant = constant;
+}
+
+void flow_draw(struct flow *fl, const struct factor *f)
+{
+	if (in_turn(f) || !f->draw)
+		BUG("a draw of '%s' in turn or by inversion", f->group->name);
+	fl->drawing = f->dist != NULL;
+	state(fl, f, f->draw, stepwise(model_inline(fl->x->m, f->draw)), f->group->sym->values);
+	fl->drawing = false;
+}
+
+void flow_mean(struct flow *fl, const struct factor *f)
+{
+	state(fl, f, f->mean ? f->mean : f->draw, false, VALUES_REAL);
+}

@@ -1,0 +1,50 @@
+/* flow: directed models as programs.  A flow computes, in one population, what is asked of it, each
+ * definition once, in the order in which it is needed; then backwards the gradient of a number that
+ * was made from it.  Reverse mode over statements: with the steps s_1, s_2, ... and a loss L, the
+ * adjoint of a step is the sum over whatever reads it, later steps and L, of
+ *     d/ds [ sum over the elements of the reader of adjoint * value ],
+ * each by ex_diff.
+ *
+ * With `particles`, what is drawn has a leading axis: several draws for an example. */
+#ifndef DGM_OBJECTIVE_FLOW_H
+#define DGM_OBJECTIVE_FLOW_H
+#include "objective/internal.h"
+
+struct step {
+	const struct sym *sym;
+	const struct idx *batch; /* NULL: the same for all examples */
+	const struct idx *at[MAX_RANK];
+	struct node *rhs;
+	bool constant; /* no gradient goes through it: drawn by a step function */
+	const struct sym *adjoint;
+};
+struct flow {
+	struct expansion *x;
+	struct function *f;
+	const char *suffix; /* of the names of its symbols */
+	int pop;
+	const struct idx *batch;
+	bool training;               /* noise that is for training only is there */
+	const struct idx *particle;  /* NULL: one draw an example */
+	const struct sym **state;    /* one a group; NULL: not there yet */
+	bool *many;                  /* one a group: with the axis of particles */
+	const struct sym **computed; /* one a definition; NULL: not yet */
+	bool *def_many;
+	bool drawing;                /* noise has the axis of particles */
+	VEC(struct step) step;
+};
+/* A flow in a population; the visible and given groups are the examples where pop is POP_DATA. */
+struct flow *flow_new(struct expansion *x, struct function *f, const char *suffix, int pop, int64_t particles);
+/* e in this flow: groups read at its states, definitions at what it has computed. */
+struct node *flow_at(struct flow *fl, struct node *e);
+/* A symbol of the flow set to an expression over at[]. */
+const struct sym *flow_assign(struct flow *fl, const char *name, const struct idx *const *at, int nat,
+                              struct node *rhs);
+/* The state of the factor's group := a draw; its means (mean: what would be drawn is not random). */
+void flow_draw(struct flow *fl, const struct factor *f);
+void flow_mean(struct flow *fl, const struct factor *f);
+/* gradients (+)= d/dtheta of sum over the population of loss (a number each), for the parameters in
+ * `which` (one a weight; NULL: all); false: refused. */
+bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool accumulate);
+
+#endif

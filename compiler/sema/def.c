@@ -1,0 +1,122 @@
+/* def: what is computed once: the value of an expression over its axes, as a symbol that others
+ * use.  Noise, the draws in an expression, is computed on its own, so that whatever reads it twice
+ * (a gradient does) reads the same numbers. */
+#include "sema/internal.h"
+
+/* Does x depend on the example?  Then the symbol has a value for each. */
+static bool batched(const struct node *x)
+{
+	if ((x->kind == N_ACCESS && x->batch) || (x->kind == N_OP && op_flags(x->op) & OPF_DRAW))
+		return true;
+	for (int k = 0; k < x->nkid; k++)
+		if (batched(x->kid[k]))
+			return true;
+	return false;
+}
+
+struct def *sema_def_new(struct sema *s, struct model_def *m, const char *name,
+                         const struct idx *const *at, int nat, struct node *rhs, struct span span)
+{
+	struct def *d = NEW(s->a, struct def);
+	int64_t dim[MAX_RANK];
+	for (int k = 0; k < nat; k++) {
+		d->at[k] = at[k];
+		dim[k] = at[k]->size;
+	}
+	d->rhs = rhs;
+	d->span = span;
+	d->sym = sym_new(s->a, name, SYM_TEMP, VALUES_REAL, batched(rhs), nat, dim, span);
+	d->sym->info = d;
+	vec_push(s->a, &m->def, d);
+	return d;
+}
+
+/* Indices of a term's own for axes, named like them. */
+static void own_indices(struct term *t, struct ix *const *axis, int n, const struct idx **at)
+{
+	for (int k = 0; k < n; k++) {
+		struct ix *i = sema_ix(axis[k]);
+		at[k] = idx_new(t->a, i->name ? i->name : sema_fresh_name(t), i->size);
+		i->now = affine_idx(t->a, at[k]);
+	}
+}
+
+static bool rank_fits(struct term *t, struct span at, const char *name, int rank)
+{
+	if (rank <= MAX_RANK)
+		return true;
+	diag(t->s->cx->diags, DIAG_SEMA_RANK, at, arena_printf(t->a, "'%s'", name), rank, MAX_RANK);
+	return false;
+}
+
+const struct sym *sema_computed(struct sema *s, const struct scope *sc, struct model_def *m,
+                                const struct ast *e, const char *name)
+{
+	struct term t;
+	const struct idx *at[MAX_RANK];
+	sema_term_init(&t, s, sc, m, TERM_DEF);
+	struct rt *r = sema_resolve(&t, e);
+	sema_term_finish(&t);
+	if (!r || t.bad || !rank_fits(&t, e->span, name, r->naxis))
+		return NULL;
+	bool whole = r->kind == RT_ACCESS && r->naxis == r->sym->rank;
+	for (int k = 0; whole && k < r->naxis; k++)
+		whole = r->map[k].n == 1 && r->map[k].c == 0 && r->map[k].coef[0] == 1 &&
+		        sema_ix(r->map[k].ix[0]) == sema_ix(r->axis[k]);
+	if (whole)
+		return r->sym;
+	own_indices(&t, r->axis, r->naxis, at);
+	t.at = at;
+	t.nat = r->naxis;
+	t.about = name;
+	return sema_def_new(s, m, name, at, r->naxis, sema_build(&t, r), e->span)->sym;
+}
+
+bool sema_reduces(const struct rt *r)
+{
+	if (r->kind == RT_REDUCE || r->kind == RT_DRAW)
+		return true;
+	for (int k = 0; k < r->nkid; k++)
+		if (sema_reduces(r->kid[k]))
+			return true;
+	return false;
+}
+
+struct def *sema_let_def(struct term *t, const struct entry *n)
+{
+	struct let *l = n->let;
+	const struct idx *at[MAX_RANK];
+	struct term own;
+	bool in_net = *t->s->site->path;
+	if (l->def || l->macro || l->ncheck || !l->touches || l->body->kind == RT_ACCESS)
+		return l->def;
+	if (!in_net && !sema_reduces(l->body))
+		return NULL;
+	for (int k = 0; k < l->naxis; k++)
+		if (!sema_ix(l->axis[k])->size)
+			return NULL;
+	sema_term_init(&own, t->s, t->scope, t->model, TERM_DEF);
+	own_indices(&own, l->axis, l->naxis, at);
+	own.at = at;
+	own.nat = l->naxis;
+	own.about = n->name;
+	const char *name = arena_printf(t->a, "%s%s", t->s->site->path, n->name);
+	struct node *rhs = sema_build(&own, l->body);
+	l->def = sema_def_new(t->s, t->model, name, at, l->naxis, rhs, n->span);
+	return l->def;
+}
+
+struct node *sema_noise(struct term *t, struct rt *draw)
+{
+	struct affine map[MAX_RANK];
+	if (t->mode == TERM_INIT)
+		return ex_draw(t->a, draw->op, t->stream);
+	if (!draw->def) {
+		const char *name = arena_printf(t->a, "%s.%s", t->about, op_name(draw->op));
+		draw->def = sema_def_new(t->s, t->model, name, t->at, t->nat, ex_draw(t->a, draw->op, 0),
+		                         (struct span){0});
+	}
+	for (int k = 0; k < t->nat; k++)
+		map[k] = affine_idx(t->a, t->at[k]);
+	return ex_access(t->a, draw->def->sym, t->model->batch, map);
+}
