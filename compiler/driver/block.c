@@ -198,6 +198,7 @@ static bool read_objective_args(struct unit *u, const struct compiled *c, const 
 		}
 	}
 	out->sigma = sigma ? sigma->num : 0;
+	out->particles = goal_value(g, "samples") ? goal_value(g, "samples")->num : 1;
 	return goal_value(g, "of") == NULL || read_subject(u, c->m, call, out);
 }
 
@@ -307,7 +308,7 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 		for (int earlier = 0; earlier < i; earlier++)
 			seen = seen || (strcmp(c->block->clause[earlier].name, "loglik") == 0 &&
 			                estimator_find(c->block->clause[earlier].arg[0].call->name) == es);
-		ok = want_free_energy(c, w, &bound) && ok;
+		ok = (es->likelihood || want_free_energy(c, w, &bound)) && ok;
 		ok = call_bind(&u->cx, how, es->signature, v, NULL) && (seen || es->expand(c->x)) && ok;
 	}
 	return ok;

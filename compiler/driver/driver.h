@@ -53,9 +53,10 @@ double visible_units(const struct model *m); /* values of an example: what a fig
 bool figure_data(struct unit *u, const struct model *m, const struct figure_kind *k, const struct value *call,
                  const struct data_def **out);
 
-/* Estimators of log Z: estimator.def. */
+/* Estimators of likelihoods: estimator.def. */
 struct estimator {
 	const char *name, *signature;
+	bool likelihood; /* of the likelihood itself; else of log Z */
 	bool (*expand)(struct expansion *x);
 	const char *what; /* one line for explain */
 };
@@ -124,6 +125,8 @@ int job_means(struct session *s, const struct compiled *c, struct dgm_store *sto
 int job_figure(struct session *s, const struct compiled *c, const struct figure_kind *k, struct dgm_figure *out);
 /* minus the mean-field bound, on the block's own data. */
 int job_bound(struct session *s, const struct compiled *c, struct dgm_figure *out);
+/* minus the log of the sum of importance weights, that many passes of them. */
+int job_importance(struct session *s, const struct compiled *c, int64_t passes, struct dgm_figure *out);
 struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c);
 int job_filters(struct session *s, const struct compiled *c, struct dgm_store *store);
 bool filters_check(struct unit *u, const struct compiled *c); /* the parameters have a visible variable's axes */

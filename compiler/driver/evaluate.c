@@ -91,15 +91,19 @@ struct log_z { /* what an estimator found */
 
 static bool expand_exact(struct expansion *x)
 {
-	return objective_enumerate(x, false);
+	return x->m->factor.n || objective_enumerate(x, false);
 }
 
 static int estimate_exact(struct evaluation *e, const struct value *arg, struct log_z *out)
 {
 	struct session *s = e->s;
 	struct arena *a = s->u->cx.prog;
-	struct dgm_enumeration *en = job_enumeration(s, &e->c);
 	(void)arg;
+	if (e->c.m->factor.n) {
+		*out = (struct log_z){.method = "exactly, a product of conditionals", .detail = ""};
+		return EXIT_DONE;
+	}
+	struct dgm_enumeration *en = job_enumeration(s, &e->c);
 	if (dgm_enumerate(e->store, en, (uint64_t)s->u->opt->seed, false, &out->value) != DGM_OK)
 		return run_failed();
 	out->stderr_ = 0;
@@ -157,7 +161,8 @@ static const struct {
 	struct estimator public;
 	int (*run)(struct evaluation *e, const struct value *arg, struct log_z *out);
 } estimators[] = {
-#define ESTIMATOR(name, arguments, expand, run, what) {{name, arguments, expand, what}, run},
+#define ESTIMATOR(name, arguments, likelihood, expand, run, what) \
+	{{name, arguments, likelihood, expand, what}, run},
 #include "driver/estimator.def"
 #undef ESTIMATOR
 };
@@ -171,6 +176,28 @@ const struct estimator *estimator_find(const char *name)
 	return NULL;
 }
 
+static int evaluate_importance(struct evaluation *e, const struct call *how)
+{
+	struct session *s = e->s;
+	struct value arg[4];
+	struct dgm_figure f;
+	struct dgm_mean m;
+	call_bind(&s->u->cx, how, estimator_find(how->name)->signature, arg, NULL);
+	int64_t passes = ((int64_t)arg[0].num + OBJECTIVE_PARTICLES - 1) / OBJECTIVE_PARTICLES;
+	double samples = (double)(passes * OBJECTIVE_PARTICLES);
+	int status = job_importance(s, &e->c, passes, &f);
+	if (status != EXIT_DONE)
+		return status;
+	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
+		return run_failed();
+	const char *method =
+	    arena_printf(s->u->cx.prog, "lower bound by %.0f importance samples", samples);
+	const char *detail = arena_printf(s->u->cx.prog, ", \"samples\": %.0f", samples);
+	return record(e, "log-likelihood", -m.mean - log(samples), m.stderr_, method, detail) == DGM_OK
+	           ? EXIT_DONE
+	           : run_failed();
+}
+
 static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 {
 	struct session *s = e->s;
@@ -180,6 +207,8 @@ static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 	struct dgm_figure f;
 	struct dgm_mean m;
 	bool bound = e->c.posterior.given;
+	if (estimator_find(how->name)->likelihood)
+		return evaluate_importance(e, how);
 	int status =
 	    bound ? job_bound(s, &e->c, &f) : job_figure(s, &e->c, figure_find("free_energy"), &f);
 	for (int i = 0; i < NESTIMATOR && status == EXIT_DONE; i++)

@@ -235,6 +235,19 @@ int job_bound(struct session *s, const struct compiled *c, struct dgm_figure *ou
 	return status;
 }
 
+int job_importance(struct session *s, const struct compiled *c, int64_t passes,
+                   struct dgm_figure *out)
+{
+	const struct figure_kind k = {.name = "importance", .function = "importance"};
+	int status = job_figure(s, c, &k, out);
+	out->start = fn(c, "importance.start");
+	out->refine = (struct dgm_refine){.pass = fn(c, "importance.pass"),
+	                                  .change = slot(c, "out.importance.pass"),
+	                                  .pop = POP_DATA,
+	                                  .passes = passes};
+	return status;
+}
+
 int job_figure(struct session *s, const struct compiled *c, const struct figure_kind *k,
                struct dgm_figure *out)
 {

@@ -1,6 +1,7 @@
-/* Directed factors: p(x) is the product over the groups of p(group | groups before it).  A group whose
- * elements depend on one another is a product too, x[d] given the x[i] with i before d: every access to
- * x in its own factor must be to an earlier element, in the order of the axes named on the left. */
+/* Directed factors: p(x) is the product over the groups of p(group | groups before it).  A group
+ * whose elements depend on one another is a product too, x[d] given the x[i] with i before d: every
+ * access to x in its own factor must be to an earlier element, in the order of the axes named on
+ * the left. */
 #include "model/directed.h"
 
 static const struct factor *find(const struct factor *const *f, int n, const struct group *g)
@@ -44,8 +45,7 @@ struct node *model_inline(const struct model *m, struct node *x)
 	for (int i = m->def.n - 1; i >= 0; i--) {
 		struct definition *d = m->def.at[i];
 		if (d->rhs->kind != N_OP || !(op_flags(d->rhs->op) & OPF_DRAW))
-			x = ex_subst(m->a, x,
-			             &(struct subst){.from = d->sym, .fn = in_place, .arg = d});
+			x = ex_subst(m->a, x, &(struct subst){.from = d->sym, .fn = in_place, .arg = d});
 	}
 	return x;
 }
@@ -91,8 +91,8 @@ struct model *model_joint(const struct model *m)
 	for (int i = 0; i < m->factor.n; i++) {
 		const struct factor *f = m->factor.at[i];
 		if (f->log_density)
-			energy_push(m->a, &j->E,
-			            ex_neg(m->a, model_inline(m, factor_log_density(m, f))), f->span);
+			energy_push(m->a, &j->E, ex_neg(m->a, model_inline(m, factor_log_density(m, f))),
+			            f->span);
 	}
 	return j;
 }

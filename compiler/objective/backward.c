@@ -1,4 +1,5 @@
-/* The backward half of a flow: adjoints of its steps from the last to the first, then the parameters. */
+/* The backward half of a flow: adjoints of its steps from the last to the first, then the
+ * parameters. */
 #include "objective/flow.h"
 
 /* The sum over the elements of a step of adjoint * value, as a number (for each example). */

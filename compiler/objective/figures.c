@@ -22,6 +22,8 @@ struct node *base_measure(struct expansion *x)
 bool objective_free_energy(struct expansion *x)
 {
 	energy F;
+	if (x->m->factor.n)
+		return objective_directed_nll(x, "free_energy");
 	if (!model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;
 	struct function *f = program_function(x->p, "free_energy");

@@ -29,8 +29,7 @@ static const struct sym *new_symbol(struct flow *fl, const char *name, enum valu
 {
 	struct arena *a = fl->x->cx->prog;
 	const char *full = *fl->suffix ? arena_printf(a, "%s.%s", name, fl->suffix) : name;
-	const struct sym *s =
-	    sym_new(a, full, SYM_TEMP, values, batched, rank, dim, (struct span){0});
+	const struct sym *s = sym_new(a, full, SYM_TEMP, values, batched, rank, dim, (struct span){0});
 	program_tensor(fl->x->p, s, SPACE_TEMP, batched ? fl->pop : -1, NULL);
 	return s;
 }
@@ -81,8 +80,9 @@ static struct node *redirect(struct arena *a, const struct node *access, void *a
 	return ex_access(a, t->sym, t->sym->batched ? t->fl->batch : NULL, map);
 }
 
-/* Does an index of the definition stand in no subscript, only in conditions?  Then it is a family of
- * running sums, which whoever reads it goes through in order; to keep them all would take far more room. */
+/* Does an index of the definition stand in no subscript, only in conditions?  Then it is a family
+ * of running sums, which whoever reads it goes through in order; to keep them all would take far
+ * more room. */
 static bool subscripts_use(const struct node *x, const struct idx *i)
 {
 	for (int k = 0; x->kind == N_ACCESS && k < x->sym->rank; k++)
@@ -119,8 +119,7 @@ static void compute(struct flow *fl, int i)
 	bool noise = d->rhs->kind == N_OP && op_flags(d->rhs->op) & OPF_DRAW;
 	struct node *rhs =
 	    noise ? ex_draw(a, d->rhs->op, program_stream(fl->x->p)) : flow_at(fl, d->rhs);
-	fl->def_many[i] =
-	    fl->particle && (noise ? fl->drawing : ex_uses_idx(rhs, fl->particle));
+	fl->def_many[i] = fl->particle && (noise ? fl->drawing : ex_uses_idx(rhs, fl->particle));
 	fl->computed[i] = step(fl, d->sym->name, VALUES_REAL, noise || ex_uses_idx(rhs, fl->batch),
 	                       d->at, d->sym->rank, rhs, fl->def_many[i]);
 }
@@ -131,7 +130,9 @@ struct node *flow_at(struct flow *fl, struct node *e)
 	const struct model *m = fl->x->m;
 	for (int i = m->def.n - 1; i >= 0; i--)
 		if (ex_mentions(e, m->def.at[i]->sym) && running(m->def.at[i]))
-			e = ex_subst(a, e, &(struct subst){.from = m->def.at[i]->sym, .fn = in_place, .arg = m->def.at[i]});
+			e = ex_subst(
+			    a, e,
+			    &(struct subst){.from = m->def.at[i]->sym, .fn = in_place, .arg = m->def.at[i]});
 	for (int i = 0; i < m->def.n; i++) {
 		const struct sym *s = m->def.at[i]->sym;
 		if (!ex_mentions(e, s))
@@ -166,10 +167,9 @@ static bool stepwise(const struct node *x)
 }
 
 /* Are the elements drawn one after the other? */
-static bool in_turn(const struct factor *f)
+static bool in_turn(const struct model *m, const struct factor *f)
 {
-	return (f->draw && ex_mentions(f->draw, f->group->sym)) ||
-	       (!f->draw && ex_mentions(f->mean, f->group->sym));
+	return model_reads(m, f->draw ? f->draw : f->mean, f->group);
 }
 
 static void state(struct flow *fl, const struct factor *f, struct node *value, bool constant,
@@ -183,12 +183,81 @@ static void state(struct flow *fl, const struct factor *f, struct node *value, b
 	fl->step.at[fl->step.n - 1].constant = constant;
 }
 
+/* Noise of the shape of the factor's first n axes. */
+static struct node *uniform(struct flow *fl, const struct factor *f, int n)
+{
+	struct arena *a = fl->x->cx->prog;
+	const struct idx *at[MAX_RANK];
+	const struct sym *u =
+	    step(fl, arena_printf(a, "%s.u", f->group->name), VALUES_REAL, true, f->at, n,
+	         ex_draw(a, OP_UNIFORM, program_stream(fl->x->p)), fl->particle != NULL);
+	int rank = 0;
+	if (fl->particle)
+		at[rank++] = fl->particle;
+	for (int k = 0; k < n; k++)
+		at[rank++] = f->at[k];
+	return ex_at(a, u, fl->batch, at);
+}
+
+/* The sum of the means p of the block's elements up to `shift` behind the one at q. */
+static struct node *running_sum(struct arena *a, const struct idx *q, struct node *p, int shift)
+{
+	const struct idx *q2 = idx_new(a, q->name, q->size);
+	struct affine gap = affine_add(a, affine_idx(a, q), affine_idx(a, q2), -1);
+	struct guard upto = {false, affine_add(a, gap, affine_const(shift), 1)};
+	return ex_reduce(a, RED_SUM, &q2, 1, &upto, 1, ex_subst_idx(a, p, q, affine_idx(a, q2)));
+}
+
+static struct guard at_least(struct arena *a, const struct idx *i, int64_t c, int64_t sign)
+{
+	return (struct guard){false, affine_add(a, affine_const(-c), affine_idx(a, i), sign)};
+}
+
+/* One of the block, by inversion of a uniform number u: [S[q-1] <= u < S[q]], S the running sums of
+ * the means; the last counts as infinite, so that one element is 1 whatever the rounding. */
+static struct node *chosen(struct flow *fl, const struct factor *f, struct node *p)
+{
+	struct arena *a = fl->x->cx->prog;
+	int last = f->group->sym->rank - 1;
+	const struct idx *q = f->at[last];
+	struct node *u = uniform(fl, f, last);
+	struct guard inner = at_least(a, q, 2 - q->size, -1), end = at_least(a, q, q->size - 1, 1),
+	             later = at_least(a, q, 1, 1);
+	struct node *below = ex_mask(a, &inner, 1, ex_op2(a, OP_LT, u, running_sum(a, q, p, 0)));
+	struct node *above = ex_mask(a, &later, 1, ex_op2(a, OP_LT, u, running_sum(a, q, p, -1)));
+	return ex_sub(a, ex_add(a, below, ex_mask(a, &end, 1, ex_num(a, 1))), above);
+}
+
+/* Element after element, each reading those before it. */
+static void draw_in_turn(struct flow *fl, const struct factor *f)
+{
+	struct arena *a = fl->x->cx->prog;
+	int i = group_number(fl->x, f->group);
+	struct stmt s = {.batch = fl->batch, .sequential = true, .inner = f->block};
+	const struct sym *dst = new_symbol(fl, f->group->name, f->group->sym->values, true,
+	                                   f->group->sym->rank, f->group->sym->dim);
+	if (fl->particle)
+		BUG("'%s' is drawn in turn for several particles", f->group->name);
+	fl->state[i] = dst;
+	s.dst = dst;
+	for (int k = 0; k < dst->rank; k++)
+		s.at[k] = f->at[k];
+	s.rhs = f->draw ? flow_at(fl, model_inline(fl->x->m, f->draw))
+	                : chosen(fl, f, flow_at(fl, model_inline(fl->x->m, f->mean)));
+	program_stmt(fl->x->p, fl->f, s);
+	vec_push(a, &fl->step,
+	         ((struct step){.sym = dst, .batch = fl->batch, .rhs = s.rhs, .constant = true}));
+}
+
 void flow_draw(struct flow *fl, const struct factor *f)
 {
-	if (in_turn(f) || !f->draw)
-		BUG("a draw of '%s' in turn or by inversion", f->group->name);
 	fl->drawing = f->dist != NULL;
-	state(fl, f, f->draw, stepwise(model_inline(fl->x->m, f->draw)), f->group->sym->values);
+	if (in_turn(fl->x->m, f))
+		draw_in_turn(fl, f);
+	else if (f->draw)
+		state(fl, f, f->draw, stepwise(model_inline(fl->x->m, f->draw)), f->group->sym->values);
+	else
+		state(fl, f, chosen(fl, f, f->mean), true, f->group->sym->values);
 	fl->drawing = false;
 }
 

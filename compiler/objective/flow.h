@@ -47,4 +47,10 @@ void flow_mean(struct flow *fl, const struct factor *f);
  * `which` (one a weight; NULL: all); false: refused. */
 bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool accumulate);
 
+/* directed.c: a flow in train.final; minus log p(of | known) in it, NULL: a factor reads something else;
+ * the gradients of the mean of a loss over the examples. */
+struct flow *flow_training(struct expansion *x, double particles);
+struct node *directed_nll(struct flow *fl, const bool *of, const bool *known);
+bool directed_descend(struct flow *fl, struct node *loss);
+
 #endif

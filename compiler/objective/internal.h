@@ -72,6 +72,10 @@ struct node *flip_gap(struct expansion *x, const energy *F, const struct group *
 const struct sym *scalar_sym(struct expansion *x, const char *name);
 const struct sym *out_sym(struct expansion *x, const char *function, int pop);
 
+/* Figures and samples of directed models. */
+bool objective_directed_nll(struct expansion *x, const char *name);
+bool objective_ancestral(struct expansion *x);
+
 #define OBJECTIVE(name, signature, chains, expand, what)                                           \
 	bool expand(struct expansion *x, const struct objective_args *args);
 #include "objective/objective.def"

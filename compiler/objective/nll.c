@@ -9,7 +9,7 @@
  * Without C the sum is over all states of the model and is done by the runtime.
  *
  * And the share of a target's units that are predicted wrongly. */
-#include "objective/internal.h"
+#include "objective/flow.h"
 
 enum { MAX_STATES = 1024 }; /* of the units that are enumerated together */
 
@@ -226,6 +226,23 @@ static struct node *conditional_loss(struct expansion *x, const energy *F, const
 	return any ? ex_add(a, loss, listed_loss(x, &el.rest, listed)) : loss;
 }
 
+static bool directed_likelihood(struct expansion *x, const bool *of, const bool *known)
+{
+	struct flow *fl = flow_training(x, 1);
+	struct node *loss = directed_nll(fl, of, known);
+	if (loss)
+		return directed_descend(fl, loss);
+	for (int i = 0; i < x->m->group.n; i++)
+		if (!of[i] && !known[i]) {
+			diag(x->cx->diags, DIAG_HIDDEN_LIKELIHOOD, x->m->group.at[i]->span,
+			     x->m->group.at[i]->name);
+			return false;
+		}
+	diag(x->cx->diags, DIAG_NO_DENSITY, x->m->group.at[0]->span, "the likelihood",
+	     x->m->group.at[0]->name);
+	return false;
+}
+
 bool expand_nll(struct expansion *x, const struct objective_args *args)
 {
 	const struct model *m = x->m;
@@ -238,6 +255,12 @@ bool expand_nll(struct expansion *x, const struct objective_args *args)
 		rest[i] = !of[i] && !known;
 		conditional = conditional || known;
 		all = all && (of[i] || m->group.at[i]->role != GROUP_VISIBLE);
+	}
+	if (m->factor.n) {
+		bool *known = NEW_ARRAY(m->a, bool, m->group.n);
+		for (int i = 0; i < m->group.n; i++)
+			known[i] = m->group.at[i]->role == GROUP_GIVEN || (args->given && args->given[i]);
+		return directed_likelihood(x, of, known);
 	}
 	if (!conditional && all)
 		return exact_likelihood(x);

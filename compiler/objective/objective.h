@@ -17,6 +17,8 @@
  * error              (data) out := share of a target's units that are predicted wrongly
  * ais.base, ais.start, ais.step        see runtime/train.h
  * sample.begin, sample.sweep, sample.mean
+ * elbo, nll          (data) out := of a directed model
+ * importance.start, importance.pass, importance    (data) out := - log of the sum of importance weights
  * meanfield.start, meanfield.pass, bound   (data) out := minus the mean-field bound on log p(v) + log Z
  * prepare            (plan) packed copies of the parameters
  *
@@ -47,6 +49,7 @@ struct objective_args {
 	bool meanfield; /* posterior meanfield(...): the data's statistics at mean-field means */
 	double damping;
 	double sigma;           /* of denoising noise */
+	double particles;       /* draws of the latent variables for each example */
 	const bool *of, *given; /* nll(y given x): y, x, one a group; of NULL: all visible ones */
 };
 struct objective { /* a row of objective.def */
@@ -71,6 +74,12 @@ bool objective_error(struct expansion *x, const struct group *y);
 bool objective_bound(struct expansion *x, double damping);
 bool objective_ais(struct expansion *x);
 bool objective_sampler(struct expansion *x);
+/* Of directed models, (data) out := - log p(x); the bound on log p(x) of one draw; minus the log of the sum
+ * of importance weights, OBJECTIVE_PARTICLES of them in each run of importance.pass. */
+enum { OBJECTIVE_PARTICLES = 50 };
+bool objective_nll(struct expansion *x);
+bool objective_elbo(struct expansion *x);
+bool objective_importance(struct expansion *x);
 /* Sums over all states: of the two-valued visible groups, or hidden ones, or both, whichever are fewest such
  * that everything else can be summed out in closed form. */
 struct states {

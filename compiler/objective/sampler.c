@@ -6,6 +6,8 @@
 bool objective_sampler(struct expansion *x)
 {
 	const energy *E = &x->m->E;
+	if (x->m->factor.n)
+		return objective_ancestral(x);
 	if (!without_given(x, "sampling"))
 		return false;
 	struct walkers w = walkers_new(x, "sample", POP_SAMPLES);

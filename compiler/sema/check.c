@@ -1,5 +1,5 @@
-/* check: a parsed file as a checked program: overrides, constants, nets and functions, data sets, models, then the
- * blocks that refer to them. */
+/* check: a parsed file as a checked program: overrides, constants, nets and functions, data sets,
+ * models, then the blocks that refer to them. */
 #include "sema/internal.h"
 
 void sema_top_const(struct sema *s, struct scope *sc, const struct ast_data *d)

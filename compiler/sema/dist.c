@@ -1,9 +1,9 @@
 /* dist: distributions.  What a distribution is stands in the language itself, in the prelude or in
  * the user's file:
  *     dist x ~ normal(mean, sd) { let log_density = ...; let draw = mean + sd*normal(); ... }
- * x ~ normal(...) reads its lets with x and the arguments put in, element by element: an argument has
- * the axes of x, or none of them; axes of its own (logits[a]) come last.  Of several distributions
- * of one name the one is meant that has these arguments. */
+ * x ~ normal(...) reads its lets with x and the arguments put in, element by element: an argument
+ * has the axes of x, or none of them; axes of its own (logits[a]) come last.  Of several
+ * distributions of one name the one is meant that has these arguments. */
 #include "sema/internal.h"
 
 #include <string.h>

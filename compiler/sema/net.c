@@ -1,7 +1,8 @@
 /* net: nets and layers called.  A call computes the net's lets and its value from its inputs.  The
  * parameters of a net are named after it, decoder.W, and are the same however often a model calls
  * it; a layer has parameters of its own at each use, decoder.dense1.W.  A name in the type of an
- * input that is nothing else is a size, read off the argument.  Calls with the same inputs are one. */
+ * input that is nothing else is a size, read off the argument.  Calls with the same inputs are one.
+ */
 #include "sema/internal.h"
 
 #include <string.h>
@@ -18,7 +19,8 @@ bool sema_is_net_call(const struct scope *sc, const struct ast *e)
 {
 	return net_of(sc, e->kind == AST_PIPE ? e->kid[1] : e) != NULL ||
 	       (e->kind == AST_PIPE && e->kid[1]->kind == AST_NAME &&
-	        sema_lookup(sc, e->kid[1]->name) && sema_lookup(sc, e->kid[1]->name)->kind == ENTRY_NET);
+	        sema_lookup(sc, e->kid[1]->name) &&
+	        sema_lookup(sc, e->kid[1]->name)->kind == ENTRY_NET);
 }
 
 struct ast *sema_pipe_call(struct sema *s, const struct ast *pipe)
@@ -301,7 +303,8 @@ struct rt *sema_resolve_field(struct term *t, const struct ast *e)
 		return sema_poison(t);
 	if (n->kind == ENTRY_INSTANCE)
 		return sema_resolve_instance(t, n->instance, e->span);
-	struct ast name = {.kind = AST_NAME, .name = e->name, .span = e->span, .name_span = e->name_span};
+	struct ast name = {
+	    .kind = AST_NAME, .name = e->name, .span = e->span, .name_span = e->name_span};
 	const struct scope *outer = t->scope;
 	t->scope = &in->scope;
 	struct rt *r = sema_resolve_name(t, &name);

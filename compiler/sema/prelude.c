@@ -1,6 +1,6 @@
 /* prelude: what every file may use without declaring it (grammar/prelude.dgm, compiled into the
- * tool), and the files that a file imports, looked for beside it: their nets, layers, distributions,
- * functions and constants. */
+ * tool), and the files that a file imports, looked for beside it: their nets, layers,
+ * distributions, functions and constants. */
 #include "sema/internal.h"
 
 #include <errno.h>

@@ -147,7 +147,8 @@ int dgm_yylex(DGM_YYSTYPE *value, struct span *at, struct parser *p)
 		f->open = t.at;
 	} else if (t.kind == '}' && f->depth > 0) {
 		f->depth--;
-	} else if (f->depth == 0 && (t.kind == MODEL || t.kind == NET || t.kind == LAYER || t.kind == DIST)) {
+	} else if (f->depth == 0 &&
+	           (t.kind == MODEL || t.kind == NET || t.kind == LAYER || t.kind == DIST)) {
 		f->in_block = false;
 	} else if (f->depth == 0 && (t.kind == TRAIN || t.kind == EVALUATE || t.kind == SAMPLE)) {
 		f->in_block = true;
@@ -181,6 +182,9 @@ void syntax_too_deep(struct parser *p, struct span at)
 	p->too_deep = true;
 }
 
+static const char *const declarations[] = {"'visible'", "'hidden'", "'given'",  "'param'",
+                                           "'const'",   "'let'",    "'energy'", "'posterior'"};
+
 void syntax_unexpected(struct parser *p, const char *const *expected, int n)
 {
 	struct filter *f = p->filter;
@@ -202,10 +206,16 @@ void syntax_unexpected(struct parser *p, const char *const *expected, int n)
 	diag(p->cx->diags, DIAG_SYNTAX_UNEXPECTED, at, what, expected_text(p->cx->tmp, expected, n));
 
 	const char *word = NULL;
-	if (t.kind == NAME)
+	struct token meant = t; /* hiden h : ...; the odd word is the one before */
+	if (t.kind == NAME && f->last.kind == NAME && f->depth > 0 && !f->in_block)
+		meant = f->last;
+	if (meant.at.beg != t.at.beg)
+		word = expected_near(p->cx->tmp, meant.value.NAME, declarations,
+		                     sizeof declarations / sizeof *declarations);
+	else if (t.kind == NAME)
 		word = expected_near(p->cx->tmp, t.value.NAME, expected, n);
 	if (word)
-		diag(p->cx->diags, DIAG_NOTE, t.at, arena_printf(p->cx->tmp, "did you mean %s?", word));
+		diag(p->cx->diags, DIAG_NOTE, meant.at, arena_printf(p->cx->tmp, "did you mean %s?", word));
 	else if (t.kind >= MODEL && t.kind <= EVERY && !first_on_line(p->src, t.at.beg) &&
 	         expected_has(expected, n, "a name"))
 		diag(p->cx->diags, DIAG_NOTE, t.at,

@@ -352,13 +352,11 @@ static void test_messages(void)
 	     "2:3 unexpected 'batch', expected '{'\n"
 	     "3:7 unexpected '2', expected ';', ',' or an operator\n"
 	     "5:7 unexpected ';', expected '='\n");
-	same(
-	    messages("net f(x) { x |> g }\nimport \"p\";\nmodel m { hiden h : real; }"),
-	    "1:1 unexpected 'net', expected 'model', 'data', 'const', 'train', 'evaluate' or 'sample'\n"
-	    "2:1 unexpected 'import', expected 'model', 'data', 'const', 'train', 'evaluate' or "
-	    "'sample'\n"
-	    "3:11 unexpected 'hiden', expected '}', 'const', 'visible', 'hidden', 'given', 'param', "
-	    "'let' or 'energy'\n");
+	same(messages("nett f(x) { x |> g }\nimport 3;\nmodel m { hiden h : real; }"),
+	     "1:1 unexpected 'nett', expected 'model', 'net', 'layer', 'dist', 'fn', 'import', 'data', "
+	     "'const', 'train', 'evaluate' or 'sample'\n"
+	     "2:8 unexpected '3', expected a string\n"
+	     "3:17 unexpected 'h', expected '~' or an operator\n");
 	same(messages("train m {\n  optimizer sgd(rate 1);\n  every 2;\n}\n"),
 	     "2:22 unexpected '1', expected ')', ',', 'given', '=' or an operator\n"
 	     "3:3 unexpected 'every', expected '}' or the name of a setting\n");

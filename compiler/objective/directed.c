@@ -1,0 +1,399 @@
+/* Objectives and figures of directed models, p(x, z) = product over the factors.
+ *
+ *   nll      - log p(y | x): the factors of y, where they read nothing that is not known
+ *   elbo     - E_q [log p(x, z) - log q(z | x)], z drawn from the posteriors (Kingma & Welling
+ * 2014, Rezende et al. 2014).  Where log p(z) - log q(z) is a polynomial in z of at most the second
+ * degree its mean over q is exact: f(mean) + sum of f''/2 * variance.  Gradients go through the
+ * draws where these are smooth in the parameters, else by the score function with the other
+ * particles' mean as baseline (Kool et al. 2019). iwae     - log mean over k particles of p(x,
+ * z)/q(z | x) (Burda et al. 2016) wake_sleep  theta by - log p(x, z) at z from q, phi by - log q(z
+ * | x) at x, z from p (Hinton et al. 1995) */
+#include "objective/flow.h"
+
+/* ---- sums of log-densities ---- */
+static struct node *log_density(struct flow *fl, const struct factor *f)
+{
+	return flow_at(fl, factor_log_density(fl->x->m, f));
+}
+
+static bool reads_only(const struct model *m, const struct factor *f, const bool *known)
+{
+	for (int i = 0; i < m->group.n; i++)
+		if (!known[i] && m->group.at[i] != f->group &&
+		    model_reads(m, f->log_density, m->group.at[i]))
+			return false;
+	return true;
+}
+
+/* log p(of | known), of and known disjoint; NULL: a factor reads something else, or there is none.
+ */
+static struct node *log_likelihood(struct flow *fl, const bool *of, const bool *known)
+{
+	const struct model *m = fl->x->m;
+	struct node *sum = ex_num(m->a, 0);
+	bool *all = NEW_ARRAY(m->a, bool, m->group.n + 1);
+	for (int i = 0; i < m->group.n; i++)
+		all[i] = of[i] || known[i];
+	for (int i = 0; i < m->group.n; i++) {
+		const struct factor *f = model_factor(m, m->group.at[i]);
+		if (!of[i])
+			continue;
+		if (!f || !f->log_density || !reads_only(m, f, all))
+			return NULL;
+		sum = ex_add(m->a, sum, log_density(fl, f));
+	}
+	return sum;
+}
+
+struct node *directed_nll(struct flow *fl, const bool *of, const bool *known)
+{
+	struct node *sum = log_likelihood(fl, of, known);
+	return sum ? ex_neg(fl->x->cx->prog, sum) : NULL;
+}
+
+/* ---- the posterior ---- */
+static bool posteriors(struct expansion *x, const char *what)
+{
+	const struct model *m = x->m;
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		const struct factor *p = model_factor(m, g);
+		if (g->role == GROUP_GIVEN)
+			continue;
+		if (!p || (!p->log_density && g->role == GROUP_VISIBLE)) {
+			diag(x->cx->diags, DIAG_NO_DENSITY, g->span, what, g->name);
+			return false;
+		}
+		if (g->role == GROUP_HIDDEN && p->log_density && !model_posterior(m, g)) {
+			diag(x->cx->diags, DIAG_NO_POSTERIOR, g->span, what, g->name);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void draw_posteriors(struct flow *fl)
+{
+	for (int i = 0; i < fl->x->m->posterior.n; i++)
+		flow_draw(fl, fl->x->m->posterior.at[i]);
+}
+
+static struct node *put_mean(struct arena *a, const struct node *access, void *arg)
+{
+	const struct factor *q = arg;
+	struct node *x = q->mean;
+	for (int k = 0; k < q->group->sym->rank; k++)
+		x = ex_subst_idx(a, x, q->at[k], access->map[k]);
+	return x;
+}
+
+/* The mean over q of log p(z) - log q(z), z given all before it; NULL: no closed form, or other
+ * groups drawn after z are in it. */
+static struct node *closed_kl(struct flow *fl, const struct factor *p, const struct factor *q)
+{
+	const struct model *m = fl->x->m;
+	struct arena *a = m->a;
+	const struct sym *z = q->group->sym;
+	bool after = false;
+	struct node *gap = ex_sub(a, factor_log_density(m, p), factor_log_density(m, q));
+	int degree = ex_degree(gap, z);
+	for (int i = 0; i < m->posterior.n; i++) {
+		after |= m->posterior.at[i] == q;
+		if (after && m->posterior.at[i] != q && model_reads(m, gap, m->posterior.at[i]->group))
+			return NULL;
+	}
+	for (int i = 0; i < m->def.n; i++) /* z only in plain sight */
+		if (ex_mentions(gap, m->def.at[i]->sym) && model_reads(m, m->def.at[i]->rhs, q->group))
+			return NULL;
+	bool two = z->values == VALUES_BINARY && !q->block;
+	if (!q->mean || ex_mentions(q->mean, z) || degree < 0 || degree > 2 ||
+	    (degree == 2 && (two || !q->variance)) || (degree == 1 && q->block))
+		return NULL;
+	struct node *curve = ex_num(a, 0);
+	if (degree == 2) {
+		struct affine k[MAX_RANK];
+		for (int i = 0; i < z->rank; i++)
+			k[i] = affine_idx(a, q->at[i]);
+		struct node *second = ex_diff(a, ex_diff(a, gap, z, k), z, k);
+		curve = ex_reduce(a, RED_SUM, q->at, z->rank, NULL, 0,
+		                  ex_scale(a, 0.5, ex_mul(a, second, q->variance)));
+	}
+	struct node *mean =
+	    ex_subst(a, gap, &(struct subst){.from = z, .fn = put_mean, .arg = (void *)q});
+	return flow_at(fl, ex_add(a, mean, curve));
+}
+
+/* log p(x, z) - log q(z | x) at the drawn z; closed: parts by their means over q. */
+static struct node *log_weight(struct flow *fl, bool closed)
+{
+	const struct model *m = fl->x->m;
+	struct node *sum = ex_num(m->a, 0);
+	for (int i = 0; i < m->factor.n; i++) {
+		const struct factor *p = m->factor.at[i], *q = model_posterior(m, p->group);
+		struct node *kl = closed && q && p->log_density ? closed_kl(fl, p, q) : NULL;
+		if (kl) {
+			sum = ex_add(m->a, sum, kl);
+			continue;
+		}
+		if (p->log_density)
+			sum = ex_add(m->a, sum, log_density(fl, p));
+		if (q)
+			sum = ex_sub(m->a, sum, log_density(fl, q));
+	}
+	return sum;
+}
+
+static struct node *over_particles(struct flow *fl, enum reduce red, struct node *x)
+{
+	return fl->particle ? ex_reduce(fl->x->cx->prog, red, &fl->particle, 1, NULL, 0, x) : x;
+}
+
+static double particles(const struct flow *fl)
+{
+	return fl->particle ? (double)fl->particle->size : 1;
+}
+
+/* ---- gradients through draws that are not smooth ---- */
+static bool all_smooth(const struct flow *fl)
+{
+	for (int i = 0; i < fl->step.n; i++)
+		if (fl->step.at[i].constant)
+			return false;
+	return true;
+}
+
+/* sum over the particles of c_s log q(z_s), c_s = loss_s - mean of the others' as a constant: its
+ * gradient is the score-function estimate. */
+static bool score_term(struct flow *fl, struct node *loss, struct node **out)
+{
+	const struct model *m = fl->x->m;
+	struct arena *a = m->a;
+	struct node *logq = ex_num(a, 0);
+	if (!fl->particle) {
+		diag(fl->x->cx->diags, DIAG_PARTICLES, m->posterior.at[0]->span,
+		     m->posterior.at[0]->group->name);
+		return false;
+	}
+	double k = particles(fl);
+	const struct sym *each = flow_assign(fl, "loss", NULL, 0, loss);
+	struct affine s = affine_idx(a, fl->particle);
+	const struct idx *s2 = idx_new(a, "other", fl->particle->size);
+	struct affine other = affine_idx(a, s2);
+	struct node *mean = ex_scale(a, 1 / k, ex_sum(a, s2, ex_access(a, each, fl->batch, &other)));
+	struct node *c = ex_scale(a, k / (k - 1), ex_sub(a, ex_access(a, each, fl->batch, &s), mean));
+	const struct sym *coef = flow_assign(fl, "advantage", NULL, 0, c);
+	fl->step.at[fl->step.n - 1].constant = true;
+	for (int i = 0; i < m->posterior.n; i++)
+		logq = ex_add(a, logq, log_density(fl, m->posterior.at[i]));
+	*out = ex_mul(a, ex_access(a, coef, fl->batch, &s), logq);
+	return true;
+}
+
+/* ---- objectives ---- */
+static struct node *scaled_loss(struct expansion *x, struct node *loss)
+{
+	struct arena *a = x->cx->prog;
+	struct node *inv_n = ex_access(a, scalar_sym(x, "inv_n"), NULL, NULL);
+	return ex_scale(a, x->scale, ex_mul(a, inv_n, loss));
+}
+
+bool directed_descend(struct flow *fl, struct node *loss)
+{
+	return flow_gradient(fl, scaled_loss(fl->x, loss), NULL, fl->x->begun);
+}
+
+struct flow *flow_training(struct expansion *x, double k)
+{
+	struct flow *fl = flow_new(x, program_function(x->p, "train.final"), "", POP_DATA, (int64_t)k);
+	fl->training = true;
+	return fl;
+}
+
+bool expand_elbo(struct expansion *x, const struct objective_args *args)
+{
+	struct arena *a = x->cx->prog;
+	if (!posteriors(x, "elbo"))
+		return false;
+	struct flow *fl = flow_training(x, args->particles);
+	draw_posteriors(fl);
+	bool smooth = all_smooth(fl);
+	struct node *loss = ex_neg(a, log_weight(fl, smooth)), *score;
+	if (!smooth) {
+		if (!score_term(fl, loss, &score))
+			return false;
+		loss = ex_add(a, loss, score);
+	}
+	loss = ex_scale(a, 1 / particles(fl), over_particles(fl, RED_SUM, loss));
+	return directed_descend(fl, loss);
+}
+
+/* - log mean over the particles of their weights. */
+static struct node *importance(struct flow *fl)
+{
+	struct arena *a = fl->x->cx->prog;
+	draw_posteriors(fl);
+	struct node *lw = log_weight(fl, false);
+	if (fl->particle) {
+		struct affine s = affine_idx(a, fl->particle);
+		lw = ex_access(a, flow_assign(fl, "weight", NULL, 0, lw), fl->batch, &s);
+	}
+	return ex_neg(a, over_particles(fl, RED_LOGSUMEXP, lw));
+}
+
+bool expand_iwae(struct expansion *x, const struct objective_args *args)
+{
+	if (!posteriors(x, "iwae"))
+		return false;
+	struct flow *fl = flow_training(x, args->particles);
+	struct node *loss = importance(fl);
+	if (!all_smooth(fl)) {
+		diag(x->cx->diags, DIAG_NOT_SMOOTH, x->m->posterior.at[0]->span, "iwae",
+		     x->m->posterior.at[0]->group->name);
+		return false;
+	}
+	return directed_descend(fl, loss);
+}
+
+static void hold_draws(struct flow *fl)
+{
+	for (int i = 0; i < fl->step.n; i++)
+		for (int g = 0; g < fl->x->m->group.n; g++)
+			if (fl->step.at[i].sym == fl->state[g])
+				fl->step.at[i].constant = true;
+}
+
+bool expand_wake_sleep(struct expansion *x, const struct objective_args *args)
+{
+	struct arena *a = x->cx->prog;
+	const struct model *m = x->m;
+	(void)args;
+	if (!posteriors(x, "wake_sleep"))
+		return false;
+	struct flow *wake = flow_training(x, 1);
+	draw_posteriors(wake);
+	hold_draws(wake);
+	struct node *p = ex_num(a, 0), *q = ex_num(a, 0);
+	for (int i = 0; i < m->factor.n; i++)
+		if (m->factor.at[i]->log_density)
+			p = ex_add(a, p, log_density(wake, m->factor.at[i]));
+	if (!directed_descend(wake, ex_neg(a, p)))
+		return false;
+	struct flow *sleep = flow_new(x, wake->f, "dream", POP_DATA, 1);
+	sleep->training = true;
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->role != GROUP_GIVEN)
+			sleep->state[i] = NULL;
+	for (int i = 0; i < m->factor.n; i++)
+		flow_draw(sleep, m->factor.at[i]);
+	hold_draws(sleep);
+	for (int i = 0; i < m->posterior.n; i++)
+		q = ex_add(a, q, log_density(sleep, m->posterior.at[i]));
+	return flow_gradient(sleep, scaled_loss(x, ex_neg(a, q)), NULL, true);
+}
+
+/* ---- figures ---- */
+static bool figure(struct flow *fl, const char *name, struct node *value)
+{
+	assign(fl->x, fl->f, out_sym(fl->x, name, POP_DATA), fl->batch, NULL, value);
+	return true;
+}
+
+static bool *visible(const struct model *m, bool **given)
+{
+	bool *of = NEW_ARRAY(m->a, bool, m->group.n + 1);
+	*given = NEW_ARRAY(m->a, bool, m->group.n + 1);
+	for (int i = 0; i < m->group.n; i++) {
+		of[i] = m->group.at[i]->role == GROUP_VISIBLE;
+		(*given)[i] = m->group.at[i]->role == GROUP_GIVEN;
+	}
+	return of;
+}
+
+bool objective_directed_nll(struct expansion *x, const char *name)
+{
+	bool *given, *of = visible(x->m, &given);
+	struct flow *fl = flow_new(x, program_function(x->p, name), name, POP_DATA, 1);
+	struct node *nll = directed_nll(fl, of, given);
+	if (nll)
+		return figure(fl, name, nll);
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i]->role == GROUP_HIDDEN) {
+			diag(x->cx->diags, DIAG_HIDDEN_LIKELIHOOD, x->m->group.at[i]->span,
+			     x->m->group.at[i]->name);
+			return false;
+		}
+	diag(x->cx->diags, DIAG_NO_DENSITY, x->m->group.at[0]->span, "the likelihood",
+	     x->m->group.at[0]->name);
+	return false;
+}
+
+bool objective_nll(struct expansion *x)
+{
+	return objective_directed_nll(x, "nll");
+}
+
+bool objective_elbo(struct expansion *x)
+{
+	if (!posteriors(x, "the bound"))
+		return false;
+	struct flow *fl = flow_new(x, program_function(x->p, "elbo"), "elbo", POP_DATA, 1);
+	draw_posteriors(fl);
+	return figure(fl, "elbo", log_weight(fl, true));
+}
+
+/* The importance-weighted bound in several passes: each adds its particles' weights to a running
+ * log-sum, which begins as nearly minus infinity. */
+bool objective_importance(struct expansion *x)
+{
+	struct arena *a = x->cx->prog;
+	if (!posteriors(x, "importance sampling"))
+		return false;
+	const struct idx *n = x->m->batch;
+	const struct sym *sum = out_sym(x, "importance.pass", POP_DATA);
+	assign(x, program_function(x->p, "importance.start"), sum, n, NULL, ex_num(a, -1e30));
+	struct flow *fl = flow_new(x, program_function(x->p, "importance.pass"), "importance", POP_DATA,
+	                           OBJECTIVE_PARTICLES);
+	struct node *before = ex_access(a, sum, n, NULL);
+	const struct sym *sym = flow_assign(fl, "sum", NULL, 0, ex_neg(a, importance(fl)));
+	struct node *more = ex_access(a, sym, n, NULL);
+	struct node *gap = ex_op1(a, OP_ABS, ex_sub(a, more, before));
+	assign(x, fl->f, sum, n, NULL,
+	       ex_add(a, ex_op2(a, OP_MAX, before, more), ex_op1(a, OP_SOFTPLUS, ex_neg(a, gap))));
+	assign(x, program_function(x->p, "importance"), out_sym(x, "importance", POP_DATA), n, NULL,
+	       ex_neg(a, before));
+	return true;
+}
+
+/* ---- samples ---- */
+bool objective_ancestral(struct expansion *x)
+{
+	struct arena *a = x->cx->prog;
+	struct walkers w = walkers_new(x, "sample", POP_SAMPLES);
+	struct walkers mean = walkers_means(x, "sample.mean", &w, GROUP_VISIBLE);
+	struct flow *fl =
+	    flow_new(x, program_function(x->p, "sample.sweep"), "sample.flow", POP_SAMPLES, 1);
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i]->role == GROUP_GIVEN)
+			fl->state[i] = w.state[i];
+	program_function(x->p, "sample.begin");
+	for (int i = 0; i < x->m->factor.n; i++)
+		flow_draw(fl, x->m->factor.at[i]);
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		const struct idx *at[MAX_RANK];
+		if (g->role == GROUP_GIVEN)
+			continue;
+		fresh_axes(a, g->sym, at);
+		assign(x, fl->f, w.state[i], fl->batch, at, ex_at(a, fl->state[i], fl->batch, at));
+		if (g->role != GROUP_VISIBLE)
+			continue;
+		const struct factor *f = model_factor(x->m, g);
+		struct flow *shown = fl;
+		struct node *value = f->mean && !model_reads(x->m, f->mean, g)
+		                         ? flow_at(shown, f->mean)
+		                         : ex_at(a, fl->state[i], fl->batch, f->at);
+		assign(x, fl->f, mean.state[i], fl->batch, f->at, value);
+	}
+	program_function(x->p, "sample.mean");
+	return true;
+}
