@@ -6,16 +6,14 @@
 #include <stdint.h>
 
 enum {
-	PANEL = 32,       /* columns of C that are summed together */
-	TABLE_BLOCK = 32, /* rows of B whose tables are in use at a time: 8 tables, 16 KiB */
-	LIST_BLOCK = 192, /* rows of a panel of B that are summed over at a time: 24 KiB */
-	ROWS = 256,       /* rows of C that share the tables */
+	TABLE_BLOCK = 64, /* rows of B whose tables are in use at a time: 16 tables, 16 KiB */
+	ROWS = 128,       /* rows of C that share the tables */
 	LIST = 65536,     /* indices of set bits that are listed at a time */
-	MAX_K = 4032      /* a larger k is cut by the caller: whole words, whole LIST_BLOCKs */
+	MAX_K = 4032      /* a larger k is cut by the caller: whole words, whole PACK_BLOCKs */
 };
 
-/* C[m,n] = alpha * A[m,k] B[k,n] + beta * C.  padded: B is panels as dgm_bits_pack leaves them,
- * each panel_stride behind the one before; else it is dense with rows of ldb floats. */
+/* C[m,n] = alpha * A[m,k] B[k,n] + beta * C.  padded: B is packed (pack.h), its panels panel_stride
+ * apart; else it is dense with rows of ldb floats. */
 struct bits_product {
 	int64_t m, n, k;
 	float alpha, beta;
@@ -41,12 +39,8 @@ struct bits_count {
 	int64_t ldc;
 };
 typedef void bits_count_fn(const struct bits_count *p);
-/* B[j, 0..k) -> panel[0..k)[j] for the PANEL columns from b, `width` of them there, zeros for the
- * rest. */
-typedef void bits_transpose_fn(const float *b, int64_t ldb, int64_t width, int64_t k, float *panel);
 
 bits_product_fn *dgm_bits_product_kernel(void);
 bits_count_fn *dgm_bits_count_kernel(void);
-bits_transpose_fn *dgm_bits_transpose_kernel(void);
 
 #endif

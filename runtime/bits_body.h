@@ -1,17 +1,17 @@
 /* The kernels of bits_kernels.c, for one level of CPU: see clones.h. */
 #include "vector_body.h"
 
-/* Rows of the LIST_BLOCK from k0 on, whole TABLE_BLOCKs: the number of its row of zeros. */
+/* Rows of the PACK_BLOCK from k0 on, whole PACK_ROWSs: the number of its row of zeros. */
 static inline KERNEL int64_t CLONE(block_rows)(const struct bits_product *p, int64_t k0)
 {
-	int64_t rows = (p->k - k0 + TABLE_BLOCK - 1) / TABLE_BLOCK * TABLE_BLOCK;
+	int64_t rows = (p->k - k0 + PACK_ROWS - 1) / PACK_ROWS * PACK_ROWS;
 
-	return rows < LIST_BLOCK ? rows : LIST_BLOCK;
+	return rows < PACK_BLOCK ? rows : PACK_BLOCK;
 }
 
 /* Rows k0.. of panel j of B, PANEL floats apart: `rows` of them and one of zeros.  k0 = 0 mod
- * LIST_BLOCK and rows = LIST_BLOCK, or fewer at the end of k, or k0 = 0 mod TABLE_BLOCK and rows =
- * TABLE_BLOCK without the row of zeros. */
+ * PACK_BLOCK and rows = PACK_BLOCK, or fewer at the end of k, or k0 = 0 mod TABLE_BLOCK and rows =
+ * TABLE_BLOCK or fewer at the end of k, without the row of zeros. */
 static inline KERNEL const float *CLONE(block)(const struct bits_product *p, int64_t j, int64_t k0,
                                                int64_t rows, float *copy)
 {
@@ -20,22 +20,18 @@ static inline KERNEL const float *CLONE(block)(const struct bits_product *p, int
 	int64_t there = p->k - k0 < rows ? p->k - k0 : rows, i = 0;
 
 	if (p->padded)
-		return p->b + j * p->panel_stride + (k0 + k0 / LIST_BLOCK) * PANEL;
+		return p->b + j * p->panel_stride + dgm_pack_row(k0);
 	for (; i < there; i++, b += p->ldb) {
 		float *to = copy + i * PANEL;
 
-		if (width >= PANEL) {
+		if (width >= PANEL)
 			CLONE(store)(to, CLONE(load)(b));
-			CLONE(store)(to + 16, CLONE(load)(b + 16));
-		} else {
+		else
 			for (int64_t c = 0; c < PANEL; c++)
 				to[c] = c < width ? b[c] : 0;
-		}
 	}
-	for (; i < rows + 1; i++) {
+	for (; i < rows + 1; i++)
 		CLONE(store)(copy + i * PANEL, (f32x16){0});
-		CLONE(store)(copy + i * PANEL + 16, (f32x16){0});
-	}
 	return copy;
 }
 
@@ -45,41 +41,64 @@ static inline KERNEL void CLONE(finish)(const struct bits_product *p, int64_t ro
 {
 	float *c = p->c + row * p->ldc + j * PANEL;
 	int64_t width = p->n - j * PANEL;
-	int64_t i = 0;
 
-	for (; i < PANEL && i + 16 <= width; i += 16) {
-		f32x16 v = p->alpha * CLONE(load)(sum + i);
+	if (width >= PANEL) {
+		f32x16 v = p->alpha * CLONE(load)(sum);
 
 		if (p->beta != 0)
-			v += p->beta * CLONE(load)(c + i);
-		CLONE(store)(c + i, v);
+			v += p->beta * CLONE(load)(c);
+		CLONE(store)(c, v);
+	} else {
+		for (int64_t i = 0; i < width; i++)
+			c[i] = p->alpha * sum[i] + (p->beta != 0 ? p->beta * c[i] : 0);
 	}
-	for (; i < PANEL && i < width; i++)
-		c[i] = p->alpha * sum[i] + (p->beta != 0 ? p->beta * c[i] : 0);
 }
 
-/* table[s] = sum of the rows of b whose bit is set in s, for 4 rows. */
+/* table[s] = sum of the rows of b whose bit is set in s, for 4 rows.  Stores in the order of their
+ * addresses take half the time, and the compiler keeps that order only where it is told to. */
 static inline KERNEL void CLONE(subsets)(const float *b, float (*table)[PANEL])
 {
-	for (int h = 0; h < PANEL; h += 16) {
-		f32x16 t[16];
-
-		t[0] = (f32x16){0};
-		for (int bit = 0; bit < 4; bit++) {
-			f32x16 row = CLONE(load)(b + bit * PANEL + h);
-
-			t[1 << bit] = row;
-			for (int s = 1; s < 1 << bit; s++)
-				t[s + (1 << bit)] = t[s] + row;
-		}
-		for (int s = 0; s < 16; s++)
-			CLONE(store)(table[s] + h, t[s]);
-	}
+	const f32x16 b0 = CLONE(load)(b), b1 = CLONE(load)(b + PANEL);
+	const f32x16 b2 = CLONE(load)(b + 2 * PANEL), b3 = CLONE(load)(b + 3 * PANEL);
+	const f32x16 b01 = b0 + b1, b23 = b2 + b3;
+#define SUM(s, x) \
+	CLONE(store)(table[s], x); \
+	__asm__ volatile("" ::: "memory");
+	SUM(0, (f32x16){0})
+	SUM(1, b0)
+	SUM(2, b1)
+	SUM(3, b01)
+	SUM(4, b2)
+	SUM(5, b0 + b2)
+	SUM(6, b1 + b2)
+	SUM(7, b01 + b2)
+	SUM(8, b3)
+	SUM(9, b0 + b3)
+	SUM(10, b1 + b3)
+	SUM(11, b01 + b3)
+	SUM(12, b23)
+	SUM(13, b0 + b23)
+	SUM(14, b1 + b23)
+	SUM(15, b01 + b23)
+#undef SUM
 }
 
-static inline KERNEL f32x16 CLONE(sum8)(const f32x16 x[8])
+/* The sum of the tables' rows that the lowest 16 * units bits name. */
+static inline KERNEL __attribute__((always_inline)) f32x16 CLONE(look_up)(
+    float (*table)[16][PANEL], uint64_t bits, int64_t units)
 {
-	return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+	const char *t = (const char *)table;
+	f32x16 sum = {0};
+
+	for (int64_t u = 0; u < units; u++, t += PACK_ROWS / 4 * sizeof *table, bits >>= PACK_ROWS) {
+		f32x16 x0 = *(const f32x16 *)(const void *)(t + (bits << 6 & 0x3c0));
+		f32x16 x1 = *(const f32x16 *)(const void *)(t + 0x400 + (bits << 2 & 0x3c0));
+		f32x16 x2 = *(const f32x16 *)(const void *)(t + 0x800 + (bits >> 2 & 0x3c0));
+		f32x16 x3 = *(const f32x16 *)(const void *)(t + 0xc00 + (bits >> 6 & 0x3c0));
+
+		sum += (x0 + x1) + (x2 + x3);
+	}
+	return sum;
 }
 
 /* Rows of C by subset tables: four bits of A name one of 16 sums. */
@@ -93,25 +112,21 @@ static KERNEL void CLONE(by_tables)(const struct bits_product *p, const uint16_t
 	for (int64_t j = 0; j * PANEL < p->n; j++) {
 		memset(sum, 0, (size_t)nrow * sizeof sum[0]);
 		for (int64_t k0 = 0; k0 < p->k; k0 += TABLE_BLOCK) {
-			const float *b = CLONE(block)(p, j, k0, TABLE_BLOCK, copy);
+			int64_t units = (p->k - k0 + PACK_ROWS - 1) / PACK_ROWS;
+			bool whole = units >= TABLE_BLOCK / PACK_ROWS;
+			const float *b;
 
-			for (int g = 0; g < TABLE_BLOCK / 4; g++)
+			units = whole ? TABLE_BLOCK / PACK_ROWS : units;
+			b = CLONE(block)(p, j, k0, units * PACK_ROWS, copy);
+			for (int64_t g = 0; g < units * PACK_ROWS / 4; g++)
 				CLONE(subsets)(b + g * 4 * PANEL, table[g]);
+			b += TABLE_BLOCK * PANEL;
 			for (int64_t i = 0; i < nrow; i++) {
-				const char *t = (const char *)table;
-				uint64_t bits = p->a[(row0 + row[i]) * p->lda + k0 / 64] >> k0 % 64;
-				f32x16 lo[8], hi[8];
+				uint64_t bits = p->a[(row0 + row[i]) * p->lda + k0 / 64];
+				f32x16 s = whole ? CLONE(look_up)(table, bits, TABLE_BLOCK / PACK_ROWS)
+				                 : CLONE(look_up)(table, bits, units);
 
-				for (int g = 0; g < 8; g++) {
-					uint64_t at = (g < 2 ? bits << (7 - 4 * g) : bits >> (4 * g - 7)) & 0x780;
-
-					lo[g] = *(const f32x16 *)(const void *)(t + g * 2048 + at);
-					hi[g] = *(const f32x16 *)(const void *)(t + g * 2048 + at + 64);
-				}
-				lo[0] = CLONE(sum8)(lo) + CLONE(load)(sum[i]);
-				hi[0] = CLONE(sum8)(hi) + CLONE(load)(sum[i] + 16);
-				CLONE(store)(sum[i], lo[0]);
-				CLONE(store)(sum[i] + 16, hi[0]);
+				CLONE(store)(sum[i], CLONE(load)(sum[i]) + s);
 			}
 		}
 		for (int64_t i = 0; i < nrow; i++)
@@ -145,42 +160,32 @@ static inline KERNEL uint8_t *CLONE(list_bits)(const uint64_t *a, int64_t words,
 static inline KERNEL void CLONE(sort_rows)(const struct CLONE(entry) * from, int64_t n,
                                            struct CLONE(entry) * to)
 {
-	int place[LIST_BLOCK / 4 + 2] = {0};
+	int place[PACK_BLOCK / 4 + 2] = {0};
 
 	for (int64_t i = 0; i < n; i++)
 		place[from[i].quads + 1]++;
-	for (int q = 0; q < LIST_BLOCK / 4; q++)
+	for (int q = 0; q < PACK_BLOCK / 4; q++)
 		place[q + 1] += place[q];
 	for (int64_t i = 0; i < n; i++)
 		to[place[from[i].quads]++] = from[i];
 }
 
-/* sum += the listed rows of b: even and odd places apart, for two chains of additions. */
+/* sum += the listed rows of b, four at a time: one addition in four waits for the one before. */
 static inline KERNEL void CLONE(add_rows)(float *sum, const float *b, const uint8_t *list,
                                           int64_t quads)
 {
-	f32x16 lo = CLONE(load)(sum), hi = CLONE(load)(sum + 16), lo1 = {0}, hi1 = {0};
+	f32x16 all = CLONE(load)(sum);
 
 	for (const uint8_t *end = list + 4 * quads; list < end; list += 4) {
-		const float *r0, *r1, *r2, *r3;
+		f32x16 x, y;
 		uint32_t four;
 
 		memcpy(&four, list, 4); /* one load: they are what limits this loop */
-		r0 = b + PANEL * (four & 0xff);
-		r1 = b + PANEL * (four >> 8 & 0xff);
-		r2 = b + PANEL * (four >> 16 & 0xff);
-		r3 = b + PANEL * (four >> 24);
-		lo += CLONE(load)(r0);
-		hi += CLONE(load)(r0 + 16);
-		lo1 += CLONE(load)(r1);
-		hi1 += CLONE(load)(r1 + 16);
-		lo += CLONE(load)(r2);
-		hi += CLONE(load)(r2 + 16);
-		lo1 += CLONE(load)(r3);
-		hi1 += CLONE(load)(r3 + 16);
+		x = CLONE(load)(b + PANEL * (four & 0xff)) + CLONE(load)(b + PANEL * (four >> 8 & 0xff));
+		y = CLONE(load)(b + PANEL * (four >> 16 & 0xff)) + CLONE(load)(b + PANEL * (four >> 24));
+		all += x + y;
 	}
-	CLONE(store)(sum, lo + lo1);
-	CLONE(store)(sum + 16, hi + hi1);
+	CLONE(store)(sum, all);
 }
 
 /* Rows of C by adding the rows of B that A's set bits name. */
@@ -188,9 +193,9 @@ static KERNEL void CLONE(by_lists)(const struct bits_product *p, const uint16_t 
                                    int64_t row0)
 {
 	float sum[ROWS][PANEL] __attribute__((aligned(64)));
-	float copy[(LIST_BLOCK + 1) * PANEL] __attribute__((aligned(64)));
-	struct CLONE(entry) order[MAX_K / LIST_BLOCK][ROWS], entry[ROWS];
-	int64_t nblock = (p->k + LIST_BLOCK - 1) / LIST_BLOCK;
+	float copy[(PACK_BLOCK + 1) * PANEL] __attribute__((aligned(64)));
+	struct CLONE(entry) order[MAX_K / PACK_BLOCK][ROWS], entry[ROWS];
+	int64_t nblock = (p->k + PACK_BLOCK - 1) / PACK_BLOCK;
 	int64_t room = LIST / (p->k * DENSE_K / DENSE_ONES + 4 * nblock); /* rows that fit the list */
 	uint8_t list[LIST];
 
@@ -199,8 +204,8 @@ static KERNEL void CLONE(by_lists)(const struct bits_product *p, const uint16_t 
 
 		rows = nrow - first < room ? nrow - first : room;
 		for (int64_t block = 0; block < nblock; block++) {
-			int64_t k0 = block * LIST_BLOCK, left = p->k - k0;
-			int64_t words = left < LIST_BLOCK ? (left + 63) / 64 : LIST_BLOCK / 64;
+			int64_t k0 = block * PACK_BLOCK, left = p->k - k0;
+			int64_t words = left < PACK_BLOCK ? (left + 63) / 64 : PACK_BLOCK / 64;
 
 			for (int64_t i = 0; i < rows; i++) {
 				const uint64_t *a = p->a + (row0 + row[first + i]) * p->lda + k0 / 64;
@@ -215,7 +220,7 @@ static KERNEL void CLONE(by_lists)(const struct bits_product *p, const uint16_t 
 		for (int64_t j = 0; j * PANEL < p->n; j++) {
 			memset(sum, 0, (size_t)rows * sizeof sum[0]);
 			for (int64_t block = 0; block < nblock; block++) {
-				int64_t k0 = block * LIST_BLOCK;
+				int64_t k0 = block * PACK_BLOCK;
 				const float *b = CLONE(block)(p, j, k0, CLONE(block_rows)(p, k0), copy);
 
 				for (int64_t i = 0; i < rows; i++) {
@@ -225,7 +230,6 @@ static KERNEL void CLONE(by_lists)(const struct bits_product *p, const uint16_t 
 						const float *c = p->c + (row0 + row[first + e.row]) * p->ldc + j * PANEL;
 
 						__builtin_prefetch(c, 1);
-						__builtin_prefetch(c + 16, 1);
 					}
 					CLONE(add_rows)(sum[e.row], b, list + 4 * e.list, e.quads);
 				}
@@ -309,53 +313,4 @@ static KERNEL void CLONE(count)(const struct bits_count *p)
 				CLONE(count16)(p, ones[h], c + j + 16 * h, p->n - j - 16 * h);
 		}
 	}
-}
-
-#if LEVEL == 2
-/* 16 columns of 16 floats, ld apart, to rows PANEL apart: pairs, quadruples, then 128-bit lanes. */
-static inline KERNEL void CLONE(transpose16)(const float *b, int64_t ld, float *to)
-{
-	__m512 x[16], y[16];
-
-	for (int i = 0; i < 16; i++)
-		x[i] = (__m512)CLONE(load)(b + i * ld);
-	for (int i = 0; i < 16; i += 2) {
-		y[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
-		y[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
-	}
-	for (int i = 0; i < 16; i += 4)
-		for (int h = 0; h < 2; h++) {
-			__m512d p = (__m512d)y[i + h], q = (__m512d)y[i + h + 2];
-
-			x[i + 2 * h] = (__m512)_mm512_unpacklo_pd(p, q);
-			x[i + 2 * h + 1] = (__m512)_mm512_unpackhi_pd(p, q);
-		}
-	for (int i = 0; i < 4; i++)
-		for (int h = 0; h < 2; h++) {
-			y[8 * h + i] = _mm512_shuffle_f32x4(x[8 * h + i], x[8 * h + i + 4], 0x88);
-			y[8 * h + i + 4] = _mm512_shuffle_f32x4(x[8 * h + i], x[8 * h + i + 4], 0xdd);
-		}
-	for (int i = 0; i < 8; i++) {
-		int row = i % 4 + i / 4 * 4;
-
-		CLONE(store)(to + row * PANEL, (f32x16)_mm512_shuffle_f32x4(y[i], y[i + 8], 0x88));
-		CLONE(store)(to + (row + 8) * PANEL, (f32x16)_mm512_shuffle_f32x4(y[i], y[i + 8], 0xdd));
-	}
-}
-#endif
-
-static KERNEL void CLONE(transpose)(const float *b, int64_t ldb, int64_t width, int64_t k,
-                                    float *panel)
-{
-	int64_t done = 0;
-
-#if LEVEL == 2
-	if (width >= PANEL)
-		for (; done + 16 <= k; done += 16)
-			for (int j = 0; j < PANEL; j += 16)
-				CLONE(transpose16)(b + j * ldb + done, ldb, panel + done * PANEL + j);
-#endif
-	for (int64_t i = done; i < k; i++)
-		for (int64_t j = 0; j < PANEL; j++)
-			panel[i * PANEL + j] = j < width ? b[j * ldb + i] : 0;
 }

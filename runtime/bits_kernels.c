@@ -8,6 +8,7 @@
  * else, so any split of the rows gives the same bits. */
 #include "bits.h"
 #include "cpu.h"
+#include "pack.h"
 
 #include <string.h>
 
@@ -27,13 +28,6 @@ bits_product_fn *dgm_bits_product_kernel(void)
 bits_count_fn *dgm_bits_count_kernel(void)
 {
 	static bits_count_fn *const clone[DGM_CPU_LEVELS] = CLONES(count);
-
-	return clone[dgm_cpu()];
-}
-
-bits_transpose_fn *dgm_bits_transpose_kernel(void)
-{
-	static bits_transpose_fn *const clone[DGM_CPU_LEVELS] = CLONES(transpose);
 
 	return clone[dgm_cpu()];
 }

@@ -1,4 +1,4 @@
-/* The dense product, by OpenBLAS on the calling thread, and the choice of OpenBLAS's kernels.
+/* The choice of OpenBLAS's kernels.
  *
  * OpenBLAS chooses its kernels for this CPU in a load-time constructor, and lets two environment
  * variables overrule the choice; where they name an older CPU the product takes twice as long.
@@ -35,14 +35,4 @@ void dgm_blas_select(char **argv)
 const char *dgm_blas_name(void)
 {
 	return openblas_get_corename();
-}
-
-void dgm_sgemm(int32_t ta, int32_t tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
-               int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
-{
-	if (m <= 0 || n <= 0)
-		return;
-	cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
-	            (blasint)m, (blasint)n, (blasint)k, alpha, a, (blasint)lda, b, (blasint)ldb, beta,
-	            c, (blasint)ldc);
 }

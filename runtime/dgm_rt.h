@@ -73,8 +73,7 @@ struct dgm_call {
 /* Does chunk `chunk` of `nchunk` of a region. */
 typedef void dgm_region_fn(const struct dgm_call *call, int64_t chunk, int64_t nchunk);
 struct dgm_region {
-	dgm_region_fn *run;
-	int64_t grid; /* number of chunks: 0 any number, else exactly this many */
+	dgm_region_fn *run; /* with any number of chunks */
 };
 struct dgm_function {
 	const char *name;

@@ -238,6 +238,6 @@ void dgm_run(const struct dgm_function *f, const struct dgm_call *call)
 	for (int i = 0; i < f->nregion; i++) {
 		struct region_job job = {&f->region[i], call};
 
-		dgm_parallel(run_chunk, &job, job.region->grid ? job.region->grid : nthread);
+		dgm_parallel(run_chunk, &job, nthread);
 	}
 }

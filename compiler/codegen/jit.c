@@ -61,10 +61,8 @@ static const struct dgm_function *functions(struct cx *cx, const struct plan *p,
 	for (int f = 0; f < p->function.n; f++) {
 		const struct plan_function *from = p->function.at[f];
 		struct dgm_region *region = NEW_ARRAY(cx->prog, struct dgm_region, from->region.n + 1);
-		for (int r = 0; r < from->region.n; r++) {
+		for (int r = 0; r < from->region.n; r++)
 			region[r].run = lookup(j, region_symbol(cx->prog, from, r));
-			region[r].grid = from->region.at[r]->grid;
-		}
 		out[f] = (struct dgm_function){from->name, from->region.n, region};
 	}
 	return out;

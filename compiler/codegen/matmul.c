@@ -52,6 +52,10 @@ void emit_matmul(struct emit *e, const struct kernel *k)
 		                         beta, c, lc},
 		        13);
 		break;
+	case MM_PACKED:
+		a = offset(e, mm->a, e->f32, m0, lda);
+		emit_rt(e, "dgm_mm", (LLVMValueRef[]){m, n, depth, alpha, a, la, b, beta, c, lc}, 10);
+		break;
 	case MM_BITS:
 		a = offset(e, mm->a, e->i64, m0, lda);
 		emit_rt(e, "dgm_bits_mm", (LLVMValueRef[]){m, n, depth, alpha, a, la, b, beta, c, lc}, 10);
@@ -87,5 +91,5 @@ void emit_pack(struct emit *e, const struct kernel *k)
 	    e->chunk,
 	    e->nchunk,
 	};
-	emit_rt(e, "dgm_bits_pack", args, 8);
+	emit_rt(e, "dgm_pack", args, 8);
 }

@@ -28,7 +28,7 @@ const struct dgm_slot *emit_slots(struct cx *cx, const struct plan *p)
 			const char *of = p->slot.at[s->pack_of].sym->name;
 			o->name = arena_printf(cx->prog, s->pack_transposed ? "%s.packed_t" : "%s.packed", of);
 			o->space = DGM_PACK;
-			o->floats = dgm_bits_pack_size(s->pack_k, s->pack_n);
+			o->floats = dgm_pack_size(s->pack_k, s->pack_n);
 			continue;
 		}
 		if (s->space == SPACE_SCALAR)

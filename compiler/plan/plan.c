@@ -61,7 +61,7 @@ static void add_grads(struct work *w, struct plan *p)
 				add_slot(p, &w->tensor.at[i]);
 }
 
-/* The packed copy of the right operand of a bit product. */
+/* The packed copy of the right operand of a product. */
 static int pack_for(struct plan *p, const struct work_kernel *k, int b)
 {
 	const struct matmul_op *mm = &k->k.mm;
@@ -99,7 +99,7 @@ static void number_operands(struct work *w, struct plan *p)
 			mm->a = slot_of(p, k->a);
 			mm->b = slot_of(p, k->b);
 			mm->c = slot_of(p, k->c);
-			if (mm->how != MM_BITS)
+			if (mm->how != MM_BITS && mm->how != MM_PACKED)
 				continue;
 			mm->b = pack_for(p, k, mm->b);
 			mm->tb = false;

@@ -5,7 +5,7 @@
  *   a LOOP  nest over the elements of one index space with one or more stores (elementwise tails are
  *           fused: bias, activation, draw and comparison are one loop), reductions inside it as inner
  *           loops; or
- *   a MATMUL  C[m, n] = alpha * sum(k) A[m, k]*B[k, n] (+ C), for BLAS or for the bit kernels; or
+ *   a MATMUL  C[m, n] = alpha * sum(k) A[m, k]*B[k, n] (+ C), one of the runtime's products; or
  *   STEPS     along an index d with running sums over i < d kept a row, for what is summed over their
  *             elements j: z[n, d] = sum(j) V[d, j]*f(sum(i | i < d) W[j, i]*x[n, i]); or
  *   a SCAN    of the same with sums over the rows, t[d, j] = sum(n) y[n, d]*f(sum(i | i < d) ...).
@@ -26,10 +26,10 @@ struct slot { /* number = position; becomes struct dgm_slot */
 	enum repr repr;
 	int pop;
 	int param;        /* SPACE_GRAD: slot of its parameter, else -1 */
-	bool pack;        /* a packed copy for the bit kernels (DGM_PACK): of pack_of, which is ... */
+	bool pack;        /* a packed copy for products (DGM_PACK): of pack_of, which is ... */
 	int pack_of;
 	bool pack_transposed;          /* ... read as B[k,n] (false: param rows are k; true: columns are k) */
-	int64_t pack_k, pack_n, floats; /* floats: filled by codegen, dgm_bits_pack_size(pack_k, pack_n) */
+	int64_t pack_k, pack_n, floats; /* floats: filled by codegen, dgm_pack_size(pack_k, pack_n) */
 };
 
 enum kernel_kind { KERNEL_LOOP, KERNEL_MATMUL, KERNEL_STEPS, KERNEL_SCAN, KERNEL_PACK };
@@ -59,6 +59,7 @@ struct kept {
 
 enum matmul { /* which routine of runtime/rt.def */
 	MM_SGEMM,      /* both float */
+	MM_PACKED,     /* both float, B a packed parameter: dgm_mm */
 	MM_BITS,       /* A of bits, m rows; B a packed parameter: dgm_bits_mm */
 	MM_BITS_T,     /* A of bits read transposed (k rows), B float: dgm_bits_tmm */
 	MM_BITS_COUNT  /* both of bits, A read transposed: dgm_bits_count */
@@ -71,7 +72,7 @@ struct extent {
 struct matmul_op {
 	enum matmul how;
 	struct extent m, n, k;
-	int a, b, c;          /* slots (b: the packed slot for MM_BITS) */
+	int a, b, c;          /* slots (b: the packed slot for MM_PACKED, MM_BITS) */
 	bool ta, tb;          /* operand as stored is transposed: A[k,m], B[n,k] */
 	/* leading dimension in elements; -1: the item stride of a batched slot */
 	int64_t lda, ldb, ldc;
@@ -105,7 +106,6 @@ struct kernel {
 };
 struct region {
 	VEC(struct kernel *) kernel;
-	int64_t grid; /* number of chunks; 0: any.  Fixed where a kernel's bits could depend on the split (BLAS) */
 };
 struct plan_function {
 	const char *name;

@@ -45,6 +45,7 @@ static void print_extent(const struct plan *p, struct extent e, FILE *out)
 static void print_matmul(const struct plan *p, const struct matmul_op *mm, FILE *out)
 {
 	static const char *const how[] = {[MM_SGEMM] = "sgemm",
+	                                  [MM_PACKED] = "packed",
 	                                  [MM_BITS] = "bits",
 	                                  [MM_BITS_T] = "bits_t",
 	                                  [MM_BITS_COUNT] = "bits_count"};
@@ -144,8 +145,6 @@ void plan_print(const struct plan *p, FILE *out)
 		fprintf(out, "\n%s:\n", f->name);
 		for (int r = 0; r < f->region.n; r++) {
 			fprintf(out, "  region %d", r);
-			if (f->region.at[r]->grid)
-				fprintf(out, " in %lld chunks", (long long)f->region.at[r]->grid);
 			fputs(":\n", out);
 			for (int k = 0; k < f->region.at[r]->kernel.n; k++)
 				print_kernel(p, f->region.at[r]->kernel.at[k], out);

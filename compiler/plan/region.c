@@ -8,9 +8,6 @@
  * requires: kernels in an order that is right.  ensures: the partition invariant of plan.h. */
 #include "plan/work.h"
 
-/* Chunks of a region whose bits depend on the split: as many for any number of threads. */
-enum { FIXED_GRID = 8 };
-
 static struct extent rows_of(const struct kernel *k)
 {
 	if (k->kind == KERNEL_MATMUL)
@@ -91,10 +88,7 @@ static void regions_of(struct work *w, const struct work_function *f, struct pla
 		for (int i = 0; i < n; i++) {
 			if (level[i] != l)
 				continue;
-			struct kernel *k = &f->kernel.at[i]->k;
-			vec_push(w->a, &r->kernel, k);
-			if (k->kind == KERNEL_MATMUL && k->mm.how == MM_SGEMM)
-				r->grid = FIXED_GRID;
+			vec_push(w->a, &r->kernel, &f->kernel.at[i]->k);
 		}
 		vec_push(w->a, &out->region, r);
 	}

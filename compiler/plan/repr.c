@@ -5,8 +5,8 @@
  * symbol becomes bits when at least one MATMUL profits; where another MATMUL needs it as floats, it
  * reads a float copy.
  *
- * requires: MATMULs as MM_SGEMM.  ensures: MM_SGEMM has float operands only, the bit routines have
- * theirs as runtime/rt.def says. */
+ * requires: MATMULs as MM_SGEMM.  ensures: MM_SGEMM and MM_PACKED have float operands only, the bit
+ * routines have theirs as runtime/rt.def says. */
 #include "plan/work.h"
 
 static bool function_writes(const struct work_function *f, const struct sym *s)
@@ -22,6 +22,13 @@ static bool is_bits(const struct work *w, const struct sym *s)
 	return plan_tensor(w, s)->repr == REPR_BITS;
 }
 
+/* Is the right operand of k a parameter, to be packed once for all uses until it changes? */
+static bool right_is_packed(const struct work *w, const struct work_function *f,
+                            const struct work_kernel *k)
+{
+	return plan_tensor(w, k->b)->t.space == SPACE_PARAM && !function_writes(f, k->b);
+}
+
 /* Can the left operand of k be bits? */
 static bool left_may_be_bits(const struct work *w, const struct work_function *f,
                              const struct work_kernel *k)
@@ -31,8 +38,7 @@ static bool left_may_be_bits(const struct work *w, const struct work_function *f
 		return false;
 	if (mm->ta)
 		return mm->k.pop >= 0;
-	return mm->m.pop >= 0 && plan_tensor(w, k->b)->t.space == SPACE_PARAM &&
-	       !function_writes(f, k->b);
+	return mm->m.pop >= 0 && right_is_packed(w, f, k);
 }
 
 static bool right_may_be_bits(const struct work *w, const struct work_function *f,
@@ -132,6 +138,8 @@ static void choose_routine(struct work *w, const struct work_function *f, struct
 		k->k.mm.how = !k->k.mm.ta ? MM_BITS : right ? MM_BITS_COUNT : MM_BITS_T;
 	if (!left && is_bits(w, k->a))
 		k->a = float_copy(w, c, k->a);
+	if (!left && !k->k.mm.ta && right_is_packed(w, f, k))
+		k->k.mm.how = MM_PACKED;
 	if (!right && is_bits(w, k->b))
 		k->b = float_copy(w, c, k->b);
 }

@@ -81,9 +81,8 @@ static void run_function(const struct dgm_module *mod, const char *name,
 {
 	const struct dgm_function *f = dgm_function_find(mod, name);
 	for (int r = 0; f && r < f->nregion; r++) {
-		int64_t nchunk = f->region[r].grid ? f->region[r].grid : 3;
-		for (int64_t c = nchunk - 1; c >= 0; c--)
-			f->region[r].run(call, c, nchunk);
+		for (int64_t c = 2; c >= 0; c--)
+			f->region[r].run(call, c, 3);
 	}
 }
 

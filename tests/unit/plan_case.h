@@ -174,9 +174,9 @@ static inline void check_kernel(const struct plan *p, const struct kernel *k)
 	                  *c = &p->slot.at[k->mm.c];
 	bool a_bits = a->repr == REPR_BITS, b_bits = b->repr == REPR_BITS;
 	CU_ASSERT_EQUAL(c->repr, REPR_F32);
-	CU_ASSERT_EQUAL(a_bits, k->mm.how != MM_SGEMM);
+	CU_ASSERT_EQUAL(a_bits, k->mm.how != MM_SGEMM && k->mm.how != MM_PACKED);
 	CU_ASSERT_EQUAL(b_bits, k->mm.how == MM_BITS_COUNT);
-	CU_ASSERT_EQUAL(b->pack, k->mm.how == MM_BITS);
+	CU_ASSERT_EQUAL(b->pack, k->mm.how == MM_BITS || k->mm.how == MM_PACKED);
 	CU_ASSERT(!a_bits || (k->mm.ta == (k->mm.how != MM_BITS) && !k->mm.tb));
 }
 

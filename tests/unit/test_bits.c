@@ -96,7 +96,7 @@ static void check_mm(int s, float alpha, float beta)
 	struct matrix bt = matrix_new(shape[s].n, shape[s].k, -1);
 	struct matrix c = matrix_new(shape[s].m, shape[s].n, 0),
 	              d = matrix_new(shape[s].m, shape[s].n, 0);
-	int64_t size = dgm_bits_pack_size(b.rows, b.cols);
+	int64_t size = dgm_pack_size(b.rows, b.cols);
 	float *packed = aligned(size), *packed2 = aligned(size), c0 = beta != 0 ? 2 : NAN;
 
 	for (int64_t i = 0; i < b.rows; i++)
@@ -105,8 +105,8 @@ static void check_mm(int s, float alpha, float beta)
 	memset(packed, 0xff, (size_t)size * 4);
 	memset(packed2, 0xff, (size_t)size * 4);
 	for (int chunk = 0; chunk < 3; chunk++)
-		dgm_bits_pack(0, b.rows, b.cols, b.f, b.ld, packed, chunk, 3);
-	dgm_bits_pack(1, b.rows, b.cols, bt.f, bt.ld, packed2, 0, 1);
+		dgm_pack(0, b.rows, b.cols, b.f, b.ld, packed, chunk, 3);
+	dgm_pack(1, b.rows, b.cols, bt.f, bt.ld, packed2, 0, 1);
 	CU_ASSERT_EQUAL(memcmp(packed, packed2, (size_t)size * 4), 0);
 
 	fill(&c, c0);

@@ -261,7 +261,7 @@ static void rows_as_lanes(void)
 	}
 }
 
-/* ---- products: C = alpha op(A) op(B) (+ C), all four routines ---------------------------------
+/* ---- products: C = alpha op(A) op(B) (+ C), every routine ---------------------------------
  */
 struct product_case {
 	enum matmul how;
@@ -273,7 +273,7 @@ struct product_case {
 static void product(const struct product_case *t)
 {
 	enum { I = 37, J = 150, ROWS = 21 };
-	bool bits_a = t->how != MM_SGEMM, bits_b = t->how == MM_BITS_COUNT;
+	bool bits_a = t->how != MM_SGEMM && t->how != MM_PACKED, bits_b = t->how == MM_BITS_COUNT;
 	struct fx *f = fx_new(ROWS);
 	const struct sym *a = fx_sym(f, "a", true, bits_a, DIMS(I)),
 	                 *h = fx_sym(f, "h", true, bits_b, DIMS(J));
@@ -309,7 +309,7 @@ static void product(const struct product_case *t)
 		mm->ldb = t->transposed_b ? I : J;
 		mm->ldc = -1;
 	}
-	if (t->how == MM_BITS) {
+	if (t->how == MM_BITS || t->how == MM_PACKED) {
 		struct slot s = {.space = SPACE_PARAM, .pop = -1, .param = -1, .pack = true, .pack_of = 2};
 		s.pack_transposed = t->transposed_b;
 		s.pack_k = I;
@@ -357,6 +357,7 @@ static void products(void)
 {
 	static const struct product_case cases[] = {
 	    {MM_SGEMM, false, false, false},     {MM_SGEMM, false, true, true},
+	    {MM_PACKED, false, false, false},    {MM_PACKED, false, true, true},
 	    {MM_SGEMM, true, false, true},       {MM_BITS, false, false, false},
 	    {MM_BITS, false, true, true},        {MM_BITS_T, true, false, true},
 	    {MM_BITS_T, true, false, false},     {MM_BITS_COUNT, true, false, true},

@@ -93,8 +93,7 @@ static void step(const struct dgm_call *call, int64_t chunk, int64_t nchunk)
 	}
 }
 
-static const struct dgm_region regions[] = {
-    {energy, 0}, {grad, 0}, {base, 1}, {start, 0}, {step, 0}};
+static const struct dgm_region regions[] = {{energy}, {grad}, {base}, {start}, {step}};
 static const struct dgm_function functions[] = {{"energy", 1, &regions[0]},
                                                 {"grad", 1, &regions[1]},
                                                 {"base", 1, &regions[2]},

@@ -131,8 +131,9 @@ static void test_region_two(const struct dgm_call *call, int64_t chunk, int64_t 
 {
 	float *x = call->slot[0], *sum = call->slot[1];
 
-	for (int i = 0; i < 8; i++)
-		sum[chunk] += x[i] * (nchunk == 3);
+	for (int64_t row = 3 * chunk / nchunk; row < 3 * (chunk + 1) / nchunk; row++)
+		for (int i = 0; i < 8; i++)
+			sum[row] += x[i];
 }
 
 static const struct dgm_slot slots[] = {
@@ -145,7 +146,7 @@ static const struct dgm_slot slots[] = {
     {"z", DGM_TEMP, DGM_F32, 0, 0, {0}, -1, 0},
     {"Wp", DGM_PACK, DGM_F32, -1, 0, {0}, -1, 1000},
 };
-static const struct dgm_region regions[] = {{test_region_one, 0}, {test_region_two, 3}};
+static const struct dgm_region regions[] = {{test_region_one}, {test_region_two}};
 static const struct dgm_function functions[] = {{"f", 2, regions}};
 static const char *const pops[] = {"batch"};
 static const struct dgm_module module = {"m", 8, slots, 1, functions, 1, pops, 0, NULL};

@@ -125,8 +125,7 @@ static void loss(const struct dgm_call *call, int64_t chunk, int64_t nchunk)
 	}
 }
 
-static const struct dgm_region regions[] = {
-    {init, 1}, {begin, 0}, {sweep, 0}, {final, 0}, {loss, 0}};
+static const struct dgm_region regions[] = {{init}, {begin}, {sweep}, {final}, {loss}};
 static const struct dgm_function functions[] = {{"init", 1, &regions[0]},
                                                 {"begin", 1, &regions[1]},
                                                 {"sweep", 1, &regions[2]},

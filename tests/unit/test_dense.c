@@ -1,0 +1,123 @@
+/* Dense products against plain loops in double, at every level of this CPU, with B packed
+ * beforehand and as it stands, both transposed and not, and that the split of the rows does not
+ * change a bit. */
+#include "dgm_rt.h"
+#include "cpu.h"
+
+#include <CUnit/Basic.h>
+#include <CUnit/CUnit.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	int64_t m, n, k;
+} shape[] = {{1, 1, 1},     {2, 16, 3},    {3, 17, 192}, {12, 32, 193}, {13, 33, 64},
+             {25, 63, 400}, {200, 40, 70}, {7, 130, 5},  {70, 500, 97}, {4, 3, 0}};
+enum { NSHAPE = sizeof shape / sizeof *shape, PAD = 3 };
+
+static float *matrix(int64_t rows, int64_t cols)
+{
+	float *x = malloc((size_t)(rows * (cols + PAD) + 16) * sizeof *x);
+
+	for (int64_t i = 0; i < rows * (cols + PAD) + 16; i++)
+		x[i] = (float)rand() / (float)RAND_MAX - .5f;
+	return x;
+}
+
+/* C = alpha op(A) op(B) + beta C, `step` rows of C at a time; packed: by dgm_mm. */
+static void product(int s, bool ta, bool tb, const float *packed, float alpha, const float *a,
+                    const float *b, float beta, float *c, int64_t step)
+{
+	int64_t m = shape[s].m, n = shape[s].n, k = shape[s].k;
+	int64_t lda = (ta ? m : k) + PAD, ldb = (tb ? k : n) + PAD, ldc = n + PAD;
+
+	for (int64_t i = 0; i < m; i += step) {
+		int64_t rows = m - i < step ? m - i : step;
+		const float *ai = ta ? a + i : a + i * lda;
+
+		if (packed)
+			dgm_mm(rows, n, k, alpha, ai, lda, packed, beta, c + i * ldc, ldc);
+		else
+			dgm_sgemm(ta, tb, rows, n, k, alpha, ai, lda, b, ldb, beta, c + i * ldc, ldc);
+	}
+}
+
+static void check(int s, bool ta, bool tb, bool pack, float alpha, float beta)
+{
+	int64_t m = shape[s].m, n = shape[s].n, k = shape[s].k, ldc = n + PAD;
+	float *a = ta ? matrix(k, m) : matrix(m, k), *b = tb ? matrix(n, k) : matrix(k, n);
+	float *c = matrix(m, n), *d = matrix(m, n), *packed = NULL;
+	size_t size = (size_t)(m * ldc) * sizeof *c;
+	double worst = 0;
+
+	if (pack) {
+		packed = aligned_alloc(64, ((size_t)dgm_pack_size(k, n) * 4 + 127) / 64 * 64);
+		for (int chunk = 0; chunk < 3; chunk++)
+			dgm_pack(tb, k, n, b, (tb ? k : n) + PAD, packed, chunk, 3);
+	}
+	for (int64_t i = 0; i < m * ldc; i++)
+		c[i] = beta != 0 ? 2 : NAN;
+	memcpy(d, c, size);
+	product(s, ta, tb, packed, alpha, a, b, beta, c, m);
+	product(s, ta, tb, packed, alpha, a, b, beta, d, 5);
+	for (int64_t i = 0; i < m; i++) {
+		CU_ASSERT_EQUAL(memcmp(c + i * ldc, d + i * ldc, (size_t)n * sizeof *c), 0);
+		for (int64_t j = 0; j < n; j++) {
+			double sum = 0, e;
+
+			for (int64_t l = 0; l < k; l++)
+				sum += (double)a[ta ? l * (m + PAD) + i : i * (k + PAD) + l] *
+				       (double)b[tb ? j * (k + PAD) + l : l * (n + PAD) + j];
+			e = fabs(alpha * sum + (beta != 0 ? beta * 2 : 0) - (double)c[i * ldc + j]);
+			worst = e <= worst ? worst : e; /* NaN is worst */
+		}
+		for (int64_t j = n; j < ldc; j++) /* nothing is written behind a row */
+			CU_ASSERT(beta != 0 ? c[i * ldc + j] == 2 : isnan(c[i * ldc + j]));
+	}
+	CU_ASSERT(worst < 1e-5);
+	free(a), free(b), free(c), free(d), free(packed);
+}
+
+static void each_level(bool pack)
+{
+	enum dgm_cpu_level best = dgm_cpu_limit(DGM_CPU_LEVELS - 1);
+
+	for (int level = 0; level <= (int)best; level++) {
+		dgm_cpu_limit((enum dgm_cpu_level)level);
+		for (int s = 0; s < NSHAPE; s++)
+			for (int t = 0; t < (pack ? 2 : 4); t++) {
+				check(s, t / 2, t % 2, pack, 1, 0);
+				check(s, t / 2, t % 2, pack, -.25f, 1);
+				check(s, t / 2, t % 2, pack, .5f, -.5f);
+			}
+	}
+	dgm_cpu_limit(best);
+}
+
+static void test_packed(void)
+{
+	each_level(true);
+}
+
+static void test_plain(void)
+{
+	each_level(false);
+}
+
+int main(void)
+{
+	CU_pSuite suite;
+	unsigned failed;
+
+	srand(1);
+	CU_initialize_registry();
+	suite = CU_add_suite("dense", NULL, NULL);
+	CU_add_test(suite, "A B with B packed", test_packed);
+	CU_add_test(suite, "op(A) op(B)", test_plain);
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	failed = CU_get_number_of_failures();
+	CU_cleanup_registry();
+	return failed != 0;
+}
