@@ -168,9 +168,15 @@ static struct node *gamma_shape(struct arena *a, const struct conditional *c)
 	return ex_add(a, c->precision, num(a, 1));
 }
 
+/* 1/rate; of a rate below 0 it is not a number, which ends a training with an error. */
+static struct node *gamma_scale(struct arena *a, const struct conditional *c)
+{
+	return ex_op1(a, OP_EXP, ex_neg(a, ex_op1(a, OP_LOG, ex_neg(a, c->field))));
+}
+
 static struct node *gamma_mean(struct arena *a, const struct conditional *c)
 {
-	return ex_mul(a, gamma_shape(a, c), power(a, ex_neg(a, c->field), -1));
+	return ex_mul(a, gamma_shape(a, c), gamma_scale(a, c));
 }
 
 static struct node *gamma_partition(struct arena *a, const struct conditional *c, double base)
@@ -184,8 +190,7 @@ static struct node *gamma_draw(struct arena *a, const struct conditional *c, str
                                struct node *z)
 {
 	(void)z;
-	return ex_mul(a, ex_op2(a, OP_GAMMA_QUANTILE, u, gamma_shape(a, c)),
-	              power(a, ex_neg(a, c->field), -1));
+	return ex_mul(a, ex_op2(a, OP_GAMMA_QUANTILE, u, gamma_shape(a, c)), gamma_scale(a, c));
 }
 
 static struct node *gamma_natural(struct arena *a, struct node *m, struct node *v, struct node **p)

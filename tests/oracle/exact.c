@@ -13,6 +13,8 @@ double exact_logsum(const struct oracle *o, uint32_t mask, uint32_t state)
 		if (s == mask)
 			break;
 	}
+	if (isinf(top))
+		return -INFINITY;
 	for (uint32_t s = 0;; s = next_sub(s, mask)) {
 		sum += exp(top - o->E[state | s]);
 		if (s == mask)
@@ -25,6 +27,17 @@ double exact_logodds(const struct oracle *o, int unit, uint32_t mask, uint32_t s
 {
 	uint32_t bit = 1u << unit;
 	return exact_logsum(o, mask & ~bit, state | bit) - exact_logsum(o, mask & ~bit, state & ~bit);
+}
+
+double exact_score(const struct oracle *o, uint32_t state)
+{
+	double sum = 0;
+	for (int k = 0; k < o->nunit; k++) {
+		uint32_t block = block_mask(o, k);
+		if ((o->visible >> k & 1) && (block & ((1u << k) - 1)) == 0) /* once a block */
+			sum += exact_logsum(o, o->hidden, state) - exact_logsum(o, o->hidden | block, state);
+	}
+	return sum;
 }
 
 double exact_loglik(const struct oracle *o, const uint32_t *data, int n)
@@ -91,10 +104,19 @@ double eval_at(struct oracle *o, const struct node *x, uint32_t state)
 	return memory_eval(&o->mem, x, &b, 1);
 }
 
+uint32_t random_state(struct oracle *o)
+{
+	uint32_t s;
+	do
+		s = oracle_random(o) & (o->nstate - 1);
+	while (isinf(o->E[s]));
+	return s;
+}
+
 void random_data(struct oracle *o, uint32_t *data, int n)
 {
 	for (int i = 0; i < n; i++)
-		data[i] = oracle_random(o) & (o->visible | o->given);
+		data[i] = random_state(o) & (o->visible | o->given);
 }
 
 void exact_transition(const struct oracle *o, uint32_t mask, double *P)

@@ -208,11 +208,40 @@ static void parameters(struct oracle *o, double sd)
 	}
 }
 
+static int64_t block_of(const struct group *g, int64_t element)
+{
+	int64_t of = 0, scale = 1;
+	for (int r = g->sym->rank - 1; r >= 0; element /= g->sym->dim[r--]) {
+		of += element % g->sym->dim[r] / g->block[r] * scale;
+		scale *= g->sym->dim[r] / g->block[r];
+	}
+	return of;
+}
+
+uint32_t block_mask(const struct oracle *o, int unit)
+{
+	uint32_t mask = 0;
+	for (int g = 0; g < o->m->group.n; g++)
+		for (int k = 0; (group_mask(o, g) >> unit & 1) && k < o->count[g]; k++)
+			if (block_of(o->m->group.at[g], k) == block_of(o->m->group.at[g], unit - o->first[g]))
+				mask |= 1u << (o->first[g] + k);
+	return mask;
+}
+
+/* Is more than one unit of some block 1? */
+static bool forbidden(const struct oracle *o, uint32_t s)
+{
+	for (int k = 0; k < o->nunit; k++)
+		if ((s >> k & 1) && (s & block_mask(o, k)) != 1u << k)
+			return true;
+	return false;
+}
+
 void oracle_energies(struct oracle *o)
 {
 	for (uint32_t s = 0; s < o->nstate; s++) {
 		struct binding b = {o->m->batch, s};
-		o->E[s] = 0;
+		o->E[s] = forbidden(o, s) ? INFINITY : 0;
 		for (int t = 0; t < o->m->E.n; t++)
 			o->E[s] += memory_eval(&o->mem, o->m->E.at[t].node, &b, 1);
 	}

@@ -2,7 +2,8 @@
  *
  * The truth is the energy alone: the original terms of a model, evaluated in double at each of the
  * 2^N states of its N units (visible, hidden and given).  Unit n of a state is its bit n, 0 for the
- * lower value of its domain and 1 for the higher.  From this table of energies follow by summing:
+ * lower value of its domain and 1 for the higher; a state with two units of an at-most-one block at 1 has
+ * infinite energy.  From this table of energies follow by summing:
  * conditionals by Bayes' rule, free energies, log Z, the log-likelihood and, by finite differences
  * of the parameters, its gradient.  Nothing here knows a model. */
 #ifndef ORACLE_H
@@ -61,6 +62,7 @@ double oracle_normal(struct oracle *o);
 uint32_t oracle_random(struct oracle *o);
 double unit_value(const struct oracle *o, int unit, uint32_t state); /* of a unit in a state */
 uint32_t group_mask(const struct oracle *o, int group);
+uint32_t block_mask(const struct oracle *o, int unit); /* the units of a unit's block, often itself alone */
 bool hidden_joined(const struct oracle *o); /* some term joins hidden groups: they depend on each
                                                other given the rest */
 
@@ -76,6 +78,8 @@ static inline uint32_t next_sub(uint32_t s, uint32_t mask)
 double exact_logsum(const struct oracle *o, uint32_t mask, uint32_t state);
 /* Log-odds of unit's higher value given the units outside of `mask`, those of mask summed out. */
 double exact_logodds(const struct oracle *o, int unit, uint32_t mask, uint32_t state);
+/* sum over the visible blocks of log p(block | all other visible units), the hidden ones summed out. */
+double exact_score(const struct oracle *o, uint32_t state);
 /* Mean log-likelihood of the visible part of n states given their given part. */
 double exact_loglik(const struct oracle *o, const uint32_t *data, int n);
 /* d (-loglik)/d element of weight w by central differences of fourth order. */
@@ -83,7 +87,8 @@ double exact_slope(struct oracle *o, int w, int64_t element, const uint32_t *dat
 /* d F / d element of weight w by the derivative of the derived F, and its value at a state. */
 struct node *slope_of_F(struct oracle *o, const energy *F, int w, int64_t element);
 double eval_at(struct oracle *o, const struct node *x, uint32_t state);
-/* n states with random visible and given units, the hidden ones 0. */
+/* A random state of finite energy; n states with random visible and given units, the hidden ones 0. */
+uint32_t random_state(struct oracle *o);
 void random_data(struct oracle *o, uint32_t *data, int n);
 /* P := P with the units of `mask` drawn anew from their conditional. */
 void exact_transition(const struct oracle *o, uint32_t mask, double *P);

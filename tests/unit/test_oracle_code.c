@@ -33,7 +33,7 @@ static void build(struct oracle *o)
 static void fill_rows(struct oracle *o)
 {
 	for (int r = 0; r < ROWS; r++) {
-		state[r] = oracle_random(o) & (o->nstate - 1);
+		state[r] = random_state(o);
 		code_state(&k, "", r, o->visible | o->given, state[r]);
 	}
 }
@@ -49,14 +49,8 @@ static void figures(struct oracle *o)
 	code_run(&k, "free_energy");
 	code_run(&k, "pseudo_likelihood");
 	for (int r = 0; r < ROWS; r++) {
-		double want = 0;
 		error_add(&F, out("out.free_energy", r), -exact_logsum(o, o->hidden, state[r]));
-		for (int n = 0; n < o->nunit; n++)
-			if (o->visible >> n & 1) {
-				double odds = exact_logodds(o, n, o->hidden, state[r]);
-				want -= log1p(exp(state[r] >> n & 1 ? -odds : odds));
-			}
-		error_add(&pseudo, out("out.pseudo_likelihood", r), want);
+		error_add(&pseudo, out("out.pseudo_likelihood", r), exact_score(o, state[r]));
 	}
 	error_check(o, "free energy, generated", &F, TOLERANCE);
 	error_check(o, "pseudo-likelihood, generated", &pseudo, TOLERANCE);
@@ -77,6 +71,30 @@ static double mean_of(const struct oracle *o, int unit, double odds)
 	return lo + (1 - lo) / (1 + exp(-odds));
 }
 
+/* The mean of unit n given all outside its block, which may be at means; row: values of its group,
+ * whose first unit is `first`. */
+static double mean_at_row(struct oracle *o, double *row, int first, int n)
+{
+	uint32_t block = block_mask(o, n);
+	double was[MAX_UNITS], at[MAX_UNITS], none, sum = 1;
+	for (int u = 0; u < o->nunit; u++)
+		if (block >> u & 1) {
+			was[u] = row[u - first];
+			row[u - first] = unit_value(o, u, 0);
+		}
+	none = energy_at_row(o);
+	for (int u = 0; u < o->nunit; u++)
+		if (block >> u & 1) {
+			row[u - first] = 1;
+			sum += at[u] = exp(none - energy_at_row(o));
+			row[u - first] = unit_value(o, u, 0);
+		}
+	for (int u = 0; u < o->nunit; u++)
+		if (block >> u & 1)
+			row[u - first] = was[u];
+	return unit_value(o, n, 0) + (1 - unit_value(o, n, 0)) * at[n] / sum;
+}
+
 /* Hidden units at their means given the data, then each visible unit at its mean given these and
  * the other groups. */
 static void reconstruction(struct oracle *o)
@@ -95,15 +113,8 @@ static void reconstruction(struct oracle *o)
 				                : unit_value(o, n, state[r]);
 		for (int g = 0; g < o->m->group.n; g++)
 			for (int i = 0, n = o->first[g]; i < o->count[g]; i++, n++) {
-				double v = row[g][i], odds;
-				if ((o->visible >> n & 1) == 0)
-					continue;
-				row[g][i] = unit_value(o, n, 0);
-				odds = energy_at_row(o);
-				row[g][i] = 1;
-				odds -= energy_at_row(o);
-				row[g][i] = v;
-				want += pow(v - mean_of(o, n, odds), 2);
+				if (o->visible >> n & 1)
+					want += pow(row[g][i] - mean_at_row(o, row[g], o->first[g], n), 2);
 			}
 		error_add(&e, out("out.reconstruction", r), want);
 	}

@@ -26,16 +26,17 @@ static void conditionals(struct oracle *o, int draw)
 		for (uint32_t r = 0;; r = next_sub(r, rest)) {
 			double odds[MAX_UNITS], total = exact_logsum(o, mask, r);
 			uint32_t at = r | (oracle_random(o) & mask);
-			for (int k = 0; k < o->count[i]; k++) {
+			for (int k = 0; k < o->count[i] && isfinite(total); k++) {
 				struct binding b[MAX_RANK + 1];
 				int nb = bind_element(g->sym, c.at, k, o->m->batch, at, b), unit = o->first[i] + k;
 				double p, lo = unit_value(o, unit, 0);
 				odds[k] = exact_logodds(o, unit, mask, r);
 				p = 1 / (1 + exp(-odds[k]));
-				error_add(&field, memory_eval(&o->mem, c.field, b, nb), odds[k]);
+				if (block_units(g) == 1)
+					error_add(&field, memory_eval(&o->mem, c.field, b, nb), odds[k]);
 				error_add(&mean, memory_eval(&o->mem, c.mean, b, nb), lo + (1 - lo) * p);
 			}
-			for (uint32_t s = 0;; s = next_sub(s, mask)) {
+			for (uint32_t s = 0; isfinite(total) && block_units(g) == 1; s = next_sub(s, mask)) {
 				double lp = 0;
 				for (int k = 0; k < o->count[i]; k++)
 					lp -= log1p(exp(s >> (o->first[i] + k) & 1 ? -odds[k] : odds[k]));
@@ -58,7 +59,7 @@ static void draws(struct oracle *o, int draw)
 	(void)draw;
 	for (int i = 0; i < o->m->group.n; i++) {
 		const struct group *g = o->m->group.at[i];
-		if (g->role == GROUP_GIVEN)
+		if (g->role == GROUP_GIVEN || g->family->draw == NULL)
 			continue;
 		for (double f = -3; f <= 3; f += 0.75) {
 			struct arena *a = o->u->cx.prog;
@@ -97,7 +98,8 @@ static void blocks(struct oracle *o, int draw)
 			for (int i = 0; i < n;
 			     i++) /* one group moved from s to t, the others at s: no matter where they are */
 				apart += o->E[(s & ~part[i]) | (t & part[i])] - o->E[s];
-			error_add(&e, apart, joint);
+			if (isfinite(joint))
+				error_add(&e, apart, joint);
 			if (r == rest)
 				break;
 		}
@@ -116,7 +118,8 @@ static void sum_out(struct oracle *o, enum group_role role, uint32_t mask, const
 	uint32_t rest = (o->nstate - 1) & ~mask;
 	for (uint32_t r = 0;; r = next_sub(r, rest)) {
 		struct binding b = {o->m->batch, r | (oracle_random(o) & mask)};
-		error_add(&e, memory_eval(&o->mem, f, &b, 1), -exact_logsum(o, mask, r));
+		if (isfinite(exact_logsum(o, mask, r)))
+			error_add(&e, memory_eval(&o->mem, f, &b, 1), -exact_logsum(o, mask, r));
 		if (r == rest)
 			break;
 	}
@@ -183,13 +186,8 @@ static void pseudo_likelihood(struct oracle *o, int draw)
 	CU_ASSERT_FATAL(objective_pseudo_likelihood(x));
 	memory_run(&p, x->p, "pseudo_likelihood");
 	for (int n = 0; n < NDATA; n++) {
-		double want = 0;
-		for (int k = 0; k < o->nunit; k++)
-			if (o->visible >> k & 1) {
-				double odds = exact_logodds(o, k, o->hidden, data[n]);
-				want -= log1p(exp(data[n] >> k & 1 ? -odds : odds));
-			}
-		error_add(&e, memory_get(&p, tensor_named(x->p, "out.pseudo_likelihood"))[n], want);
+		error_add(&e, memory_get(&p, tensor_named(x->p, "out.pseudo_likelihood"))[n],
+		          exact_score(o, data[n]));
 	}
 	error_check(o, "pseudo-likelihood", &e, TOLERANCE);
 	memory_free(&p);
