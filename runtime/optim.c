@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
-const struct dgm_optimizer *const dgm_optimizers[] = {&dgm_sgd, &dgm_adam, NULL};
+const struct dgm_optimizer *const dgm_optimizers[] = {&dgm_sgd,     &dgm_adam,    &dgm_adamw,
+                                                      &dgm_rmsprop, &dgm_adagrad, NULL};
 
 const struct dgm_optimizer *dgm_optimizer_find(const char *name)
 {

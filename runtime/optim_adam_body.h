@@ -10,7 +10,7 @@ static inline KERNEL void CLONE(adam16)(float *x, const float *g, float *m, floa
 
 	CLONE(store)(m, m1);
 	CLONE(store)(s, s1);
-	CLONE(store)(x, x0 - p->rate * m1 / (CLONE(root)(s1) * p->root + p->epsilon));
+	CLONE(store)(x, p->keep * x0 - p->rate * m1 / (CLONE(root)(s1) * p->root + p->epsilon));
 }
 
 static KERNEL void CLONE(adam)(float *x, const float *g, float *m, float *s, int64_t n,

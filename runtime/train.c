@@ -16,9 +16,22 @@
 
 double dgm_ramp_at(const struct dgm_ramp *r, int64_t epoch, int64_t epochs)
 {
-	if (!r->ramp || epochs < 2)
-		return r->from;
-	return r->from + (r->to - r->from) * ((double)epoch / (double)(epochs - 1));
+	const double e = (double)epoch, last = (double)epochs - 1, part = last > 0 ? e / last : 0;
+	const double rise = e < r->warmup ? (e + 1) / (r->warmup + 1) : 1;
+
+	switch (r->how) {
+	case DGM_LINEAR:
+		return r->ramp ? r->from + (r->to - r->from) * part : r->from;
+	case DGM_EXPONENTIAL:
+		return rise * r->from * pow(r->to, e);
+	case DGM_COSINE:
+		return rise * (r->to + (r->from - r->to) * (1 + cos(acos(-1) * part)) / 2);
+	case DGM_STEPS:
+		return rise * r->from * pow(r->to, floor(e / r->every));
+	case DGM_INVERSE:
+		return rise * r->from / (1 + e / r->every);
+	}
+	return r->from;
 }
 
 void dgm_train_call(struct dgm_trainer *tr, const struct dgm_function *f)

@@ -7,11 +7,19 @@
 #include "files.h"
 #include "optim.h"
 
-struct dgm_ramp { /* linear from the first epoch to the last; ramp false: constant */
+enum dgm_schedule { /* a value by epoch e = 0, 1, .. of n */
+	DGM_LINEAR,      /* from at e = 0, to at n-1; constant where ramp is false */
+	DGM_EXPONENTIAL, /* from * to^e */
+	DGM_COSINE,      /* to + (from - to)*(1 + cos(pi e/(n-1)))/2 */
+	DGM_STEPS,       /* from * to^floor(e/every) */
+	DGM_INVERSE      /* from / (1 + e/every) */
+};
+struct dgm_ramp {
 	double from, to;
 	bool ramp;
+	enum dgm_schedule how;
+	double every, warmup; /* times (e+1)/(warmup+1) for e < warmup */
 };
-/* epoch 0: from; epoch epochs-1: to. */
 double dgm_ramp_at(const struct dgm_ramp *r, int64_t epoch, int64_t epochs);
 
 struct dgm_input { /* a state slot filled from a data set, row by row of a population */
@@ -81,6 +89,11 @@ struct dgm_mean_slot { /* a slot that is set once to the data's means (lo + (hi-
 /* DGM_ESHAPE when the sizes differ. */
 int dgm_mean_fill(const struct dgm_mean_slot *m, struct dgm_store *s);
 
+struct dgm_limit { /* the norm of a unit, an index of an axis of a parameter */
+	int slot, axis;
+	double norm;
+};
+
 struct dgm_train {
 	struct dgm_store *store;
 	const char *model;
@@ -100,6 +113,9 @@ struct dgm_train {
 	struct dgm_ramp hyper[8];            /* in the optimiser's order */
 	double decay;                        /* of the parameters that `decays` says */
 	const bool *decays;                  /* one a slot; NULL: none */
+	double clip, clip_norm;              /* of gradients, see optim_limit.c; 0: none */
+	const struct dgm_limit *limit;
+	int nlimit;
 	const struct dgm_mean_slot *mean;    /* set before init */
 	int nmean;
 	const struct dgm_monitor *monitor;

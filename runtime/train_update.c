@@ -113,8 +113,11 @@ int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
 		if (status)
 			return status;
 	}
-	if (t->optimizer)
+	if (t->optimizer) {
+		dgm_limit_gradients(tr);
 		dgm_parallel(optimise, tr, tr->nsegment);
+		dgm_limit_params(tr);
+	}
 	dgm_train_call(tr, t->prepare);
 	tr->update++;
 	return tr->update % CHECK_EVERY ? DGM_OK : dgm_update_check(tr);

@@ -21,6 +21,7 @@ int dgm_inputs_load(const struct dgm_store *s, const struct dgm_input *input, in
 struct dgm_segment { /* a piece of a parameter, for one call of the optimiser */
 	int64_t at, n;   /* floats from the start of params */
 	float decay;
+	double squares; /* of its gradient */
 };
 
 enum { DGM_RING = 1000 };
@@ -37,6 +38,7 @@ struct dgm_trainer {
 	struct dgm_segment *segment;
 	int64_t nsegment;
 	float hyper[8]; /* in this epoch */
+	float clip_scale; /* of the gradients, to hold their norm */
 	double rate;    /* the one of them that is called so; 0: none */
 	int64_t k;
 	/* checkpoint */
@@ -60,6 +62,9 @@ int dgm_train_path(const struct dgm_trainer *tr, const char *name, char *to, siz
 
 /* ---- train_update.c ---- */
 int dgm_update_plan(struct dgm_trainer *tr);   /* segments and moments */
+/* optim_limit.c: before and after the optimiser */
+void dgm_limit_gradients(struct dgm_trainer *tr);
+void dgm_limit_params(struct dgm_trainer *tr);
 void dgm_update_epoch(struct dgm_trainer *tr); /* hyper-parameters, k and order of this epoch */
 int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows);
 /* DGM_ENONFINITE with its text when a parameter or a gradient is not finite. */

@@ -323,7 +323,8 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 		return false;
 	bool ok = true;
 	if (b->kind == BLOCK_TRAIN)
-		ok = optimizer_read(u, b, &(struct dgm_train){0}) & expand_train(u, out);
+		ok = optimizer_read(u, b, &(struct dgm_train){0}) &
+		     max_norm_read(u, out, &(struct dgm_train){0}) & expand_train(u, out);
 	else if (b->kind == BLOCK_EVALUATE)
 		ok = expand_evaluate(u, out, &w);
 	else

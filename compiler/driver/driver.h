@@ -88,8 +88,10 @@ const struct value *objective_value(const struct compiled *c, const char *name);
 /* What the block's clauses ask for, as a program; then its plan; then code. false: diagnostics. */
 bool block_expand(struct unit *u, const struct block_def *b, struct compiled *out);
 void block_plan(struct unit *u, struct compiled *c);
-/* The optimiser of a train block, sgd where none is written: its part of *t. */
+/* optimizer.c: the optimiser of a train block, sgd where none is written: its part of *t. */
 bool optimizer_read(struct unit *u, const struct block_def *b, struct dgm_train *t);
+bool max_norm_read(struct unit *u, const struct compiled *c, struct dgm_train *t); /* the clauses max_norm */
+struct dgm_ramp optimizer_ramp(const struct value *v);
 bool block_jit(struct unit *u, struct compiled *c);
 
 /* ---- datasets.c ------------------------------------------------------------------------------------------------ */

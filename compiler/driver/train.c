@@ -30,11 +30,6 @@ static double number(const struct block_def *b, const char *clause, double stand
 	return c ? c->arg[0].num : standard;
 }
 
-static struct dgm_ramp ramp(const struct value *v)
-{
-	return (struct dgm_ramp){v->num, v->kind == VAL_RAMP ? v->to : v->num, v->kind == VAL_RAMP};
-}
-
 /* ---- data ---- */
 static int group_of(const struct model *m, const struct variable *v)
 {
@@ -159,41 +154,6 @@ static int mean_slots(const struct compiled *c, const struct dgm_input *in, int 
 			if (in[k].slot == slot(c, c->m->group.at[i]->sym->name))
 				mean_slot(c, c->m->group.at[i], in[k].data, out, &n);
 	return n;
-}
-
-/* ---- the optimiser ---- */
-bool optimizer_read(struct unit *u, const struct block_def *b, struct dgm_train *t)
-{
-	const struct clause *cl = block_clause(b, "optimizer");
-	struct call plain = {.name = "sgd", .span = b->span};
-	const struct call *call = cl ? cl->arg[0].call : &plain;
-	struct value v[DGM_MAX_HYPER + 1] = {0};
-	struct buf sig;
-	t->optimizer = dgm_optimizer_find(call->name);
-	if (t->optimizer == NULL) {
-		const char *names[16];
-		int n = 0;
-		for (; dgm_optimizers[n] && n < 16; n++)
-			names[n] = dgm_optimizers[n]->name;
-		const char *near = nearest_word(call->name, names, n);
-		diag(u->cx.diags, DIAG_OPTIMIZER_UNKNOWN, call->name_span, call->name);
-		diag(u->cx.diags, DIAG_NOTE, call->name_span,
-		     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near)
-		          : "there are sgd and adam");
-		return false;
-	}
-	buf_init(&sig, u->cx.prog);
-	int n = 0;
-	for (; n < DGM_MAX_HYPER && t->optimizer->hyper[n].name; n++)
-		buf_printf(&sig, "%s:ramp%s=%.9g ", t->optimizer->hyper[n].name,
-		           t->optimizer->hyper[n].range, (double)t->optimizer->hyper[n].initial);
-	buf_puts(&sig, "decay:num[0,)=0");
-	if (!call_bind(&u->cx, call, sig.s, v, NULL))
-		return false;
-	for (int i = 0; i < n; i++)
-		t->hyper[i] = ramp(&v[i]);
-	t->decay = v[n].num;
-	return true;
 }
 
 /* ---- the job ---- */
@@ -351,6 +311,9 @@ static const char *config_text(struct session *s, const struct compiled *c,
 			value_text(&b, &cl->arg[0]);
 		buf_putc(&b, '\n');
 	}
+	for (int i = 0; i < t->nlimit; i++)
+		buf_printf(&b, "max_norm %d %d %.17g\n", t->limit[i].slot, t->limit[i].axis,
+		           t->limit[i].norm);
 	for (int i = 0; i < t->ninput; i++)
 		buf_printf(&b, "data %s %016llx %s\n", t->input[i].data->name,
 		           (unsigned long long)t->input[i].data->digest, t->input[i].data->key);
@@ -430,11 +393,11 @@ int job_train(struct session *s, const struct block_def *b)
 	if (!batch_given && t.ninput && t.batch > t.input[0].data->n)
 		t.batch = t.input[0].data->n;
 	t.epochs = (int64_t)number(b, "epochs", 10);
-	if (!fits_batch(s, c, &t) || !optimizer_read(u, b, &t))
+	if (!fits_batch(s, c, &t) || !optimizer_read(u, b, &t) || !max_norm_read(u, c, &t))
 		return EXIT_FILE;
 	const struct value *chains = objective_value(c, "chains"), *k = objective_value(c, "k");
 	t.chains = chains ? (int64_t)chains->num : t.batch;
-	t.k = k ? ramp(k) : (struct dgm_ramp){1, 1, false};
+	t.k = k ? optimizer_ramp(k) : (struct dgm_ramp){.from = 1};
 	if (chains)
 		t.chain_pop = POP_CHAINS;
 	if (c->x->exact)

@@ -170,8 +170,9 @@ static bool fits(struct arena *a, const struct formal *f, struct value *v)
 	if (!strcmp(kind, "num") || !strcmp(kind, "int"))
 		return v->kind == VAL_NUM && within(f, v->num);
 	if (!strcmp(kind, "ramp") || !strcmp(kind, "intramp"))
-		return (v->kind == VAL_NUM || (v->kind == VAL_RAMP && within(f, v->to))) &&
-		       within(f, v->num);
+		return (v->kind == VAL_CALL && !strcmp(kind, "ramp")) ||
+		       ((v->kind == VAL_NUM || (v->kind == VAL_RAMP && within(f, v->to))) &&
+		        within(f, v->num));
 	if (!strcmp(kind, "name") || !strcmp(kind, "data") || !strcmp(kind, "word"))
 		return v->kind == VAL_NAME;
 	if (!strcmp(kind, "str"))

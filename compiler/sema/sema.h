@@ -112,8 +112,8 @@ struct call { /* cd(k = 25), rbf(2, 5) or a bare word: sgd */
 	int narg;
 };
 /* Binds a call's arguments to a signature, "k:intramp=1 rate:ramp[0,)=0.01 statistics:word=means path:str":
- * name:kind=default separated by blanks; no default: required; kinds num, int (a whole number), ramp (a number
- * or a -> b), intramp, each with its range behind it, as in num(0,1] or int(,), else any number and any whole
+ * name:kind=default separated by blanks; no default: required; kinds num, int (a whole number), ramp (a number,
+ * a -> b or a call, a schedule), intramp, each with its range behind it, as in num(0,1] or int(,), else any number and any whole
  * number >= 1; name, data, word, str, call, any; sum (calls with coefficients), subject (a name, or names
  * `given` others); `rest:kind...` last takes all further arguments.  out has one
  * value a parameter of the signature, in its order (rest: values follow, *nrest of them).  Positional arguments

@@ -2,6 +2,7 @@
  * they minimise a quadratic. */
 #include "optim.h"
 #include "cpu.h"
+#include "train_work.h"
 
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
@@ -11,22 +12,29 @@
 
 enum { N = 75, STEPS = 30 };
 
-/* One element in double: the formulas at the head of optim_sgd.c and optim_adam.c. */
+/* One element in double: the formulas at the heads of optim_sgd.c, optim_adam.c and optim_rms.c. */
 static void reference(const char *name, double *x, double g, double m[2], const float *h,
                       double decay, int t)
 {
-	double d = g + decay * *x;
+	double d = g + (strcmp(name, "adamw") ? decay * *x : 0);
 
 	if (!strcmp(name, "sgd")) {
 		m[0] = (double)h[1] * m[0] - (double)h[0] * d;
 		*x += h[2] != 0 ? (double)h[1] * m[0] - (double)h[0] * d : m[0];
+	} else if (!strcmp(name, "rmsprop")) {
+		m[0] = (double)h[1] * m[0] + (1 - (double)h[1]) * d * d;
+		*x -= (double)h[0] * d / (sqrt(m[0]) + (double)h[2]);
+	} else if (!strcmp(name, "adagrad")) {
+		m[0] += d * d;
+		*x -= (double)h[0] * d / (sqrt(m[0]) + (double)h[1]);
 	} else {
+		double shrink = strcmp(name, "adamw") ? 0 : (double)h[0] * decay;
 		double b1 = (double)h[1], b2 = (double)h[2];
 
 		m[0] = b1 * m[0] + (1 - b1) * d;
 		m[1] = b2 * m[1] + (1 - b2) * d * d;
-		*x -= (double)h[0] * (m[0] / (1 - pow(b1, t))) /
-		      (sqrt(m[1] / (1 - pow(b2, t))) + (double)h[3]);
+		*x -= shrink * *x + (double)h[0] * (m[0] / (1 - pow(b1, t))) /
+		                        (sqrt(m[1] / (1 - pow(b2, t))) + (double)h[3]);
 	}
 }
 
@@ -76,6 +84,9 @@ static void test_formulas(void)
 		}
 		check(dgm_optimizer_find("adam"), adam, 0);
 		check(dgm_optimizer_find("adam"), adam, .01f);
+		check(dgm_optimizer_find("adamw"), adam, .01f);
+		check(dgm_optimizer_find("rmsprop"), (const float[]){.01f, .9f, 1e-6f}, .01f);
+		check(dgm_optimizer_find("adagrad"), (const float[]){.1f, 1e-6f}, .01f);
 	}
 	dgm_cpu_limit(best);
 	CU_ASSERT_PTR_NULL(dgm_optimizer_find("none"));
@@ -106,14 +117,63 @@ static void test_minimum(void)
 
 		for (int i = 0; i < DGM_MAX_HYPER; i++)
 			h[i] = o->hyper[i].initial;
-		h[0] = .05f;
+		h[0] = o == &dgm_adagrad ? 1 : .05f;
 		for (int t = 1; t <= 2000; t++) {
+			if (o == &dgm_rmsprop) /* its steps do not become smaller by themselves */
+				h[0] = .5f / (1 + (float)t / 10);
 			for (int i = 0; i < 5; i++)
 				g[i] = (float)(i + 1) * (x[i] - (float)i);
 			o->step(x, g, (float *const[]){m[0], m[1]}, 5, h, 0, t);
 		}
 		for (int i = 0; i < 5; i++)
 			CU_ASSERT_DOUBLE_EQUAL(x[i], i, 1e-3);
+	}
+}
+
+/* Gradients and parameters within bounds: the formulas of optim_limit.c in double. */
+static void test_limits(void)
+{
+	enum { A = 3, B = 4, C = 5, ITEMS = A * B * C };
+	static const struct dgm_slot slot = {
+	    .name = "W", .space = DGM_PARAM, .pop = -1, .rank = 3, .dim = {A, B, C}, .param = -1};
+	struct dgm_module m = {.nslot = 1, .slot = &slot};
+	float x[ITEMS], g[ITEMS], was[ITEMS];
+	void *slots[] = {x};
+	struct dgm_store s = {.mod = &m, .slot = slots, .params = x, .grads = g, .nparam = ITEMS};
+	struct dgm_limit limit = {.slot = 0, .norm = .8};
+	struct dgm_train t = {.clip = .3, .clip_norm = 1, .limit = &limit, .nlimit = 1};
+	struct dgm_segment piece[2] = {{.at = 0, .n = 20}, {.at = 20, .n = ITEMS - 20}};
+	struct dgm_trainer tr = {.t = &t, .s = &s, .segment = piece, .nsegment = 2};
+	double norm = 0;
+
+	for (int i = 0; i < ITEMS; i++)
+		was[i] = g[i] = draw();
+	dgm_limit_gradients(&tr);
+	for (int i = 0; i < ITEMS; i++)
+		norm += pow(fmin(fabs((double)was[i]), .3), 2);
+	CU_ASSERT(norm > 1);
+	for (int i = 0; i < ITEMS; i++) {
+		double want = fmax(-.3, fmin((double)was[i], .3)) / sqrt(norm);
+		CU_ASSERT_DOUBLE_EQUAL(g[i], want, 1e-6);
+	}
+	t.clip_norm = 2; /* it is below that already */
+	memcpy(was, g, sizeof g);
+	dgm_limit_gradients(&tr);
+	CU_ASSERT_EQUAL(memcmp(was, g, sizeof g), 0);
+	for (limit.axis = 0; limit.axis < 3; limit.axis++) {
+		double unit[5] = {0};
+
+		for (int i = 0; i < ITEMS; i++) {
+			int at[] = {i / (B * C), i / C % B, i % C};
+			was[i] = x[i] = draw() * (float)(at[limit.axis] + 1) / 3;
+			unit[at[limit.axis]] += (double)was[i] * (double)was[i];
+		}
+		dgm_limit_params(&tr);
+		for (int i = 0; i < ITEMS; i++) {
+			int at[] = {i / (B * C), i / C % B, i % C};
+			double n = sqrt(unit[at[limit.axis]]);
+			CU_ASSERT_DOUBLE_EQUAL(x[i], (double)was[i] * (n > .8 ? .8 / n : 1), 1e-6);
+		}
 	}
 }
 
@@ -128,6 +188,7 @@ int main(void)
 	CU_add_test(suite, "the formulas, in one piece and in several", test_formulas);
 	CU_add_test(suite, "zeros stay zero", test_padding);
 	CU_add_test(suite, "a minimum is found", test_minimum);
+	CU_add_test(suite, "gradients and norms within bounds", test_limits);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	failed = CU_get_number_of_failures();

@@ -260,7 +260,7 @@ static void test_converges(void)
 	char *text;
 
 	r->t.epochs = 150;
-	r->t.hyper[0] = (struct dgm_ramp){.8, .02, true};
+	r->t.hyper[0] = (struct dgm_ramp){.from = .8, .to = .02, .ramp = true};
 	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_OK);
 	b = r->t.store->slot[B];
 	for (int i = 0; i < D; i++) {
@@ -287,8 +287,8 @@ static void test_decay(void)
 	struct run *r = run_new("decay");
 	const float *w;
 
-	r->t.hyper[0] = (struct dgm_ramp){.5, .5, false};
-	r->t.hyper[1] = (struct dgm_ramp){0, 0, false};
+	r->t.hyper[0] = (struct dgm_ramp){.from = .5, .to = .5, .ramp = false};
+	r->t.hyper[1] = (struct dgm_ramp){.from = 0, .to = 0, .ramp = false};
 	r->t.final = NULL;
 	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_OK);
 	w = r->t.store->slot[W];
@@ -349,7 +349,7 @@ static void test_resume(void)
 	whole->t.optimizer = part->t.optimizer = &dgm_adam;
 	for (int i = 0; i < 4; i++)
 		whole->t.hyper[i] = part->t.hyper[i] =
-		    (struct dgm_ramp){(double)dgm_adam.hyper[i].initial, 0, false};
+		    (struct dgm_ramp){.from = (double)dgm_adam.hyper[i].initial, .to = 0, .ramp = false};
 	whole->t.k.ramp = part->t.k.ramp = false;
 	CU_ASSERT_EQUAL(dgm_train_run(&whole->t), DGM_OK);
 	part->t.resume = true; /* nothing is there yet */
@@ -393,8 +393,8 @@ static void test_diverges(void)
 	void *block;
 	int n;
 
-	r->t.hyper[0] = (struct dgm_ramp){10, 10, false};
-	r->t.hyper[1] = (struct dgm_ramp){0, 0, false};
+	r->t.hyper[0] = (struct dgm_ramp){.from = 10, .to = 10, .ramp = false};
+	r->t.hyper[1] = (struct dgm_ramp){.from = 0, .to = 0, .ramp = false};
 	r->t.decay = 1;
 	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_ENONFINITE);
 	CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "parameter W is beyond 2^24"));
@@ -492,7 +492,7 @@ static void test_refused(void)
 
 static void test_ramp(void)
 {
-	struct dgm_ramp r = {1, 4, true};
+	struct dgm_ramp r = {.from = 1, .to = 4, .ramp = true};
 
 	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 0, 4), 1);
 	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 2, 4), 3);
@@ -500,6 +500,17 @@ static void test_ramp(void)
 	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 0, 1), 1);
 	r.ramp = false;
 	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 3, 4), 1);
+	r = (struct dgm_ramp){.from = 8, .to = .5, .how = DGM_EXPONENTIAL, .warmup = 1};
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 0, 4), 4);
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 2, 4), 2);
+	r = (struct dgm_ramp){.from = 8, .to = .5, .how = DGM_STEPS, .every = 2};
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 3, 4), 4);
+	r = (struct dgm_ramp){.from = 8, .how = DGM_INVERSE, .every = 3};
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 3, 4), 4);
+	r = (struct dgm_ramp){.from = 8, .to = 2, .how = DGM_COSINE};
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 0, 5), 8);
+	CU_ASSERT_DOUBLE_EQUAL(dgm_ramp_at(&r, 2, 5), 5, 1e-12);
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 4, 5), 2);
 }
 
 int main(void)

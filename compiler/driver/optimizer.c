@@ -1,0 +1,123 @@
+/* The optimiser of a train block: its numbers, which may follow a schedule, and what holds
+ * gradients and parameters within bounds. */
+#include "driver/driver.h"
+
+#include <string.h>
+
+struct dgm_ramp optimizer_ramp(const struct value *v)
+{
+	bool ramp = v->kind == VAL_RAMP;
+	return (struct dgm_ramp){.from = v->num, .to = ramp ? v->to : v->num, .ramp = ramp};
+}
+
+static const struct {
+	const char *name, *signature; /* from, to, warmup, every */
+	enum dgm_schedule how;
+} schedules[] = {
+    {"exponential", "from:num[0,) factor:num(0,1] warmup:num[0,)=0", DGM_EXPONENTIAL},
+    {"cosine", "from:num[0,) to:num[0,)=0 warmup:num[0,)=0", DGM_COSINE},
+    {"steps", "from:num[0,) factor:num(0,1] every:num[1,) warmup:num[0,)=0", DGM_STEPS},
+    {"inverse", "from:num[0,) every:num(0,) warmup:num[0,)=0", DGM_INVERSE},
+};
+enum { NSCHEDULE = sizeof schedules / sizeof *schedules };
+
+static bool schedule(struct unit *u, const struct call *call, struct dgm_ramp *out)
+{
+	const char *names[NSCHEDULE];
+	struct value v[4] = {0};
+	for (int k = 0; k < NSCHEDULE; k++) {
+		names[k] = schedules[k].name;
+		if (strcmp(call->name, names[k]) != 0)
+			continue;
+		if (!call_bind(&u->cx, call, schedules[k].signature, v, NULL))
+			return false;
+		enum dgm_schedule how = schedules[k].how;
+		*out = (struct dgm_ramp){.from = v[0].num, .to = v[1].num, .ramp = true, .how = how};
+		out->every = how == DGM_INVERSE ? v[1].num : v[2].num;
+		out->warmup = how == DGM_STEPS ? v[3].num : v[2].num;
+		return true;
+	}
+	const char *near = nearest_word(call->name, names, NSCHEDULE);
+	diag(u->cx.diags, DIAG_SCHEDULE_UNKNOWN, call->name_span, call->name);
+	diag(u->cx.diags, DIAG_NOTE, call->name_span,
+	     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near)
+	          : "there are a -> b, exponential, cosine, steps and inverse");
+	return false;
+}
+
+bool optimizer_read(struct unit *u, const struct block_def *b, struct dgm_train *t)
+{
+	const struct clause *cl = block_clause(b, "optimizer");
+	struct call plain = {.name = "sgd", .span = b->span};
+	const struct call *call = cl ? cl->arg[0].call : &plain;
+	struct value v[DGM_MAX_HYPER + 3] = {0};
+	struct buf sig;
+	t->optimizer = dgm_optimizer_find(call->name);
+	if (t->optimizer == NULL) {
+		const char *names[16];
+		int n = 0;
+		for (; dgm_optimizers[n] && n < 16; n++)
+			names[n] = dgm_optimizers[n]->name;
+		const char *near = nearest_word(call->name, names, n);
+		diag(u->cx.diags, DIAG_OPTIMIZER_UNKNOWN, call->name_span, call->name);
+		diag(u->cx.diags, DIAG_NOTE, call->name_span,
+		     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near)
+		          : "there are sgd, adam, adamw, rmsprop and adagrad");
+		return false;
+	}
+	buf_init(&sig, u->cx.prog);
+	int n = 0;
+	for (; n < DGM_MAX_HYPER && t->optimizer->hyper[n].name; n++)
+		buf_printf(&sig, "%s:ramp%s=%.9g ", t->optimizer->hyper[n].name,
+		           t->optimizer->hyper[n].range, (double)t->optimizer->hyper[n].initial);
+	buf_puts(&sig, "decay:num[0,)=0 clip:num[0,)=0 clip_norm:num[0,)=0");
+	if (!call_bind(&u->cx, call, sig.s, v, NULL))
+		return false;
+	bool ok = true;
+	for (int i = 0; i < n; i++) {
+		t->hyper[i] = optimizer_ramp(&v[i]);
+		ok = (v[i].kind != VAL_CALL || schedule(u, v[i].call, &t->hyper[i])) && ok;
+	}
+	t->decay = v[n].num;
+	t->clip = v[n + 1].num;
+	t->clip_norm = v[n + 2].num;
+	return ok;
+}
+
+/* The parameter that a clause max_norm names, and which axis counts its units; NULL: it has none
+ * such. */
+static const struct sym *limited(struct unit *u, const struct model *m, const struct clause *cl,
+                                 struct dgm_limit *out)
+{
+	struct call call = {cl->name, cl->span, cl->name_span, cl->arg, cl->key, cl->narg};
+	struct value v[3] = {0};
+	call_bind(&u->cx, &call, "param:name limit:num(0,) axis:int[-1,)=-1", v, NULL);
+	out->norm = v[1].num;
+	for (int i = 0; i < m->weight.n; i++) {
+		const struct sym *s = m->weight.at[i]->sym;
+		out->axis = v[2].num < 0 ? s->rank - 1 : (int)v[2].num;
+		if (strcmp(m->weight.at[i]->name, v[0].name) == 0 && out->axis >= 0 && out->axis < s->rank)
+			return s;
+	}
+	diag(u->cx.diags, DIAG_MAX_NORM, v[0].span, v[0].name);
+	return NULL;
+}
+
+bool max_norm_read(struct unit *u, const struct compiled *c, struct dgm_train *t)
+{
+	struct dgm_limit *limit = NEW_ARRAY(u->cx.prog, struct dgm_limit, c->block->nclause + 1);
+	bool ok = true;
+	t->limit = limit;
+	for (int i = 0; i < c->block->nclause; i++) {
+		struct dgm_limit *l = &limit[t->nlimit];
+		if (strcmp(c->block->clause[i].name, "max_norm") != 0)
+			continue;
+		const struct sym *s = limited(u, c->m, &c->block->clause[i], l);
+		ok = ok && s;
+		if (s && c->mod) {
+			l->slot = dgm_slot_find(c->mod, s->name);
+			t->nlimit++;
+		}
+	}
+	return ok;
+}
