@@ -88,6 +88,7 @@ struct dgm_module {
 	const struct dgm_function *function;
 	int npop;
 	const char *const *pop_name;
+	const int64_t *pop_most; /* rows of each at most, 0: any; NULL: any */
 	int nscalar;
 	const char *const *scalar_name;
 };
@@ -107,7 +108,7 @@ struct dgm_store {
 	int64_t nparam;        /* floats in each */
 	void *block;           /* owned */
 };
-/* Allocates every slot, zeroed.  NULL and dgm_error() when memory is short. */
+/* Allocates every slot, zeroed.  NULL and dgm_error() when memory is short, or a capacity beyond pop_most. */
 struct dgm_store *dgm_store_new(const struct dgm_module *m, const int64_t *pop_capacity);
 void dgm_store_free(struct dgm_store *s);
 /* A call on a store with all populations at capacity, step 0. */

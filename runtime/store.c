@@ -78,6 +78,15 @@ struct dgm_store *dgm_store_new(const struct dgm_module *m, const int64_t *pop_c
 	int64_t param_bytes = 0, total;
 	char *block = NULL;
 
+	for (int p = 0; m->pop_most && p < m->npop; p++)
+		if (m->pop_most[p] && pop_capacity[p] > m->pop_most[p]) {
+			dgm_fail(DGM_ESHAPE, "%s: %lld rows of %s, made for at most %lld", m->model,
+			         (long long)pop_capacity[p], m->pop_name[p], (long long)m->pop_most[p]);
+			free(s);
+			free(offset);
+			return NULL;
+		}
+
 	if (!s || !offset || !(s->slot = calloc((size_t)m->nslot + 1, sizeof *s->slot)))
 		goto fail;
 	s->mod = m;

@@ -53,7 +53,7 @@ struct bind {
 	LLVMValueRef value, end;
 	int lanes;   /* 0: a scalar */
 	bool tail;   /* some lanes may be at `end` or above */
-	int64_t max; /* of an axis: the largest value; -1: unknown (batch) */
+	int64_t max; /* the largest value; -1: not known */
 };
 
 struct draw { /* a random number of the kernel being emitted */

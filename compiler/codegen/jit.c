@@ -124,6 +124,7 @@ struct jit *jit_compile(struct cx *cx, const struct plan *p)
 	    .function = functions(cx, p, j->lljit),
 	    .npop = p->pop.n,
 	    .pop_name = names(cx, p, false),
+	    .pop_most = p->most.at,
 	    .nscalar = p->scalar.n,
 	    .scalar_name = names(cx, p, true),
 	};

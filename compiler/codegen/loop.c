@@ -144,6 +144,11 @@ static void stores(struct emit *e, const struct kernel *k)
 		emit_assign(e, &k->store[s]);
 }
 
+static LLVMValueRef group_end(struct emit *e, const struct group *g)
+{
+	return g->size < 0 ? call_pop(e, g->lead->pop) : emit_int(e, g->size);
+}
+
 static void innermost(struct emit *e, const struct kernel *k, struct nest *n, LLVMValueRef chain)
 {
 	if (!n->ngroup) {
@@ -155,7 +160,7 @@ static void innermost(struct emit *e, const struct kernel *k, struct nest *n, LL
 	}
 	const struct group *g = &n->group[n->ngroup - 1];
 	bool whole = k->batch || n->ngroup > 1; /* else a chunk has a part of the run */
-	LLVMValueRef lo = emit_int(e, 0), hi = emit_int(e, g->size), before = NULL, first = NULL;
+	LLVMValueRef lo = emit_int(e, 0), hi = group_end(e, g), before = NULL, first = NULL;
 	if (!whole) {
 		LLVMValueRef inner = emit_int(e, g->size / g->first->size);
 		lo = LLVMBuildNSWMul(e->b, n->lo, inner, "");
@@ -175,7 +180,7 @@ static void innermost(struct emit *e, const struct kernel *k, struct nest *n, LL
 	}
 	loop_open(e, g->lead->name, lo, hi, n->lanes);
 	int lanes = n->lanes > 1 ? n->lanes : 0;
-	bind_group(e, g, lanes, !whole || pieces || g->size % n->lanes);
+	bind_group(e, g, lanes, !whole || pieces || g->size < 0 || g->size % n->lanes);
 	if (e->ndraw) {
 		const struct bind *lane;
 		int64_t step;
@@ -222,7 +227,7 @@ void emit_loop(struct emit *e, const struct kernel *k)
 	if (e->ndraw && n.fill_item)
 		draws_fill(e, chain, NULL, emit_int(e, n.items));
 	for (int g = 0; g + 1 < n.ngroup; g++) {
-		LLVMValueRef lo = emit_int(e, 0), hi = emit_int(e, n.group[g].size);
+		LLVMValueRef lo = emit_int(e, 0), hi = group_end(e, &n.group[g]);
 		if (!g && !k->batch) {
 			LLVMValueRef inner = emit_int(e, n.group[g].size / n.group[g].first->size);
 			lo = LLVMBuildNSWMul(e->b, n.lo, inner, "");

@@ -159,6 +159,26 @@ static struct node *element(struct emit *e, const struct store *s)
 	return ex_at(e->a, s->dst, NULL, s->at);
 }
 
+/* Loops over the axes of a store that are not bound; their number. */
+static int open_rest(struct emit *e, const struct store *s)
+{
+	int n = 0;
+	for (int d = 0; d < s->dst->rank; d++) {
+		if (bind_find(e, s->at[d]))
+			continue;
+		loop_open(e, s->at[d]->name, emit_int(e, 0), emit_int(e, s->at[d]->size), 1);
+		bind_idx(e, s->at[d], e->scope->iv, s->at[d]->size - 1);
+		n++;
+	}
+	return n;
+}
+
+static void close_rest(struct emit *e, int n)
+{
+	while (n--)
+		loop_close(e, NULL, NULL);
+}
+
 /* Adds what a row gives. */
 static void add_row(struct emit *e, const struct kernel *k)
 {
@@ -189,10 +209,13 @@ static void add_row(struct emit *e, const struct kernel *k)
 	}
 	for (int s = 0; s < k->nstore; s++) {
 		const struct store *t = &k->store[s];
-		if (t->dst->rank == 1)
+		if (t->dst->rank == 1) {
 			acc[s] = wide(e, k, emit_accumulate(e, acc[s], t->rhs));
-		else
-			put(e, k, t->dst, t->at, emit_accumulate(e, emit_value(e, element(e, t)), t->rhs));
+			continue;
+		}
+		int rest = open_rest(e, t);
+		put(e, k, t->dst, t->at, emit_accumulate(e, emit_value(e, element(e, t)), t->rhs));
+		close_rest(e, rest);
 	}
 	for (int w = 0; w < 2; w++) {
 		if (!is_own(way[w]))
@@ -218,11 +241,11 @@ static void add_row(struct emit *e, const struct kernel *k)
 static void clear(struct emit *e, const struct kernel *k)
 {
 	LLVMValueRef zero = wide(e, k, emit_num(e, 0));
-	scan_open(e, k);
-	bind_scan(e, k, false);
-	for (int s = 0; s < k->nstore; s++)
+	for (int s = 0; s < k->nstore; s++) {
+		int n = open_rest(e, &k->store[s]);
 		put(e, k, k->store[s].dst, k->store[s].at, zero);
-	loop_close(e, NULL, NULL);
+		close_rest(e, n);
+	}
 }
 
 void emit_scan(struct emit *e, const struct kernel *k)

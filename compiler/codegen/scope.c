@@ -87,11 +87,16 @@ static struct bind *bind_new(struct emit *e, const struct idx *i)
 	return b;
 }
 
+static int64_t last_of(const struct emit *e, const struct idx *i, int64_t max)
+{
+	return i->pop >= 0 ? e->plan->most.at[i->pop] - 1 : max;
+}
+
 void bind_idx(struct emit *e, const struct idx *i, LLVMValueRef value, int64_t max)
 {
 	struct bind *b = bind_new(e, i);
 	b->value = value;
-	b->max = max;
+	b->max = last_of(e, i, max);
 }
 
 void bind_lanes(struct emit *e, const struct idx *i, int lanes, bool tail, int64_t max)
@@ -101,7 +106,7 @@ void bind_lanes(struct emit *e, const struct idx *i, int lanes, bool tail, int64
 	b->end = e->scope->hi;
 	b->lanes = lanes;
 	b->tail = tail;
-	b->max = max;
+	b->max = last_of(e, i, max);
 }
 
 const struct bind *bind_find(const struct emit *e, const struct idx *i)

@@ -18,8 +18,21 @@ struct program *program_new(struct arena *a, const char *model)
 
 int program_pop(struct program *p, const char *name)
 {
+	int64_t unknown = 0;
 	vec_push(p->a, &p->pop, name);
+	vec_push(p->a, &p->most, unknown);
 	return p->pop.n - 1;
+}
+
+void program_pop_most(struct program *p, int pop, int64_t most)
+{
+	p->most.at[pop] = most;
+}
+
+/* Does index i run over an axis of this size? */
+static bool runs_over(const struct program *p, const struct idx *i, int64_t size)
+{
+	return i && (i->pop >= 0 ? p->most.at[i->pop] : i->size) == size;
 }
 
 void program_tensor(struct program *p, const struct sym *s, enum space space, int pop,
@@ -81,7 +94,7 @@ static void stmt_check(const struct program *p, const struct stmt *s)
 	if (s->sequential && !own_rows(s->rhs, s))
 		BUG("program: %s in turn reads other rows than its own", s->dst->name);
 	for (int i = 0; i < s->dst->rank; i++) {
-		if (!s->at[i] || s->at[i]->pop >= 0 || s->at[i]->size != s->dst->dim[i])
+		if (!runs_over(p, s->at[i], s->dst->dim[i]) || (s->at[i]->pop >= 0 && (i || !s->batch)))
 			BUG("program: index %d of %s does not run over its axis", i, s->dst->name);
 		for (int j = 0; j < i; j++)
 			if (s->at[j] == s->at[i])

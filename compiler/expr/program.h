@@ -42,10 +42,15 @@ struct program {
 	VEC(struct tensor) tensor;
 	VEC(struct function *) function;
 	VEC(const char *) pop; /* names of the populations */
+	VEC(int64_t) most;     /* rows of each at most; 0: not known */
 	int ndraw;             /* streams handed out */
 };
 struct program *program_new(struct arena *a, const char *model);
 int program_pop(struct program *p, const char *name); /* adds a population */
+/* It has at most so many rows.  Then it may be an axis, of that size, of a batched tensor: k[n, m], written
+ * and read with a batch index as the first subscript; rows that the population has not now mean nothing.
+ * The plan makes such temporaries for sums over two batch indices. */
+void program_pop_most(struct program *p, int pop, int64_t most);
 /* Adds a symbol of the program (once); for a batched one, in population pop. */
 void program_tensor(struct program *p, const struct sym *s, enum space space, int pop, const struct sym *param);
 const struct tensor *program_find(const struct program *p, const struct sym *s); /* NULL: none */

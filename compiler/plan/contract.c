@@ -193,7 +193,7 @@ static bool cheapest_pair(const struct contract *c, const struct sum *s, int *bi
 			struct seq k = shared_only(s, i, j);
 			struct product p;
 			if (in_turn(c, s->f[i].e) || in_turn(c, s->f[j].e) ||
-			    !plan_match(&s->f[i], &s->f[j], &k, &c->order, s->guarded, &p) ||
+			    !plan_match(c->w, &s->f[i], &s->f[j], &k, &c->order, s->guarded, &p) ||
 			    (found && p.cost >= best->cost))
 				continue;
 			found = true;
@@ -228,7 +228,7 @@ static bool multiply_out(struct contract *c, struct sum *s)
 		int i = t == 0 ? 1 : 0, j = t == 2 ? 1 : 2;
 		struct factor f = plan_factor(ex_mul(c->w->a, s->f[i].e, s->f[j].e));
 		struct product p;
-		if (!plan_match(&f, &s->f[t], &s->bound, &c->order, s->guarded, &p))
+		if (!plan_match(c->w, &f, &s->f[t], &s->bound, &c->order, s->guarded, &p))
 			continue;
 		struct seq mn = plan_product_layout(&p);
 		double cost = seq_size(&f.ix) + (in_order(&mn, &c->order) ? 0 : seq_size(&mn));
@@ -396,6 +396,8 @@ static void contract_stmt(struct work *w, const struct stmt *s)
 	if (s->sequential && plan_steps_turn(w, s))
 		return;
 	struct node **term, *rhs = s->sequential ? s->rhs : plan_scan(w, &c.order, s->rhs);
+	if (!s->sequential)
+		rhs = plan_expand(w, rhs);
 	int n = ex_terms(rhs, &term);
 	struct contracted *r = NEW_ARRAY(w->a, struct contracted, n + 1);
 	for (int i = 0; i < n; i++)

@@ -15,7 +15,7 @@ static bool same_space(const struct kernel *x, const struct kernel *y)
 	if ((x->batch ? x->batch->pop : -1) != (y->batch ? y->batch->pop : -1) || x->rank != y->rank)
 		return false;
 	for (int i = 0; i < x->rank; i++)
-		if (x->at[i]->size != y->at[i]->size)
+		if (x->at[i]->size != y->at[i]->size || x->at[i]->pop != y->at[i]->pop)
 			return false;
 	return true;
 }

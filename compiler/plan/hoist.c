@@ -31,10 +31,10 @@ static struct seq layout_of(const struct node *x, const struct seq *space)
 	return out;
 }
 
-static bool should_hoist(const struct around *s, const struct node *x, const struct seq *layout)
+static bool should_hoist(const struct work *w, const struct around *s, const struct node *x,
+                         const struct seq *layout)
 {
-	return layout->n < s->ix.n && seq_batches(layout) <= 1 &&
-	       layout->n - seq_batches(layout) <= MAX_RANK &&
+	return layout->n < s->ix.n && plan_storable(w, layout) && layout->n - 1 <= MAX_RANK &&
 	       seq_size(&s->ix) >= MIN_SAVED * seq_size(layout) && !ex_has_draw(x) &&
 	       !(s->turn && ex_mentions(x, s->turn)) && (!s->guarded || plan_in_bounds(x));
 }
@@ -86,7 +86,7 @@ static struct node *hoist(struct work *w, const struct around *s, struct node *x
 	if (x->kind != N_REDUCE)
 		return hoist_kids(w, &inner, x);
 	struct seq layout = layout_of(x, &s->ix);
-	if (should_hoist(s, x, &layout)) {
+	if (should_hoist(w, s, x, &layout)) {
 		struct node *known = plan_known(w, x);
 		return known ? known : plan_materialise(w, x, &layout);
 	}

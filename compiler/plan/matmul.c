@@ -30,7 +30,7 @@ struct factor plan_factor(struct node *e)
 		seq_push(&f.ix, e->batch);
 	for (int i = 0; f.plain && i < e->sym->rank; i++) {
 		const struct idx *ix = affine_single(e->map[i]);
-		f.plain = ix && ix->pop < 0 && ix->size == e->sym->dim[i] && !seq_has(&f.ix, ix);
+		f.plain = ix && (ix->pop >= 0 || ix->size == e->sym->dim[i]) && !seq_has(&f.ix, ix);
 		if (f.plain)
 			seq_push(&f.ix, ix);
 	}
@@ -102,27 +102,30 @@ static void swap_sides(struct product *p)
 /* A rule for which side is x that does not depend on how the product was written. */
 static bool should_swap(const struct product *p)
 {
-	if (seq_batches(&p->n) || seq_batches(&p->m))
+	if (seq_batches(&p->n) != seq_batches(&p->m))
 		return seq_batches(&p->n) > 0;
 	if (is_binary(&p->x) != is_binary(&p->y))
 		return is_binary(&p->y);
 	return p->x.plain && p->y.plain && p->y.e->sym->id < p->x.e->sym->id;
 }
 
-static bool runs_are_possible(const struct product *p)
+static bool runs_are_possible(const struct work *w, const struct product *p)
 {
-	bool batch_m = seq_batches(&p->m) > 0, batch_k = seq_batches(&p->k) > 0;
-	return !seq_batches(&p->n) && (!batch_m || p->m.n == 1) && (!batch_k || p->k.n == 1);
+	bool alone = true;
+	for (const struct seq *s[] = {&p->m, &p->n, &p->k, NULL}, **i = s; *i; i++)
+		alone = alone && (!seq_batches(*i) || (*i)->n == 1);
+	struct seq mn = join(&p->m, &p->n);
+	return alone && plan_storable(w, &mn);
 }
 
-static bool can_make(const struct factor *f, bool guarded)
+static bool can_make(const struct work *w, const struct factor *f, bool guarded)
 {
-	return !ex_has_draw(f->e) && !(f->plain && f->e->sym->batched) && seq_batches(&f->ix) <= 1 &&
+	return !ex_has_draw(f->e) && !(f->plain && f->e->sym->batched) && plan_storable(w, &f->ix) &&
 	       (!guarded || plan_in_bounds(f->e));
 }
 
 /* Decides what is materialised and in which order the axes lie. */
-static bool lay_out(struct product *p, const struct seq *order, bool guarded)
+static bool lay_out(const struct work *w, struct product *p, const struct seq *order, bool guarded)
 {
 	p->x_made = !fits(&p->x, &p->k);
 	p->y_made = !fits(&p->y, &p->k);
@@ -143,11 +146,12 @@ static bool lay_out(struct product *p, const struct seq *order, bool guarded)
 		if (p->x_made)
 			p->k = k_of_y;
 	}
-	if ((p->x_made && !can_make(&p->x, guarded)) || (p->y_made && !can_make(&p->y, guarded)))
+	if ((p->x_made && !can_make(w, &p->x, guarded)) || (p->y_made && !can_make(w, &p->y, guarded)))
 		return false;
 	bool batch_k = seq_batches(&p->k) > 0;
-	p->ta = p->x_made ? batch_k : p->x.ix.ix[0] == p->k.ix[0];
-	p->tb = p->y_made ? false : p->y.ix.ix[0] != p->k.ix[0];
+	bool batch_m = seq_batches(&p->m) > 0, batch_n = seq_batches(&p->n) > 0;
+	p->ta = p->x_made ? batch_k && !batch_m : p->x.ix.ix[0] == p->k.ix[0];
+	p->tb = p->y_made ? batch_n : p->y.ix.ix[0] != p->k.ix[0];
 	p->x_layout = p->ta ? join(&p->k, &p->m) : join(&p->m, &p->k);
 	p->y_layout = p->tb ? join(&p->n, &p->k) : join(&p->k, &p->n);
 	return true;
@@ -161,8 +165,8 @@ static bool worth_it(struct product *p)
 	       (!p->x_made || n >= MIN_REUSE) && (!p->y_made || m >= MIN_REUSE);
 }
 
-bool plan_match(const struct factor *x, const struct factor *y, const struct seq *k,
-                const struct seq *order, bool guarded, struct product *out)
+bool plan_match(const struct work *w, const struct factor *x, const struct factor *y,
+                const struct seq *k, const struct seq *order, bool guarded, struct product *out)
 {
 	*out = (struct product){.x = *x, .y = *y};
 	for (int i = 0; i < x->ix.n; i++)
@@ -177,8 +181,8 @@ bool plan_match(const struct factor *x, const struct factor *y, const struct seq
 		return false;
 	if (should_swap(out))
 		swap_sides(out);
-	return out->m.n + out->n.n <= MAX_RANK && runs_are_possible(out) &&
-	       lay_out(out, order, guarded) && worth_it(out);
+	return out->m.n + out->n.n <= MAX_RANK && runs_are_possible(w, out) &&
+	       lay_out(w, out, order, guarded) && worth_it(out);
 }
 
 struct seq plan_product_layout(const struct product *p)

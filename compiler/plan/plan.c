@@ -142,8 +142,10 @@ struct plan *plan_build(struct cx *cx, struct program *prog)
 	struct plan *p = NEW(cx->prog, struct plan);
 	p->a = cx->prog;
 	p->model = prog->model;
-	for (int i = 0; i < prog->pop.n; i++)
+	for (int i = 0; i < prog->pop.n; i++) {
 		vec_push(p->a, &p->pop, prog->pop.at[i]);
+		vec_push(p->a, &p->most, prog->most.at[i]);
+	}
 
 	struct work w = {.cx = cx, .a = cx->prog, .prog = prog};
 	for (int i = 0; i < prog->tensor.n; i++)

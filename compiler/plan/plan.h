@@ -13,7 +13,10 @@
  * Partition.  Every kernel has rows: the outermost index of what it writes (the batch index when dst
  * is batched, else its first axis; of a MATMUL: m; of a SCAN: j; a rank-0 unbatched dst has one row).  Chunk c of nc does rows
  * rows*c/nc .. rows*(c+1)/nc of each of its kernels.  Two kernels share a region only if each reads,
- * of what the region writes, nothing but the same rows of the same population.  */
+ * of what the region writes, nothing but the same rows of the same population.
+ *
+ * The first axis of a batched temporary may be the rows of a population too, of the size that the
+ * population has at most: loops and products over it go as far as it has rows now.  */
 #ifndef DGM_PLAN_H
 #define DGM_PLAN_H
 #include "expr/program.h"
@@ -117,6 +120,7 @@ struct plan {
 	VEC(struct slot) slot;
 	VEC(struct plan_function *) function;
 	VEC(const char *) pop;
+	VEC(int64_t) most; /* rows of each at most; 0: not known */
 	VEC(const struct sym *) scalar; /* number = position */
 };
 /* requires: a program whose statements are in normal form; ensures: the invariants above. */

@@ -71,12 +71,16 @@ static void print_loop(const struct plan *p, const struct kernel *k, FILE *out)
 		sep = ", ";
 	}
 	for (int i = 0; i < k->rank; i++, sep = ", ") {
-		fprintf(out, "%s%s%s < %lld", sep,
+		fprintf(out, "%s%s%s", sep,
 		        !k->sequential            ? ""
 		        : i == k->rank - k->inner ? "at once "
 		        : i == 0                  ? "in turn "
 		                                  : "",
-		        k->at[i]->name, (long long)k->at[i]->size);
+		        k->at[i]->name);
+		if (k->at[i]->pop >= 0)
+			fprintf(out, " in %s", pop_name(p, k->at[i]->pop));
+		else
+			fprintf(out, " < %lld", (long long)k->at[i]->size);
 	}
 	fputs(":\n", out);
 	for (int s = 0; s < k->nstore; s++)

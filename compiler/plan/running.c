@@ -7,7 +7,7 @@
  * requires: statements in normal form. */
 #include "plan/running.h"
 
-enum { MIN_STEPS = 4 };
+enum { MIN_STEPS = 4, SHORT_SUM = 64 };
 
 static bool binds(const struct node *x, const struct idx *i)
 {
@@ -244,11 +244,14 @@ static struct node *unfolded(struct arena *a, const struct node *access, void *a
 	return x;
 }
 
-/* Is there a sum in x that is no running sum? */
+/* Is there a sum in x that is no running sum, nor short? */
 static bool sums(struct work *w, struct node *x)
 {
 	struct running r;
-	if (x->kind == N_REDUCE && !is_running(w->a, x, &r))
+	struct seq bound = {.n = 0};
+	for (int k = 0; k < x->nbound; k++)
+		seq_push(&bound, x->bound[k]);
+	if (x->kind == N_REDUCE && !is_running(w->a, x, &r) && seq_size(&bound) > SHORT_SUM)
 		return true;
 	for (int k = 0; k < x->nkid && x->kind != N_REDUCE; k++)
 		if (sums(w, x->kid[k]))

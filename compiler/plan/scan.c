@@ -182,7 +182,7 @@ static bool join(struct work *w, struct kernel *to, const struct kernel *from)
 		*y = from->store[s];
 		y->rhs = renamed(&r, y->rhs);
 		for (int d = 0; d < y->dst->rank; d++)
-			y->at[d] = y->at[d] == from->scan ? k.scan : k.lane;
+			y->at[d] = y->at[d] == from->scan ? k.scan : y->at[d] == from->lane ? k.lane : y->at[d];
 	}
 	if (!direct(&k))
 		return false;
@@ -232,12 +232,15 @@ struct node *plan_columns(struct work *w, struct node *x, const struct running_s
 		other = other || (x->bound[b] != s->n && x->bound[b] != s->d);
 	}
 	for (int k = 0; k < free.n; k++)
-		other = other || (free.ix[k] != s->d && free.ix[k] != s->j);
+		other = other || free.ix[k]->pop >= 0;
 	if (x->red != RED_SUM || x->nguard || !has_n || other || !seq_has(&free, s->j) ||
 	    ex_has_draw(x))
 		return NULL;
 	if (seq_has(&free, s->d))
 		seq_push(&layout, s->d);
+	for (int k = 0; k < free.n; k++)
+		if (free.ix[k] != s->d && free.ix[k] != s->j)
+			seq_push(&layout, free.ix[k]);
 	seq_push(&layout, s->j);
 	struct node *known = plan_known(w, x);
 	if (known)

@@ -9,11 +9,14 @@ const struct sym *plan_temp(struct work *w, const struct seq *layout, enum value
 {
 	bool batched = layout->n > 0 && layout->ix[0]->pop >= 0;
 	int rank = layout->n - batched;
-	if (rank > MAX_RANK || seq_batches(layout) != batched)
+	bool rows =
+	    rank > 0 && batched && layout->ix[1]->pop >= 0; /* is its first axis a population? */
+	if (rank > MAX_RANK || seq_batches(layout) != batched + rows)
 		BUG("plan: a temporary over %d indices, batch index not first", layout->n);
+	values = rows ? VALUES_REAL : values;
 	int64_t dim[MAX_RANK];
 	for (int i = 0; i < rank; i++)
-		dim[i] = layout->ix[i + batched]->size;
+		dim[i] = i || !rows ? layout->ix[i + batched]->size : w->prog->most.at[layout->ix[1]->pop];
 	struct sym *s = sym_new(w->a, arena_printf(w->a, "$%d", w->ntemp++), SYM_TEMP, values, batched,
 	                        rank, dim, (struct span){0});
 	struct tensor t = {.sym = s, .space = SPACE_TEMP, .pop = batched ? layout->ix[0]->pop : -1};
@@ -119,7 +122,7 @@ void plan_learn(struct work *w, const struct sym *s, const struct seq *layout, s
 		struct idx *own =
 		    ix->pop >= 0 ? idx_batch(w->a, ix->name, ix->pop) : idx_new(w->a, ix->name, ix->size);
 		rhs = rename_idx(w, rhs, ix, own);
-		if (ix->pop >= 0)
+		if (i == 0 && s->batched)
 			v.batch = own;
 		else
 			v.at[i - s->batched] = own;

@@ -34,6 +34,14 @@ int seq_batches(const struct seq *s)
 	return n;
 }
 
+bool plan_storable(const struct work *w, const struct seq *s)
+{
+	int n = seq_batches(s);
+	for (int k = 0; k < s->n && n > 1; k++)
+		n += s->ix[k]->pop >= 0 && !w->prog->most.at[s->ix[k]->pop];
+	return n <= 2;
+}
+
 double seq_size(const struct seq *s)
 {
 	double size = 1;

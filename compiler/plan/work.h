@@ -63,6 +63,8 @@ bool seq_has(const struct seq *s, const struct idx *i);
 void seq_push(struct seq *s, const struct idx *i);
 bool seq_same(const struct seq *x, const struct seq *y);
 int seq_batches(const struct seq *s); /* how many batch indices */
+/* Can a tensor have these indices, one batch index the rows, another its first axis? */
+bool plan_storable(const struct work *w, const struct seq *s);
 double seq_size(const struct seq *s); /* elements; a population counts as BATCH_ROWS */
 #define BATCH_ROWS 128.0
 
@@ -114,7 +116,7 @@ struct product {
 struct factor plan_factor(struct node *e);
 /* Is the sum over k of x*y a matrix product worth it?  Indices of `order` come in that order where
  * there is a choice; guarded: x and y stand under guards. */
-bool plan_match(const struct factor *x, const struct factor *y, const struct seq *k,
+bool plan_match(const struct work *w, const struct factor *x, const struct factor *y, const struct seq *k,
                 const struct seq *order, bool guarded, struct product *out);
 struct seq plan_product_layout(const struct product *p); /* m then n */
 /* Computes p into a temporary, or finds it; an access to it. */
@@ -134,6 +136,7 @@ bool plan_heavy(const struct node *x);
 /* The kernel of a sequential statement whose right side is contracted. */
 void plan_emit_turn(struct work *w, const struct stmt *s, const struct seq *layout,
                     struct node *rhs);
+struct node *plan_expand(struct work *w, struct node *x); /* expand.c: a statement's right side */
 /* scan.c, steps.c: running sums.  The statements of f, temporaries that hold running sums put back into what reads them. */
 struct function plan_unfold(struct work *w, const struct function *f);
 /* rhs with sums over running sums computed into temporaries; indices of `order` come in that order. */

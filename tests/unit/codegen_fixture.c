@@ -16,7 +16,9 @@ struct fx *fx_new(int64_t rows)
 	f->plan->a = a;
 	f->plan->model = "test";
 	const char *pop = "batch";
+	int64_t most = 0;
 	vec_push(a, &f->plan->pop, pop);
+	vec_push(a, &f->plan->most, most);
 	struct plan_function *fn = NEW(a, struct plan_function);
 	fn->name = "f";
 	vec_push(a, &f->plan->function, fn);

@@ -83,6 +83,23 @@ static int64_t interp_pop(void *arg, int pop)
 	return m->pop_rows[pop];
 }
 
+static inline int64_t axis_size(const struct memory *m, const struct idx *i)
+{
+	return i->pop >= 0 ? m->prog->most.at[i->pop] : i->size;
+}
+
+/* Is the element of a tensor with the axes at[] one of rows that populations have now? */
+static inline bool is_there(const struct memory *m, const struct idx *const *at, int rank,
+                            int64_t unit)
+{
+	for (int i = rank - 1; i >= 0; i--) {
+		if (at[i]->pop >= 0 && unit % axis_size(m, at[i]) >= m->pop_rows[at[i]->pop])
+			return false;
+		unit /= axis_size(m, at[i]);
+	}
+	return true;
+}
+
 /* The value of rhs at element (row, unit) of a tensor with the axes at[]. */
 static inline double interp_element(struct memory *m, const struct node *rhs,
                                     const struct idx *batch, const struct idx *const *at, int rank,
@@ -93,8 +110,8 @@ static inline double interp_element(struct memory *m, const struct node *rhs,
 	int nb = 0;
 	int64_t rest = unit;
 	for (int i = rank - 1; i >= 0; i--) {
-		b[nb++] = (struct binding){at[i], rest % at[i]->size};
-		rest /= at[i]->size;
+		b[nb++] = (struct binding){at[i], rest % axis_size(m, at[i])};
+		rest /= axis_size(m, at[i]);
 	}
 	if (batch)
 		b[nb++] = (struct binding){batch, row};
@@ -147,10 +164,11 @@ static inline void run_stmt(struct memory *m, const struct stmt *s)
 		return;
 	}
 	int64_t items = items_of(s->dst), rows = s->batch ? m->pop_rows[s->batch->pop] : 1;
-	double *dst = values_at(m, s->dst), *new = malloc((size_t)(items * rows) * sizeof *new);
+	double *dst = values_at(m, s->dst), *new = calloc((size_t)(items * rows), sizeof *new);
 	for (int64_t r = 0; r < rows; r++)
 		for (int64_t u = 0; u < items; u++)
-			new[r * items + u] = interp_element(m, s->rhs, s->batch, s->at, s->dst->rank, r, u);
+			if (is_there(m, s->at, s->dst->rank, u))
+				new[r * items + u] = interp_element(m, s->rhs, s->batch, s->at, s->dst->rank, r, u);
 	for (int64_t i = 0; i < rows * items; i++)
 		dst[i] = s->accumulate ? dst[i] + new[i] : new[i];
 	free(new);
@@ -172,7 +190,7 @@ static inline void run_loop(struct memory *m, const struct kernel *k, int64_t ch
 {
 	int64_t rows = k->batch ? m->pop_rows[k->batch->pop] : k->rank ? k->at[0]->size : 1, units = 1;
 	for (int i = k->batch ? 0 : 1; i < k->rank; i++)
-		units *= k->at[i]->size;
+		units *= axis_size(m, k->at[i]);
 	if (k->sequential) {
 		run_in_turn(m, k->store, k->nstore, k->batch, k->at, k->inner, rows * chunk / nchunk,
 		            rows * (chunk + 1) / nchunk);
@@ -180,7 +198,7 @@ static inline void run_loop(struct memory *m, const struct kernel *k, int64_t ch
 	}
 	for (int64_t r = rows * chunk / nchunk; r < rows * (chunk + 1) / nchunk; r++)
 		for (int64_t u = 0; u < units; u++)
-			for (int s = 0; s < k->nstore; s++) {
+			for (int s = 0; s < k->nstore && (!k->batch || is_there(m, k->at, k->rank, u)); s++) {
 				int64_t row = k->batch ? r : 0, unit = k->batch ? u : r * units + u;
 				double x = interp_element(m, k->store[s].rhs, k->batch, k->at, k->rank, row, unit);
 				double *dst = values_at(m, k->store[s].dst) +
@@ -262,10 +280,11 @@ static inline void run_scan(struct memory *m, const struct kernel *k, int64_t lo
 			}
 			for (int i = 0; i < k->nstore; i++)
 				for (int64_t d = 0; d < D; d++) {
-					int64_t u = k->store[i].dst->rank > 1 ? d * H + j : j;
-					values_at(m, k->store[i].dst)[u] +=
-					    step_element(m, k, k->store[i].rhs, k->store[i].at,
-					                 k->store[i].dst->rank, r, d, u);
+					for (int64_t u = j; u < items_of(k->store[i].dst); u += H) {
+						double x = step_element(m, k, k->store[i].rhs, k->store[i].at,
+						                        k->store[i].dst->rank, r, d, u);
+						values_at(m, k->store[i].dst)[u] += isnan(x) ? 0 : x;
+					}
 				}
 		}
 }

@@ -23,6 +23,51 @@ static void test_nade(void)
 	nade(33, 130, true, true, false, true);
 }
 
+/* Units of several states, each given those before it: outputs and inputs have an axis more. */
+static void test_categorical(void)
+{
+	enum { D = 9, Q = 3, H = 37 };
+	begin();
+	const struct sym *W = tensor("W", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(D, Q, H));
+	const struct sym *V = tensor("V", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(D, H, Q));
+	const struct sym *gW = tensor("gW", SPACE_GRAD, -1, VALUES_REAL, W, DIMS(D, Q, H));
+	const struct sym *gV = tensor("gV", SPACE_GRAD, -1, VALUES_REAL, V, DIMS(D, H, Q));
+	const struct sym *x = tensor("x", SPACE_STATE, data, VALUES_BINARY, NULL, DIMS(D, Q));
+	const struct sym *L = tensor("L", SPACE_STATE, data, VALUES_REAL, NULL, DIMS());
+	const struct sym *z = tensor("z", SPACE_TEMP, data, VALUES_REAL, NULL, DIMS(D, Q));
+	const struct sym *dz = tensor("dz", SPACE_TEMP, data, VALUES_REAL, NULL, DIMS(D, Q));
+	const struct sym *g = tensor("g", SPACE_TEMP, data, VALUES_REAL, NULL, DIMS(D, H));
+	const struct sym *dg = tensor("dg", SPACE_TEMP, data, VALUES_REAL, NULL, DIMS(D, H));
+	const struct sym *da = tensor("da", SPACE_TEMP, data, VALUES_REAL, NULL, DIMS(D, H));
+	const struct idx *n = batch("n", data), *d = ix("d", D), *i = ix("i", D), *j = ix("j", H),
+	                 *q = ix("q", Q), *r = ix("r", Q);
+	struct affine e = affine_add(cx.prog, affine_idx(cx.prog, d), affine_idx(cx.prog, i), -1);
+	struct guard earlier = {false, affine_add(cx.prog, e, affine_const(1), -1)};
+	fun = program_function(prog, "f");
+	struct node *a = ex_reduce(cx.prog, RED_SUM, (const struct idx *[]){i, r}, 2, &earlier, 1,
+	                           mul(AT(W, NULL, i, r, j), AT(x, n, i, r)));
+	ASSIGN(g, n, false, ex_op1(cx.prog, OP_TANH, a), d, j);
+	ASSIGN(z, n, false, SUM(mul(AT(V, NULL, d, j, q), AT(g, n, d, j)), j), d, q);
+	struct node *norm = ex_reduce(cx.prog, RED_LOGSUMEXP, &r, 1, NULL, 0, AT(z, n, d, r));
+	ASSIGN(L, n, false, SUM(mul(AT(x, n, d, q), ex_sub(cx.prog, norm, AT(z, n, d, q))), d, q), );
+	ASSIGN(dz, n, false,
+	       ex_sub(cx.prog, ex_op1(cx.prog, OP_EXP, ex_sub(cx.prog, AT(z, n, d, q), norm)),
+	              AT(x, n, d, q)),
+	       d, q);
+	ASSIGN(gV, NULL, false, SUM(mul(AT(dz, n, d, q), AT(g, n, d, j)), n), d, j, q);
+	ASSIGN(dg, n, false, SUM(mul(AT(dz, n, d, q), AT(V, NULL, d, j, q)), q), d, j);
+	ASSIGN(da, n, false, mul(AT(dg, n, d, j), one_less(mul(AT(g, n, d, j), AT(g, n, d, j)))), d, j);
+	ASSIGN(gW, NULL, false,
+	       ex_reduce(cx.prog, RED_SUM, (const struct idx *[]){n, d}, 2, &earlier, 1,
+	                 mul(AT(da, n, d, j), AT(x, n, i, q))),
+	       i, q, j);
+	struct plan *p = plan();
+	CU_ASSERT_EQUAL(count(p, KERNEL_STEPS, MM_SGEMM), 1);
+	CU_ASSERT_EQUAL(count(p, KERNEL_SCAN, MM_SGEMM), 1);
+	CU_ASSERT(generated_agrees(p));
+	end();
+}
+
 /* Samples of it: a unit after the other. */
 static void test_samples(void)
 {
@@ -59,6 +104,7 @@ int main(void)
 	CU_initialize_registry();
 	CU_pSuite suite = CU_add_suite("scan", NULL, NULL);
 	CU_add_test(suite, "loss and gradient of an autoregressive model", test_nade);
+	CU_add_test(suite, "units of several states", test_categorical);
 	CU_add_test(suite, "samples of an autoregressive model", test_samples);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
