@@ -88,9 +88,9 @@ struct dgm_module {
 	const struct dgm_function *function;
 	int npop;
 	const char *const *pop_name;
-	const int64_t *pop_most; /* rows of each at most, 0: any; NULL: any */
 	int nscalar;
 	const char *const *scalar_name;
+	const int64_t *pop_most; /* rows of each at most, 0: any; NULL: any */
 };
 int dgm_slot_find(const struct dgm_module *m, const char *name);                          /* -1: none */
 const struct dgm_function *dgm_function_find(const struct dgm_module *m, const char *name); /* NULL: none */

@@ -19,7 +19,7 @@
 
 enum {
 	MAX_BIND = 64,
-	MAX_ACC = 32,
+	MAX_ACC = 96,
 	MAX_TERMS = 32,
 	MAX_DRAW = 8,
 	LANES = 16,      /* of one vector step */

@@ -1,8 +1,9 @@
-/* SCAN kernels: running sums in registers for a block of lanes, along an index, for each row.
+/* SCAN kernels: running sums in registers for a block of lanes, along an index, for some rows at a
+ * time.
  *
  *     for lanes j: t = 0
- *         for rows n:  [for d the other way: p, f(p) -> kept[d, j]]
- *             for d: t[d, j] += rhs, running sums += their terms
+ *         for rows n, ..:  [for all d: p += its term, where p goes the other way]
+ *             for d: t[d, j] += rhs, running sums += their terms (or -=)
  * A chunk has its own lanes, so a sum over rows is in their order whatever the number of chunks.
  * Where a term is 0 the sum, and what is kept of it, stay as they are.
  *
@@ -12,7 +13,7 @@
 
 #include <string.h>
 
-enum { MAX_SUM = 12 };
+enum { MAX_SUM = 12, ROWS = 4, WIDE = 2 * LANES };
 
 struct way { /* sums that go one way, in a loop along the index, and functions of them */
 	const struct kernel *k;
@@ -99,13 +100,6 @@ static bool is_own(const struct way *w)
 	return w->n && w->c[0]->own;
 }
 
-static void first_values(struct emit *e, struct way *w)
-{
-	for (int c = 0; c < w->n; c++)
-		w->now[c] = wide(e, w->k, emit_num(e, 0));
-	functions(e, w, w->now);
-}
-
 static void scan_open(struct emit *e, const struct kernel *k)
 {
 	loop_open(e, k->scan->name, emit_int(e, 0), emit_int(e, k->scan->size), 1);
@@ -140,18 +134,87 @@ static void put(struct emit *e, const struct kernel *k, const struct sym *dst,
 	e->kernel = k;
 }
 
-/* The functions of the sums of w of one row to their slots. */
-static void keep(struct emit *e, const struct kernel *k, struct way *w)
+/* ---- rows at a time
+ * ------------------------------------------------------------------------------ */
+struct row { /* a row's own names */
+	struct emit *e;
+	struct kernel k;
+};
+
+static struct node *own_names(struct row *r, const struct kernel *from, struct node *x)
 {
-	first_values(e, w);
-	scan_open(e, k);
-	accumulators(e, w);
-	bind_scan(e, k, !k->down);
-	add_terms(e, w);
-	for (int f = 0; f < w->nkept; f++)
-		put(e, k, k->kept[f].sym, (const struct idx *const[]){k->scan, k->lane},
-		    is_own(w) ? w->next[w->n + f] : w->now[w->n + f]);
-	loop_close(e, w->next, w->now);
+	struct arena *a = r->e->a;
+	x = ex_rename_batch(a, x, from->batch, r->k.batch);
+	for (int c = 0; c < from->ncarry; c++)
+		x = ex_subst(a, x, &(struct subst){.from = from->carry[c].sym, .to = r->k.carry[c].sym});
+	for (int f = 0; f < from->nkept; f++)
+		x = ex_subst(a, x, &(struct subst){.from = from->kept[f].sym, .to = r->k.kept[f].sym});
+	return x;
+}
+
+static const struct sym *another(struct emit *e, const struct sym *s)
+{
+	return sym_new(e->a, s->name, s->kind, s->values, false, s->rank, s->dim, s->span);
+}
+
+/* The kernel as it is for the row n + number, bound here. */
+static void row_of(struct emit *e, const struct kernel *k, int number, struct row *r)
+{
+	*r = (struct row){e, *k};
+	r->k.batch = idx_batch(e->a, k->batch->name, k->batch->pop);
+	bind_idx(e, r->k.batch, LLVMBuildNSWAdd(e->b, e->scope->iv, emit_int(e, number), ""), -1);
+	r->k.carry = arena_copy(e->a, k->carry, sizeof *k->carry * (size_t)k->ncarry);
+	r->k.kept = arena_copy(e->a, k->kept, sizeof *k->kept * (size_t)k->nkept);
+	r->k.store = arena_copy(e->a, k->store, sizeof *k->store * (size_t)k->nstore);
+	for (int c = 0; c < k->ncarry; c++)
+		r->k.carry[c].sym = another(e, k->carry[c].sym);
+	for (int f = 0; f < k->nkept; f++)
+		r->k.kept[f].sym = another(e, k->kept[f].sym);
+	for (int c = 0; c < k->ncarry; c++) {
+		struct carry *y = &r->k.carry[c];
+		y->term = own_names(r, k, y->term);
+		y->when = y->when ? own_names(r, k, y->when) : NULL;
+	}
+	for (int f = 0; f < k->nkept; f++)
+		r->k.kept[f].rhs = own_names(r, k, k->kept[f].rhs);
+	for (int s = 0; s < k->nstore; s++)
+		r->k.store[s].rhs = own_names(r, k, k->store[s].rhs);
+}
+
+/* The whole sums, of some rows, in now[]. */
+static void whole_sums(struct emit *e, struct way *w, int rows)
+{
+	LLVMValueRef next[MAX_ACC], out[MAX_ACC];
+	int n = 0;
+	for (int r = 0; r < rows; r++)
+		for (int c = 0; c < w->n; c++)
+			w[r].now[c] = wide(e, w[r].k, emit_num(e, 0));
+	scan_open(e, w->k);
+	for (int r = 0; r < rows; r++)
+		for (int c = 0; c < w->n; c++)
+			w[r].now[c] = loop_acc(e, w[r].now[c]);
+	bind_scan(e, w->k, false);
+	for (int r = 0; r < rows; r++) {
+		struct way sums = w[r];
+		sums.nkept = 0;
+		add_terms(e, &sums);
+		for (int c = 0; c < w->n; c++)
+			next[n++] = sums.next[c];
+	}
+	loop_close(e, next, out);
+	for (int r = rows - 1; r >= 0; r--)
+		for (int c = w->n - 1; c >= 0; c--)
+			w[r].now[c] = out[--n];
+}
+
+/* From now on terms are taken away, the last one first. */
+static void turn_round(struct emit *e, struct row *row, struct way *w)
+{
+	for (int c = 0; c < w->n; c++) {
+		struct carry *y = &row->k.carry[w->c[c] - row->k.carry];
+		y->term = ex_neg(e->a, y->term);
+		y->own = !y->own;
+	}
 }
 
 static struct node *element(struct emit *e, const struct store *s)
@@ -179,55 +242,72 @@ static void close_rest(struct emit *e, int n)
 		loop_close(e, NULL, NULL);
 }
 
-/* Adds what a row gives. */
-static void add_row(struct emit *e, const struct kernel *k)
+/* acc + what the rows give to store s */
+static LLVMValueRef sum_rows(struct emit *e, const struct row *row, int rows, int s,
+                             LLVMValueRef acc)
 {
-	bool both = plan_both_ways(k);
-	struct way first = way_of(k, false), second = way_of(k, true);
-	LLVMValueRef acc[MAX_ACC], next[MAX_ACC];
+	for (int r = 0; r < rows; r++)
+		acc = wide(e, &row[r].k, emit_accumulate(e, acc, row[r].k.store[s].rhs));
+	return acc;
+}
+
+/* Adds what `rows` rows from here give. */
+static void add_rows(struct emit *e, const struct kernel *k, int rows)
+{
+	struct row row[ROWS];
+	struct way way[2][ROWS];
+	LLVMValueRef acc[MAX_ACC], next[MAX_ACC], out[MAX_ACC];
 	int n = 0;
-	if (both) {
-		keep(e, k, &first);
-		first = (struct way){.k = k};
+	for (int r = 0; r < rows; r++) {
+		row_of(e, k, r, &row[r]);
+		way[0][r] = way_of(&row[r].k, false);
+		way[1][r] = way_of(&row[r].k, true);
+		for (int nested = 0; nested < 2; nested++)
+			for (int c = 0; c < way[nested][r].n; c++)
+				way[nested][r].now[c] = wide(e, k, emit_num(e, 0));
 	}
-	first_values(e, &first);
-	first_values(e, &second);
+	if (way[0]->n && way[0]->c[0]->down != k->down) {
+		whole_sums(e, way[0], rows);
+		for (int r = 0; r < rows; r++)
+			turn_round(e, &row[r], &way[0][r]);
+	}
+	for (int r = 0; r < 2 * rows; r++)
+		functions(e, &way[r % 2][r / 2], way[r % 2][r / 2].now);
 	scan_open(e, k);
-	struct scope *along = e->scope;
-	accumulators(e, &first);
-	accumulators(e, &second);
+	for (int r = 0; r < 2 * rows; r++)
+		accumulators(e, &way[r % 2][r / 2]);
 	for (int s = 0; s < k->nstore; s++)
 		if (k->store[s].dst->rank == 1)
 			acc[s] = loop_acc(e, wide(e, k, emit_num(e, 0)));
 	bind_scan(e, k, k->down);
-	e->turn = along;
-	struct way *way[] = {&first, &second};
-	for (int w = 0; w < 2; w++) {
-		if (is_own(way[w]))
-			add_terms(e, way[w]);
-		name_sums(e, way[w], is_own(way[w]));
+	e->turn = e->scope;
+	for (int r = 0; r < 2 * rows; r++) {
+		struct way *w = &way[r % 2][r / 2];
+		if (is_own(w))
+			add_terms(e, w);
+		name_sums(e, w, is_own(w));
 	}
 	for (int s = 0; s < k->nstore; s++) {
 		const struct store *t = &k->store[s];
 		if (t->dst->rank == 1) {
-			acc[s] = wide(e, k, emit_accumulate(e, acc[s], t->rhs));
+			acc[s] = sum_rows(e, row, rows, s, acc[s]);
 			continue;
 		}
 		int rest = open_rest(e, t);
-		put(e, k, t->dst, t->at, emit_accumulate(e, emit_value(e, element(e, t)), t->rhs));
+		put(e, k, t->dst, t->at, sum_rows(e, row, rows, s, emit_value(e, element(e, t))));
 		close_rest(e, rest);
 	}
-	for (int w = 0; w < 2; w++) {
-		if (!is_own(way[w]))
-			add_terms(e, way[w]);
-		for (int i = 0; i < way[w]->n + way[w]->nkept; i++)
-			next[n++] = way[w]->next[i];
+	for (int r = 0; r < 2 * rows; r++) {
+		struct way *w = &way[r % 2][r / 2];
+		if (!is_own(w))
+			add_terms(e, w);
+		for (int i = 0; i < w->n + w->nkept; i++)
+			next[n++] = w->next[i];
 	}
 	int sums = n;
 	for (int s = 0; s < k->nstore; s++)
 		if (k->store[s].dst->rank == 1)
 			next[n++] = acc[s];
-	LLVMValueRef out[MAX_ACC];
 	loop_close(e, next, out);
 	e->turn = e->scope;
 	for (int s = 0; s < k->nstore; s++) {
@@ -250,9 +330,9 @@ static void clear(struct emit *e, const struct kernel *k)
 
 void emit_scan(struct emit *e, const struct kernel *k)
 {
-	int64_t H = k->lane->size, lanes = H < LANES_LONG ? LANES : LANES_LONG;
+	int64_t H = k->lane->size, lanes = H < WIDE ? LANES : WIDE;
 	LLVMValueRef lo, hi, to = emit_int(e, H);
-	if (k->ncarry + k->nkept + k->nstore > MAX_ACC)
+	if ((k->ncarry + k->nkept) * ROWS + k->nstore > MAX_ACC)
 		BUG("codegen: a kernel with %d running sums", k->ncarry);
 	emit_rows(e, emit_int(e, (H + lanes - 1) / lanes), &lo, &hi);
 	lo = LLVMBuildNSWMul(e->b, lo, emit_int(e, lanes), "");
@@ -261,9 +341,13 @@ void emit_scan(struct emit *e, const struct kernel *k)
 	loop_open(e, k->lane->name, lo, hi, lanes);
 	bind_lanes(e, k->lane, (int)lanes, H % lanes, H - 1);
 	clear(e, k);
-	loop_open(e, k->batch->name, emit_int(e, 0), call_pop(e, k->batch->pop), 1);
-	bind_idx(e, k->batch, e->scope->iv, -1);
-	add_row(e, k);
+	LLVMValueRef rows = call_pop(e, k->batch->pop);
+	LLVMValueRef whole = LLVMBuildAnd(e->b, rows, emit_int(e, -ROWS), "");
+	loop_open(e, k->batch->name, emit_int(e, 0), whole, ROWS);
+	add_rows(e, k, ROWS);
+	loop_close(e, NULL, NULL);
+	loop_open(e, k->batch->name, whole, rows, 1);
+	add_rows(e, k, 1);
 	loop_close(e, NULL, NULL);
 	loop_close(e, NULL, NULL);
 }

@@ -56,7 +56,7 @@ struct carry {
 };
 /* SCAN: a function of running sums, sym[d, j] = rhs, that depends on d through them alone. */
 struct kept {
-	const struct sym *sym; /* a slot in a kernel that goes both ways, else none */
+	const struct sym *sym; /* no slot */
 	struct node *rhs;
 };
 
@@ -98,8 +98,8 @@ struct kernel {
 	struct matmul_op mm; /* MATMUL */
 	/* STEPS: rows of `batch`; in the order of `scan` the stores, one after the other.
 	 * SCAN: dst[at] = sum of rhs over `batch` and, where it is none of dst's axes, `scan`, for the elements
-	 * of `lane`, its last axis.  Where carries go the other way than `down` they are summed first, and `kept`
-	 * is stored; all carries that are not nested go one way, all others one way. */
+	 * of `lane`, its last axis.  All carries that are not nested go one way, all others one way, which is
+	 * then the kernel's. */
 	const struct idx *scan, *lane;
 	bool down;
 	struct carry *carry;
@@ -125,7 +125,6 @@ struct plan {
 };
 /* requires: a program whose statements are in normal form; ensures: the invariants above. */
 struct plan *plan_build(struct cx *cx, struct program *p);
-bool plan_both_ways(const struct kernel *scan); /* Has it carries that go the other way? */
 int plan_slot(const struct plan *p, const struct sym *s); /* -1: none */
 void plan_print(const struct plan *p, FILE *out); /* dgm emit --stage=plan */
 

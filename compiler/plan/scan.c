@@ -109,14 +109,6 @@ static bool direct(struct kernel *k)
 	return true;
 }
 
-bool plan_both_ways(const struct kernel *k)
-{
-	for (int c = 0; c < k->ncarry; c++)
-		if (k->carry[c].down != k->down)
-			return true;
-	return false;
-}
-
 struct rename { /* from a kernel's names to another's */
 	struct work *w;
 	const struct kernel *from, *to;
@@ -190,19 +182,6 @@ static bool join(struct work *w, struct kernel *to, const struct kernel *from)
 	return true;
 }
 
-/* What is kept is a tensor only in a kernel that goes both ways. */
-static void keep(struct work *w, const struct kernel *k)
-{
-	for (int c = 0; c < k->nkept && plan_both_ways(k); c++) {
-		bool known = false;
-		for (int t = 0; t < w->tensor.n; t++)
-			known = known || w->tensor.at[t].t.sym == k->kept[c].sym;
-		struct tensor t = {.sym = k->kept[c].sym, .space = SPACE_TEMP, .pop = -1};
-		if (!known)
-			vec_push(w->a, &w->tensor, ((struct work_tensor){.t = t}));
-	}
-}
-
 /* Appends k, or joins it to a kernel over as many rows, steps and elements behind which nothing
  * stands that must come before it. */
 static void emit(struct work *w, struct work_kernel *k)
@@ -212,15 +191,12 @@ static void emit(struct work *w, struct work_kernel *k)
 		struct kernel *x = &p->k;
 		if (x->kind == KERNEL_SCAN && x->batch->pop == k->k.batch->pop &&
 		    x->scan->size == k->k.scan->size && x->lane->size == k->k.lane->size &&
-		    join(w, x, &k->k)) {
-			keep(w, x);
+		    join(w, x, &k->k))
 			return;
-		}
 		if (plan_conflict(p, k))
 			break;
 	}
 	plan_emit(w, k);
-	keep(w, &k->k);
 }
 
 struct node *plan_columns(struct work *w, struct node *x, const struct running_set *s)

@@ -107,7 +107,8 @@ static const struct dgm_module module = {"pair",
                                          1,
                                          (const char *const[]){"rows"},
                                          2,
-                                         (const char *const[]){"b0", "b1"}};
+                                         (const char *const[]){"b0", "b1"},
+                                         NULL};
 
 static struct dgm_store *store_new(int64_t capacity)
 {

@@ -149,7 +149,7 @@ static const struct dgm_slot slots[] = {
 static const struct dgm_region regions[] = {{test_region_one}, {test_region_two}};
 static const struct dgm_function functions[] = {{"f", 2, regions}};
 static const char *const pops[] = {"batch"};
-static const struct dgm_module module = {"m", 8, slots, 1, functions, 1, pops, 0, NULL};
+static const struct dgm_module module = {"m", 8, slots, 1, functions, 1, pops, 0, NULL, NULL};
 
 static void test_store(void)
 {

@@ -3,6 +3,20 @@
 #include "generated.h"
 #include "nade_program.h"
 
+/* The gradients that need no sum from behind. */
+static void test_one_way(void)
+{
+	for (int k = 0; k < 4; k++) {
+		begin();
+		nade_program(11, 21, k & 1, true, false, k & 2);
+		fun->nstmt--;
+		struct plan *p = plan();
+		CU_ASSERT_EQUAL(count(p, KERNEL_SCAN, MM_SGEMM), 1);
+		CU_ASSERT(generated_agrees(p));
+		end();
+	}
+}
+
 static void nade(int64_t D, int64_t H, bool binary, bool temps, bool down, bool own)
 {
 	begin();
@@ -104,6 +118,7 @@ int main(void)
 	CU_initialize_registry();
 	CU_pSuite suite = CU_add_suite("scan", NULL, NULL);
 	CU_add_test(suite, "loss and gradient of an autoregressive model", test_nade);
+	CU_add_test(suite, "sums that go one way", test_one_way);
 	CU_add_test(suite, "units of several states", test_categorical);
 	CU_add_test(suite, "samples of an autoregressive model", test_samples);
 	CU_basic_set_mode(CU_BRM_VERBOSE);

@@ -139,7 +139,8 @@ static const struct dgm_module module = {"bits",
                                          2,
                                          (const char *const[]){"data", "chains"},
                                          2,
-                                         (const char *const[]){"inv_n", "inv_m"}};
+                                         (const char *const[]){"inv_n", "inv_m"},
+                                         NULL};
 
 static uint8_t pixels[N * D];
 static const struct dgm_data digits = {.name = "digits",
