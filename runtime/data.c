@@ -102,16 +102,20 @@ static uint64_t digest(const struct dgm_raw *r, int64_t values, const struct dgm
 	return h;
 }
 
-static int check_finite(const struct dgm_raw *r, int64_t values, const char *path)
+/* *gaps: may values be missing?  Then: are some? */
+static int check_finite(const struct dgm_raw *r, int64_t values, const char *path, bool *gaps)
 {
+	bool missing = false;
 	for (int64_t i = 0; r->f32 && i < values; i++) {
 		float v = r->f32[i];
 		int64_t items = values / r->n;
-		if (!isfinite(v))
+		missing = missing || isnan(v);
+		if (!isfinite(v) && !(*gaps && isnan(v)))
 			return dgm_fail(DGM_EDOMAIN,
 			                "%s: example %" PRId64 ", unit %" PRId64 " (both from 0) is %s", path,
 			                i / items, i % items, isnan(v) ? "NaN" : "infinite");
 	}
+	*gaps = missing;
 	return DGM_OK;
 }
 
@@ -123,7 +127,7 @@ static const char *base_name(const char *path)
 
 /* Takes over the values of r. */
 static struct dgm_data_work *work_new(const struct dgm_data_spec *spec, const struct dgm_raw *r,
-                                      int64_t values, const char *path, int nstep)
+                                      int64_t values, const char *path, int nstep, bool gaps)
 {
 	struct dgm_data_work *w = calloc(1, sizeof *w);
 	if (!w)
@@ -142,6 +146,7 @@ static struct dgm_data_work *work_new(const struct dgm_data_spec *spec, const st
 	                         .f32 = r->f32};
 	memcpy(w->d.dim, r->dim, sizeof w->d.dim);
 	w->scale = 1;
+	w->gaps = gaps;
 	snprintf(w->name, sizeof w->name, "%s", spec->name);
 	snprintf(w->file, sizeof w->file, "%.300s%s%.90s", path,
 	         spec->member && *spec->member ? ": " : "", spec->member ? spec->member : "");
@@ -179,10 +184,11 @@ static int load(const struct dgm_data_spec *spec, int nstep, struct dgm_data_wor
 	if (status)
 		return status;
 	int64_t values = dgm_raw_values(&raw);
-	status = check_finite(&raw, values, path);
+	bool gaps = spec->gaps;
+	status = check_finite(&raw, values, path, &gaps);
 	struct dgm_data_work *w = NULL;
 	if (!status) {
-		w = work_new(spec, &raw, values, reader->is_file ? base_name(path) : path, nstep);
+		w = work_new(spec, &raw, values, reader->is_file ? base_name(path) : path, nstep, gaps);
 		if (!w)
 			status = dgm_fail(DGM_ENOMEM, "%s: not enough memory", path);
 	}
@@ -244,6 +250,7 @@ void dgm_data_free(struct dgm_data *d)
 		return;
 	free(d->u8);
 	free(d->f32);
+	free(d->missing);
 	free(d->start);
 	free(d);
 }

@@ -15,7 +15,7 @@ enum dgm_data_domain { DGM_DATA_REAL, DGM_DATA_UNIT, DGM_DATA_COUNT, DGM_DATA_BI
 #define DGM_MAX_DENSE ((int64_t)1 << 32) /* values that a step or a sparse file may grow to */
 
 enum dgm_step_kind {
-#define STEP(id, name, signature, places, picks, run) DGM_STEP_##id,
+#define STEP(id, name, signature, places, picks, gaps, run) DGM_STEP_##id,
 #include "data_step.def"
 #undef STEP
 	DGM_STEP_COUNT
@@ -32,7 +32,7 @@ struct dgm_step { /* what a field is to a step: data_step.def */
 struct dgm_data_work;
 struct dgm_step_row {
 	const char *name, *signature, *places;
-	bool picks;
+	bool picks, gaps;
 	int (*run)(struct dgm_data_work *w, const struct dgm_step *s);
 };
 extern const struct dgm_step_row dgm_step_table[DGM_STEP_COUNT]; /* by kind */
@@ -44,6 +44,7 @@ struct dgm_data_spec {
 	const char *base_dir;   /* the folder of the .dgm file */
 	const char *member;     /* what to read of the file, where it holds several sets; "" or NULL: not said */
 	int64_t arg[4];         /* sizes */
+	bool gaps;              /* values may be missing: NaN in arrays; empty, ?, nan and the like in tables */
 	int nstep;
 	struct dgm_step step[16];
 };
@@ -62,6 +63,7 @@ struct dgm_data {
 	int64_t nseq;                  /* sequences: sequence i is the examples start[i]..start[i+1]-1, in */
 	int64_t *start;                /* order; NULL: the file has none */
 	bool resampled;                /* values are probabilities: batches are drawn from them */
+	uint8_t *missing;              /* n*items, 1 where there is no value (it is 0); NULL: all are there */
 	uint8_t *u8;                   /* one of the two: n*items values, u8 with scale (value = u8*scale) */
 	float scale;
 	float *f32;
@@ -81,6 +83,9 @@ void dgm_data_variance(const struct dgm_data *d, float *var);
  * resampled sets draw unit u of example e at (seed, epoch or step `step`): a function of those alone. */
 int dgm_data_batch(const struct dgm_data *d, const int64_t *index, int64_t n, const struct dgm_slot *slot,
                    void *buffer, uint64_t seed, uint32_t step);
+/* 1 where a value is there, 0 where it is missing, into a slot's buffer as above. */
+void dgm_data_known(const struct dgm_data *d, const int64_t *index, int64_t n, const struct dgm_slot *slot,
+                    void *buffer);
 /* A permutation of 0..n-1, a function of seed and epoch alone. */
 void dgm_permutation(int64_t *index, int64_t n, uint64_t seed, uint32_t epoch);
 

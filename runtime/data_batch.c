@@ -130,6 +130,21 @@ int dgm_data_batch(const struct dgm_data *d, const int64_t *index, int64_t n,
 	return DGM_OK;
 }
 
+void dgm_data_known(const struct dgm_data *d, const int64_t *index, int64_t n,
+                    const struct dgm_slot *slot, void *buffer)
+{
+	int64_t stride = dgm_item_stride(slot);
+	for (int64_t i = 0; i < n; i++)
+		for (int64_t k = 0; k < d->items; k++) {
+			bool known = d->missing == NULL || !d->missing[index[i] * d->items + k];
+			uint64_t *bits = (uint64_t *)buffer + i * stride + k / 64, bit = (uint64_t)1 << k % 64;
+			if (slot->repr != DGM_BITS)
+				((float *)buffer)[i * stride + k] = known;
+			else
+				*bits = known ? *bits | bit : *bits & ~bit;
+		}
+}
+
 enum { BLOCK = 512 }; /* units whose sums are kept together */
 
 void dgm_data_mean(const struct dgm_data *d, bool smoothed, float *mean)

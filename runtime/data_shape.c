@@ -303,6 +303,8 @@ int dgm_step_onehot(struct dgm_data_work *w, const struct dgm_step *s)
 		return dgm_data_no_memory(w);
 	for (int64_t i = 0; i < n; i++) {
 		double x = d->u8 ? d->u8[i] * w->scale : d->f32[i];
+		if (isnan(x)) /* missing */
+			continue;
 		if (!(x >= 0 && x < (double)q && x == floor(x))) {
 			free(v);
 			return dgm_fail(DGM_EDOMAIN,
@@ -313,7 +315,9 @@ int dgm_step_onehot(struct dgm_data_work *w, const struct dgm_step *s)
 		}
 		v[i * q + (int64_t)x] = 1;
 	}
-	dgm_data_set_bytes(w, v);
+	int status = dgm_data_set_bytes(w, v, q);
+	if (status)
+		return status;
 	d->items *= q;
 	d->dim[d->rank++] = q;
 	if (!*w->label)
@@ -354,7 +358,7 @@ int dgm_step_rest(struct dgm_data_work *w, const struct dgm_step *s)
 		                " in a row",
 		                w->name, q, q);
 	}
-	dgm_data_set_bytes(w, v);
+	dgm_data_set_bytes(w, v, 1);
 	d->items = units / d->n * (q + 1);
 	d->dim[d->rank - 1] /= q;
 	d->dim[d->rank++] = q + 1;

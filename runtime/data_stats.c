@@ -40,6 +40,11 @@ static int fit_step(struct dgm_data_work *w, const struct dgm_step *s, fit_fn *f
 	struct dgm_data_work *ref = NULL;
 	const struct dgm_step *how = s;
 	int status = dgm_data_to_floats(w);
+	if (!status && w->gaps && !s->like)
+		status = dgm_fail(DGM_EDOMAIN,
+		                  "%s: some values are missing: the statistics are to be those of another "
+		                  "set, like = DATA",
+		                  w->name);
 	if (!status && s->like)
 		status = dgm_data_reference(w, s, &ref, &how);
 	if (!status && ref && ref->d.items != w->d.items)

@@ -46,6 +46,8 @@ enum dgm_data_domain dgm_data_scan(const struct dgm_data_work *w, float *lo, flo
 	} else {
 		for (int64_t i = 0; i < n; i++) {
 			float v = w->d.f32[i];
+			if (isnan(v)) /* missing */
+				continue;
 			*lo = v < *lo ? v : *lo;
 			*hi = v > *hi ? v : *hi;
 			whole = whole && v == rintf(v);
@@ -89,14 +91,27 @@ int dgm_data_to_floats(struct dgm_data_work *w)
 	return DGM_OK;
 }
 
-void dgm_data_set_bytes(struct dgm_data_work *w, uint8_t *v)
+int dgm_data_set_bytes(struct dgm_data_work *w, uint8_t *v, int64_t q)
 {
+	int64_t n = w->d.n * w->d.items * q;
+	float *f = w->gaps ? malloc((size_t)n * sizeof *f) : NULL;
+	if (w->gaps && !f) {
+		free(v);
+		return dgm_data_no_memory(w);
+	}
+	for (int64_t i = 0; f && i < n; i++)
+		f[i] = isnan(w->d.f32[i / q]) ? NAN : v[i];
+	if (f) {
+		free(v);
+		v = NULL;
+	}
 	free(w->d.u8);
 	free(w->d.f32);
 	w->d.u8 = v;
-	w->d.f32 = NULL;
+	w->d.f32 = f;
 	w->scale = 1;
 	w->d.scale = 1;
+	return DGM_OK;
 }
 
 int dgm_step_affine(struct dgm_data_work *w, const struct dgm_step *s)
@@ -179,12 +194,12 @@ int dgm_step_binarize(struct dgm_data_work *w, const struct dgm_step *s)
 		snprintf(w->label, sizeof w->label, "threshold(%.9g)", s->value);
 	}
 	free(u);
-	dgm_data_set_bytes(w, v);
-	return DGM_OK;
+	return dgm_data_set_bytes(w, v, 1);
 }
 
 const struct dgm_step_row dgm_step_table[DGM_STEP_COUNT] = {
-#define STEP(id, name, signature, places, picks, run) {name, signature, places, picks, run},
+#define STEP(id, name, signature, places, picks, gaps, run) \
+	{name, signature, places, picks, gaps, run},
 #include "data_step.def"
 #undef STEP
 };
@@ -200,7 +215,27 @@ int dgm_data_step(struct dgm_data_work *w, const struct dgm_step *s)
 		    "%s: after binarize(resampled) values are drawn anew for each batch, and no "
 		    "later step may change them",
 		    w->name);
+	if (w->gaps && !row->gaps)
+		return dgm_fail(DGM_EDOMAIN, "%s: %s needs all values, and some are missing", w->name,
+		                row->name);
 	return row->run(w, s);
+}
+
+/* Notes which values are missing and puts 0 for them. */
+static int mark_missing(struct dgm_data_work *w)
+{
+	int64_t n = w->d.n * w->d.items;
+	w->d.missing = calloc((size_t)n, 1);
+	if (!w->d.missing)
+		return dgm_data_no_memory(w);
+	for (int64_t i = 0; i < n; i++) {
+		if (!isnan(w->d.f32[i]))
+			continue;
+		w->d.missing[i] = 1;
+		w->d.f32[i] = 0;
+	}
+	w->gaps = false;
+	return DGM_OK;
 }
 
 int dgm_data_finish(struct dgm_data_work *w)
@@ -210,14 +245,19 @@ int dgm_data_finish(struct dgm_data_work *w)
 	enum dgm_data_domain domain = dgm_data_scan(w, &lo, &hi);
 	int64_t n = d->n * d->items;
 	if (!isfinite(lo) || !isfinite(hi))
-		return dgm_fail(DGM_EDOMAIN, "%s: a value became infinite in its steps", w->name);
+		return dgm_fail(DGM_EDOMAIN, "%s: %s", w->name,
+		                lo > hi ? "all values are missing"
+		                        : "a value became infinite in its steps");
+	int status = w->gaps ? mark_missing(w) : DGM_OK;
+	if (status)
+		return status;
 	if (domain == DGM_DATA_BINARY && !(d->u8 && w->scale == 1)) {
 		uint8_t *v = malloc((size_t)n);
 		if (!v)
 			return dgm_data_no_memory(w);
 		for (int64_t i = 0; i < n; i++)
 			v[i] = d->u8 ? d->u8[i] * w->scale > 0.5 : d->f32[i] > 0.5f;
-		dgm_data_set_bytes(w, v);
+		dgm_data_set_bytes(w, v, 1);
 	}
 	d->domain = d->resampled ? DGM_DATA_BINARY : domain;
 	const char *base = *w->label ? w->label : "real";

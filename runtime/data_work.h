@@ -6,6 +6,7 @@
 struct dgm_data_work {
 	struct dgm_data d; /* first: what dgm_data_load gives is a pointer to it */
 	double scale;      /* of d.u8, before it is rounded to float */
+	bool gaps;      /* values are missing: NaN in d.f32 */
 	bool unordered;    /* examples are no longer in the file's order */
 	char name[256], file[402], source[512], key[2048];
 	/* The key is made of these: how the values became 0/1, or ""; the steps since then, and those
@@ -20,7 +21,7 @@ struct dgm_data_work {
 #define DGM_STREAM_PATCHES 0xFFFFF004u
 
 int dgm_data_step(struct dgm_data_work *w, const struct dgm_step *s);
-#define STEP(id, name, signature, places, picks, run) \
+#define STEP(id, name, signature, places, picks, gaps, run) \
 	int run(struct dgm_data_work *w, const struct dgm_step *s);
 #include "data_step.def"
 #undef STEP
@@ -35,7 +36,8 @@ int dgm_data_no_memory(const struct dgm_data_work *w);
 size_t dgm_data_value_size(const struct dgm_data_work *w);
 void *dgm_data_values(const struct dgm_data_work *w);
 int dgm_data_to_floats(struct dgm_data_work *w);
-void dgm_data_set_bytes(struct dgm_data_work *w, uint8_t *v); /* 0/1, in the place of what there was */
+/* 0/1, in the place of what there was, each value there giving q of them; of those that are missing NaN. */
+int dgm_data_set_bytes(struct dgm_data_work *w, uint8_t *v, int64_t q);
 void dgm_data_append(char *to, size_t room, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 #define CHANGED(...) dgm_data_append(w->changes, sizeof w->changes, __VA_ARGS__)
 #define PICKED(...) (CHANGED(__VA_ARGS__), dgm_data_append(w->picked, sizeof w->picked, __VA_ARGS__))

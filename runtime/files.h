@@ -44,6 +44,10 @@ int dgm_params_save(const struct dgm_store *s, const char *path, const char *con
 int dgm_params_load(struct dgm_store *s, const char *path); /* wrong or missing names, shapes, NaN: an error */
 uint64_t dgm_params_digest(const struct dgm_store *s);
 
+/* ---- arrays: a tensor (F32, U8) as .npy, or as .csv with a line for each item of its first axis ---- */
+bool dgm_array_known(const char *path); /* does the path end so? */
+int dgm_array_write(const char *path, const struct dgm_tensor *t);
+
 /* ---- images ---- */
 /* n tiles of h x w floats in a grid of `columns`; each tile scaled from [lo, hi] to grey (lo >= hi: each
  * tile by its own range).  PNG, 8-bit grey, one pixel of border. */

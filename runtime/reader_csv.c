@@ -3,7 +3,8 @@
  * Cells are separated by ';', ',', a tab or blanks: the first of these that the first line holds
  * outside quotes.  The first line is a header when none of its cells is a number.  Cells may be
  * quoted. Empty lines and lines that begin with '#' are passed over.  A cell that is not a finite
- * number is an error, and so is a line with another number of cells. */
+ * number is an error, unless it stands for a missing value and those are allowed; and so is a line
+ * with another number of cells. */
 #include "reader.h"
 #include <ctype.h>
 #include <inttypes.h>
@@ -97,22 +98,23 @@ static bool is_header(const char *line, char sep, bool *no_memory)
 	return words && !numbers;
 }
 
-static int parse_line(const struct dgm_lines *l, char *line, char sep, int64_t *columns,
+static int parse_line(const struct dgm_lines *l, char *line, char sep, bool gaps, int64_t *columns,
                       struct dgm_floats *f)
 {
 	int64_t count = 0;
 	for (char *p = line; p; count++) {
 		char *cell = next_cell(&p, sep);
-		double value;
-		if (is_missing(cell))
+		double value = NAN;
+		bool missing = is_missing(cell), gap = gaps && missing && !strpbrk(cell, "iI");
+		if (missing && !gap)
 			return dgm_fail(DGM_EDOMAIN,
 			                "%s: line %" PRId64 ", column %" PRId64 ": the value is missing ('%s')",
 			                l->s->path, l->number, count + 1, cell);
-		if (!parse_number(cell, &value))
+		if (!gap && !parse_number(cell, &value))
 			return dgm_fail(DGM_EFORMAT,
 			                "%s: line %" PRId64 ", column %" PRId64 ": '%.40s' is not a number",
 			                l->s->path, l->number, count + 1, cell);
-		if (!isfinite((float)value))
+		if (!gap && !isfinite((float)value))
 			return dgm_fail(DGM_EDOMAIN,
 			                "%s: line %" PRId64 ", column %" PRId64 ": '%.40s' is out of range",
 			                l->s->path, l->number, count + 1, cell);
@@ -130,7 +132,7 @@ static int parse_line(const struct dgm_lines *l, char *line, char sep, int64_t *
 	return DGM_OK;
 }
 
-static int read_lines(struct dgm_lines *l, struct dgm_raw *out, struct dgm_floats *f)
+static int read_lines(struct dgm_lines *l, bool gaps, struct dgm_raw *out, struct dgm_floats *f)
 {
 	bool first = true, no_memory = false;
 	int64_t columns = 0, rows = 0;
@@ -154,7 +156,7 @@ static int read_lines(struct dgm_lines *l, struct dgm_raw *out, struct dgm_float
 			if (no_memory)
 				return dgm_fail(DGM_ENOMEM, "%s: not enough memory", l->s->path);
 		}
-		status = parse_line(l, line, sep, &columns, f);
+		status = parse_line(l, line, sep, gaps, &columns, f);
 		if (status)
 			return status;
 		rows++;
@@ -171,12 +173,11 @@ static int read_csv(const char *path, const struct dgm_data_spec *spec, struct d
 	struct dgm_stream s;
 	struct dgm_floats f = {0};
 	struct dgm_lines l;
-	(void)spec;
 	int status = dgm_stream_open(&s, path);
 	if (!status)
 		status = dgm_lines_open(&l, &s);
 	if (!status) {
-		status = read_lines(&l, out, &f);
+		status = read_lines(&l, spec->gaps, out, &f);
 		dgm_lines_close(&l);
 	}
 	if (status)

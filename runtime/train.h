@@ -27,6 +27,15 @@ struct dgm_input { /* a state slot filled from a data set, row by row of a popul
 	const struct dgm_data *data;
 };
 
+/* The inputs' number of examples (the first's; the others must agree), after checking that each
+ * fits its slot and that the slot belongs to population pop. */
+int dgm_inputs_check(const struct dgm_store *s, const struct dgm_input *input, int ninput, int pop,
+                     int64_t *examples);
+/* Rows 0..n-1 of every input's slot = examples index[0..n).  Step 0 is for figures, 1, 2, ... for
+ * updates. */
+int dgm_inputs_load(const struct dgm_store *s, const struct dgm_input *input, int ninput,
+                    const int64_t *index, int64_t n, uint64_t seed, uint32_t step);
+
 /* An iteration on the rows of a population that is repeated until it changes little. */
 struct dgm_refine {
 	const struct dgm_function *pass; /* NULL: none */

@@ -7,16 +7,6 @@
  * draw in 32 bits. */
 enum { DGM_STAGE_ENUMERATE = 0xFFFFC, DGM_STAGE_AIS = 0xFFFFD, DGM_STAGE_FIGURE = 0xFFFFE };
 
-/* ---- batch.c: examples of all inputs into their slots ---- */
-/* The inputs' number of examples (the first's; the others must agree), after checking that each
- * fits its slot and that the slot belongs to population pop. */
-int dgm_inputs_check(const struct dgm_store *s, const struct dgm_input *input, int ninput, int pop,
-                     int64_t *examples);
-/* Rows 0..n-1 of every input's slot = examples index[0..n).  Step 0 is for figures, 1, 2, ... for
- * updates. */
-int dgm_inputs_load(const struct dgm_store *s, const struct dgm_input *input, int ninput,
-                    const int64_t *index, int64_t n, uint64_t seed, uint32_t step);
-
 /* ---- the training's state ---- */
 struct dgm_segment { /* a piece of a parameter, for one call of the optimiser */
 	int64_t at, n;   /* floats from the start of params */

@@ -314,6 +314,23 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 	return ok;
 }
 
+/* Which groups start at data, and which of their units stay as they are. */
+static bool expand_sample(struct compiled *c)
+{
+	const struct block_def *b = c->block;
+	for (int i = 0; i < c->m->group.n; i++) {
+		const struct group *g = c->m->group.at[i];
+		for (int k = 0; k < b->nbind; k++)
+			c->x->bound[i] = c->x->bound[i] || b->bind[k].var->sym == g->sym;
+		for (int k = 0; k < b->nclause; k++) {
+			const struct units *u = b->clause[k].narg ? b->clause[k].arg[0].units : NULL;
+			if (u && u->var->sym == g->sym)
+				vec_push(c->x->cx->prog, &c->x->held, ((struct held){g, u->at, u->held}));
+		}
+	}
+	return objective_sampler(c->x);
+}
+
 bool block_expand(struct unit *u, const struct block_def *b, struct compiled *out)
 {
 	struct wanted w = {{false}};
@@ -328,7 +345,7 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 	else if (b->kind == BLOCK_EVALUATE)
 		ok = expand_evaluate(u, out, &w);
 	else
-		ok = objective_sampler(out->x);
+		ok = keep_check(u, out) & expand_sample(out);
 	for (int i = 0; b->kind == BLOCK_TRAIN && i < b->nclause; i++)
 		if (strcmp(b->clause[i].name, "monitor") == 0)
 			ok = expand_monitor(u, out, &w, &b->clause[i]) && ok;

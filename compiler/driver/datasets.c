@@ -184,17 +184,18 @@ bool datasets_check(struct unit *u)
 }
 
 /* ---- loading ---- */
-struct dgm_data *dataset(struct unit *u, const struct data_def *def, int *status)
+struct dgm_data *dataset(struct unit *u, const struct data_def *def, bool gaps, int *status)
 {
 	struct loaded l = {.def = def};
 	struct dgm_data_spec spec;
 	for (int i = 0; i < cache.n; i++)
-		if (cache.at[i].def == def)
+		if (cache.at[i].def == def && (gaps || cache.at[i].data->missing == NULL))
 			return cache.at[i].data;
 	*status = EXIT_FILE;
 	if (!read_spec(u, def, &spec))
 		return NULL;
 	*status = EXIT_RUN;
+	spec.gaps = gaps;
 	double t = dgm_now();
 	int loaded = dgm_data_load(&spec, &l.data);
 	u->data_ms += 1000 * (dgm_now() - t);
@@ -212,6 +213,11 @@ static float value_at(const struct dgm_data *d, int64_t i)
 	return d->f32 ? d->f32[i] : (float)d->u8[i] * d->scale;
 }
 
+static float missing_at(const struct dgm_data *d, int64_t i)
+{
+	return d->missing && d->missing[i];
+}
+
 static bool holds_bits(struct unit *u, const struct dgm_data *d, const struct group *g)
 {
 	(void)u;
@@ -225,7 +231,7 @@ static bool holds_spins(struct unit *u, const struct dgm_data *d, const struct g
 	(void)g;
 	for (int64_t i = 0; i < d->n * d->items; i++) {
 		float v = value_at(d, i);
-		if (d->resampled || (v != 1 && v != -1))
+		if (d->resampled || (v != 1 && v != -1 && missing_at(d, i) == 0))
 			return false;
 	}
 	return true;
@@ -239,8 +245,9 @@ static int64_t units_of(const struct group *g)
 	return n;
 }
 
-/* The sums of the blocks of example e, row-major; how many there are. */
-static int64_t block_sums(const struct dgm_data *d, const struct group *g, int64_t e, double *sum)
+/* The sums of the blocks of example e, row-major, of its values or its gaps; how many there are. */
+static int64_t block_sums(const struct dgm_data *d, const struct group *g, int64_t e,
+                          float (*of)(const struct dgm_data *d, int64_t i), double *sum)
 {
 	int64_t blocks = units_of(g) / (int64_t)block_units(g);
 	memset(sum, 0, sizeof *sum * (size_t)blocks);
@@ -251,19 +258,22 @@ static int64_t block_sums(const struct dgm_data *d, const struct group *g, int64
 			stride /= n;
 			at = at * (n / g->block[k]) + i / stride % n / g->block[k];
 		}
-		sum[at] += (double)value_at(d, e * d->items + i);
+		sum[at] += (double)of(d, e * d->items + i);
 	}
 	return blocks;
 }
 
-/* The first example with a block whose sum is not lo..1; -1: none. */
+/* The first example with a block whose sum is not lo..1, or of which only a part is missing; -1:
+ * none. */
 static int64_t off_block(struct unit *u, const struct dgm_data *d, const struct group *g, double lo)
 {
 	double *sum = NEW_ARRAY(u->cx.tmp, double, d->items);
+	double *gaps = NEW_ARRAY(u->cx.tmp, double, d->items);
 	for (int64_t e = 0; e < d->n; e++) {
-		int64_t blocks = block_sums(d, g, e, sum);
+		int64_t blocks = block_sums(d, g, e, value_at, sum);
+		block_sums(d, g, e, missing_at, gaps);
 		for (int64_t b = 0; b < blocks; b++)
-			if (sum[b] < lo || sum[b] > 1)
+			if (gaps[b] > 0 ? gaps[b] < block_units(g) : sum[b] < lo || sum[b] > 1)
 				return e;
 	}
 	return -1;
@@ -281,7 +291,7 @@ static bool holds_positive(struct unit *u, const struct dgm_data *d, const struc
 	(void)u;
 	(void)g;
 	for (int64_t i = 0; i < d->n * d->items; i++)
-		if (d->resampled || !(value_at(d, i) > 0))
+		if (d->resampled || !(value_at(d, i) > 0 || missing_at(d, i) > 0))
 			return false;
 	return true;
 }
@@ -367,11 +377,13 @@ bool dataset_totals(struct unit *u, const struct model *m, const struct dgm_data
 			continue;
 		const struct dgm_data *d = of[i], *n = of[k];
 		double *sum = NEW_ARRAY(u->cx.tmp, double, d->items);
+		double *gaps = NEW_ARRAY(u->cx.tmp, double, d->items);
 		for (int64_t e = 0; e < d->n && e < n->n; e++) {
-			int64_t blocks = block_sums(d, g, e, sum);
+			int64_t blocks = block_sums(d, g, e, value_at, sum);
+			block_sums(d, g, e, missing_at, gaps);
 			for (int64_t b = 0; b < blocks; b++) {
 				double total = (double)value_at(n, e * n->items + b);
-				if (sum[b] == total)
+				if (gaps[b] > 0 ? gaps[b] == block_units(g) : sum[b] == total)
 					continue;
 				diag(u->cx.diags, DIAG_DATA_TOTAL, at, (long long)e, d->name, sum[b], n->name,
 				     total);

@@ -95,8 +95,9 @@ struct dgm_ramp optimizer_ramp(const struct value *v);
 bool block_jit(struct unit *u, struct compiled *c);
 
 /* ---- datasets.c ------------------------------------------------------------------------------------------------ */
-/* Loads once; NULL with the message given (a diagnostic or dgm_error) and *status the exit status. */
-struct dgm_data *dataset(struct unit *u, const struct data_def *def, int *status);
+/* Loads once; NULL with the message given (a diagnostic or dgm_error) and *status the exit status.  gaps: values
+ * may be missing. */
+struct dgm_data *dataset(struct unit *u, const struct data_def *def, bool gaps, int *status);
 /* Do the counts with a total have it?  of: the data of the model's groups, NULL where there are none. */
 bool dataset_totals(struct unit *u, const struct model *m, const struct dgm_data *const *of, struct span at);
 /* Checks the data's domain and size against the variable it is bound to. */
@@ -131,7 +132,42 @@ int job_bound(struct session *s, const struct compiled *c, struct dgm_figure *ou
 int job_importance(struct session *s, const struct compiled *c, int64_t passes, struct dgm_figure *out);
 struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c);
 int job_filters(struct session *s, const struct compiled *c, struct dgm_store *store);
+/* keep.c: what a sample block writes. */
+struct average { /* average v, "means.npy", burn = 100: the mean of v's conditional means over later sweeps */
+	const struct clause *clause;
+	const struct group *group;
+	int slot;
+	int64_t burn, n; /* sweeps left out; added up */
+	double *sum;
+};
+struct chains { /* of a sample block, while it runs */
+	struct session *s;
+	const struct compiled *c;
+	struct dgm_store *store;
+	int64_t rows;
+	const struct dgm_data **start; /* one a group; NULL: it starts at independent units */
+	const int64_t *example;        /* of each row */
+	struct average *average;
+	int naverage;
+};
+bool keep_check(struct unit *u, const struct compiled *c);
+int keep_begin(struct chains *k);
+int keep_sweep(struct chains *k, const struct dgm_call *call, int64_t sweep); /* behind the sweep */
+int keep_write(struct chains *k);
+void keep_free(struct chains *k);
+const char *job_path(struct session *s, const char *path); /* in the results' folder */
+void job_picture(struct session *s, const struct group *g, int64_t *h, int64_t *w); /* the size of its picture */
 bool filters_check(struct unit *u, const struct compiled *c); /* the parameters have a visible variable's axes */
+struct result { /* a figure as it is told and recorded */
+	const char *model, *figure;
+	double value, error;    /* standard error */
+	const char *data, *key; /* names and keys of the data sets */
+	int64_t n;              /* examples */
+	const char *method, *detail; /* for the reader; further members for results.jsonl */
+	uint64_t digest;        /* of the parameters */
+};
+/* A line on standard output, and one in results.jsonl where that is open. */
+int job_record(struct session *s, const struct result *r);
 int run_failed(void); /* prints dgm_error(), returns EXIT_RUN */
 
 int call_run(struct options *o);

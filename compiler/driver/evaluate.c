@@ -15,32 +15,45 @@ struct evaluation {
 	int64_t n;
 };
 
-/* One figure: a line on standard output and one in results.jsonl. */
-static int record(struct evaluation *e, const char *figure, double value, double error,
-                  const char *method, const char *detail)
+int job_record(struct session *s, const struct result *r)
 {
-	const struct options *o = e->s->u->opt;
+	const struct options *o = s->u->opt;
 	struct buf line;
-	buf_init(&line, e->s->u->cx.prog);
+	buf_init(&line, s->u->cx.prog);
 	buf_printf(&line, "{\"model\": \"%s\", \"figure\": \"%s\", \"value\": %.9g, \"stderr\": %.9g, ",
-	           e->c.m->name, figure, value, error);
+	           r->model, r->figure, r->value, r->error);
 	buf_printf(&line, "\"examples\": %lld, \"data\": \"%s\", \"data_key\": \"%s\", ",
-	           (long long)e->n, e->data, e->key);
-	buf_printf(&line, "\"method\": \"%s\", \"seed\": %lld, \"parameters\": \"%016llx\"%s}", method,
-	           (long long)o->seed, (unsigned long long)e->digest, detail);
-	if (!isfinite(value))
-		return dgm_fail(DGM_ENONFINITE, "%s of model %s on %s is not finite", figure, e->c.m->name,
-		                e->data);
+	           (long long)r->n, r->data, r->key);
+	buf_printf(&line, "\"method\": \"%s\", \"seed\": %lld, \"parameters\": \"%016llx\"%s}",
+	           r->method, (long long)o->seed, (unsigned long long)r->digest, r->detail);
+	if (!isfinite(r->value))
+		return dgm_fail(DGM_ENONFINITE, "%s of model %s on %s is not finite", r->figure, r->model,
+		                r->data);
 	if (o->json)
 		printf("%s\n", line.s);
 	else
-		printf("%s: %s of %s: %.4f +- %.4f  (%lld examples, data key %s; %s)\n", e->c.m->name,
-		       figure, e->data, value, error, (long long)e->n, e->key, method);
+		printf("%s: %s of %s: %.4f +- %.4f  (%lld examples, data key %s; %s)\n", r->model,
+		       r->figure, r->data, r->value, r->error, (long long)r->n, r->key, r->method);
 	fflush(stdout);
-	if (e->s->results.f == NULL)
-		return DGM_OK;
-	fprintf(e->s->results.f, "%s\n", line.s);
+	if (s->results.f)
+		fprintf(s->results.f, "%s\n", line.s);
 	return DGM_OK;
+}
+
+static int record(struct evaluation *e, const char *figure, double value, double error,
+                  const char *method, const char *detail)
+{
+	struct result r = {.model = e->c.m->name,
+	                   .figure = figure,
+	                   .value = value,
+	                   .error = error,
+	                   .data = e->data,
+	                   .key = e->key,
+	                   .n = e->n,
+	                   .method = method,
+	                   .detail = detail,
+	                   .digest = e->digest};
+	return job_record(e->s, &r);
 }
 
 static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,

@@ -1,5 +1,5 @@
-/* A sample block: chains, steps, a picture of the visible groups' conditional means and the drawn
- * states as a safetensors file; and parameters as pictures (filters). */
+/* A sample block: chains that start at independent units or at data, and their sweeps; and
+ * parameters as pictures (filters). */
 #include "driver/driver.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@
 
 /* The height and width of a group's picture: its own last two axes, its data's, else nearly square.
  */
-static void picture_size(struct session *s, const struct group *g, int64_t *h, int64_t *w)
+void job_picture(struct session *s, const struct group *g, int64_t *h, int64_t *w)
 {
 	int64_t items = 1;
 	for (int i = 0; i < g->sym->rank; i++)
@@ -24,7 +24,7 @@ static void picture_size(struct session *s, const struct group *g, int64_t *h, i
 			int status;
 			if (b->bind[k].var->sym != g->sym || b->bind[k].data == NULL)
 				continue;
-			const struct dgm_data *d = dataset(s->u, b->bind[k].data, &status);
+			const struct dgm_data *d = dataset(s->u, b->bind[k].data, true, &status);
 			if (d && d->items == items && d->rank >= 2) {
 				*w = d->dim[d->rank - 1];
 				*h = items / *w;
@@ -39,7 +39,7 @@ static void picture_size(struct session *s, const struct group *g, int64_t *h, i
 	}
 }
 
-static const char *in_folder(struct session *s, const char *path)
+const char *job_path(struct session *s, const char *path)
 {
 	return path[0] == '/' ? path : arena_printf(s->u->cx.prog, "%s/%s", s->out_dir, path);
 }
@@ -102,8 +102,8 @@ static int write_filters(struct session *s, const struct compiled *c, struct dgm
 	for (int64_t t = 0; t < shown; t++)
 		for (int64_t x = 0; x < pixels; x++)
 			tiles[t * pixels + x] = side > 0 ? from[x * n + t] : from[t * pixels + x];
-	picture_size(s, g, &h, &w);
-	const char *path = in_folder(s, cl->arg[1].name);
+	job_picture(s, g, &h, &w);
+	const char *path = job_path(s, cl->arg[1].name);
 	int status =
 	    dgm_png_grid(path, tiles, shown, h, w, pixels, (int64_t)ceil(sqrt((double)shown)), 0, 0);
 	free(tiles);
@@ -123,106 +123,97 @@ int job_filters(struct session *s, const struct compiled *c, struct dgm_store *s
 	return status;
 }
 
-/* A slot's items as bytes 0/1 or floats, dense. */
-static void *dense(const struct dgm_module *m, const struct dgm_store *st, int slot, int64_t rows,
-                   bool *bytes)
+/* Data into the groups that are bound: row c starts at example c, modulo the number of examples. */
+static int load_start(struct chains *k)
 {
-	const struct dgm_slot *sl = &m->slot[slot];
-	int64_t items = dgm_slot_items(sl), stride = dgm_item_stride(sl);
-	*bytes = sl->repr == DGM_BITS;
-	float *f = malloc(sizeof *f * (size_t)(rows * items));
-	uint8_t *b = (uint8_t *)f;
-	for (int64_t r = 0; f && r < rows; r++)
-		for (int64_t i = 0; i < items; i++)
-			if (*bytes)
-				b[r * items + i] =
-				    (uint8_t)(((const uint64_t *)st->slot[slot])[r * stride + i / 64] >> (i % 64) &
-				              1);
-			else
-				f[r * items + i] = ((const float *)st->slot[slot])[r * stride + i];
-	return f;
+	struct session *s = k->s;
+	struct dgm_input in[DGM_MAX_POP];
+	int64_t *index = NEW_ARRAY(s->u->cx.prog, int64_t, k->rows), examples;
+	int n = 0;
+	k->start = NEW_ARRAY(s->u->cx.prog, const struct dgm_data *, k->c->m->group.n);
+	k->example = index;
+	for (int i = 0; i < k->c->m->group.n; i++) {
+		const struct group *g = k->c->m->group.at[i];
+		for (int b = 0; b < k->c->block->nbind; b++) {
+			const struct binding_def *bind = &k->c->block->bind[b];
+			bool given = g->role == GROUP_GIVEN;
+			int status;
+			if (bind->var->sym != g->sym)
+				continue;
+			const struct dgm_data *d = dataset(s->u, bind->data, !given, &status);
+			if (d == NULL)
+				return status;
+			if (!dataset_fits(s->u, d, g, bind->span))
+				return EXIT_FILE;
+			const char *name =
+			    arena_printf(s->u->cx.prog, "%s.%s", g->name, given ? "sample" : "data");
+			int slot = dgm_slot_find(k->c->mod, name);
+			k->start[i] = d;
+			if (slot >= 0)
+				in[n++] = (struct dgm_input){slot, d};
+		}
+	}
+	if (!dataset_totals(s->u, k->c->m, k->start, k->c->block->span))
+		return EXIT_FILE;
+	if (dgm_inputs_check(k->store, in, n, POP_SAMPLES, &examples) != DGM_OK)
+		return run_failed();
+	for (int64_t c = 0; c < k->rows; c++)
+		index[c] = examples ? c % examples : 0;
+	if (dgm_inputs_load(k->store, in, n, index, k->rows, (uint64_t)s->u->opt->seed, 0) != DGM_OK)
+		return run_failed();
+	for (int i = 0; i < k->c->m->group.n; i++) {
+		const char *name = arena_printf(s->u->cx.prog, "%s.known", k->c->m->group.at[i]->name);
+		int slot = dgm_slot_find(k->c->mod, name);
+		if (slot >= 0)
+			dgm_data_known(k->start[i], index, k->rows, &k->c->mod->slot[slot],
+			               k->store->slot[slot]);
+	}
+	return EXIT_DONE;
 }
 
-static int write_samples(struct session *s, const struct compiled *c, struct dgm_store *st,
-                         int64_t rows, const char *image)
+/* Sweeps, and behind each what is kept of it. */
+static int run_chains(struct chains *k, int64_t sweeps)
 {
-	struct dgm_tensor t[2 * DGM_MAX_POP];
-	int n = 0, status = DGM_OK;
-	struct arena *a = s->u->cx.prog;
-	for (int i = 0; i < c->m->group.n; i++) {
-		const struct group *g = c->m->group.at[i];
-		if (g->role != GROUP_VISIBLE)
-			continue;
-		static const char *const suffix[] = {"sample", "sample.mean"};
-		for (int k = 0; k < 2; k++) {
-			bool bytes;
-			int slot = dgm_slot_find(c->mod, arena_printf(a, "%s.%s", g->name, suffix[k]));
-			struct dgm_tensor *x = &t[n++];
-			*x = (struct dgm_tensor){.name = arena_printf(a, k ? "%s.mean" : "%s", g->name),
-			                         .rank = g->sym->rank + 1};
-			x->data = dense(c->mod, st, slot, rows, &bytes);
-			x->dtype = bytes ? "U8" : "F32";
-			x->dim[0] = rows;
-			for (int r = 0; r < g->sym->rank; r++)
-				x->dim[r + 1] = g->sym->dim[r];
-			if (x->data == NULL)
-				status = dgm_fail(DGM_ENOMEM, "no memory for the samples of %s", g->name);
-		}
-		int64_t h, w;
-		bool finite =
-		    isfinite(g->family->lo) && isfinite(g->family->hi); /* else each by its own range */
-		picture_size(s, g, &h, &w);
-		if (image && status == DGM_OK && n == 2)
-			status =
-			    dgm_png_grid(in_folder(s, image), t[1].data, rows, h, w, h * w,
-			                 (int64_t)ceil(sqrt((double)rows)), finite ? (float)g->family->lo : 0,
-			                 finite ? (float)g->family->hi : 0);
+	struct dgm_call call = dgm_call_on(k->store, (uint64_t)k->s->u->opt->seed);
+	struct dgm_progress p;
+	int status = EXIT_DONE;
+	call.stage = 1024; /* streams of their own, apart from training's */
+	dgm_run(dgm_function_find(k->c->mod, "sample.begin"), &call);
+	dgm_progress_begin(&p, "sampling", (double)sweeps, k->s->u->opt->quiet);
+	for (int64_t i = 0; i < sweeps && status == EXIT_DONE; i++) {
+		call.step++;
+		dgm_run(dgm_function_find(k->c->mod, "sample.sweep"), &call);
+		status = keep_sweep(k, &call, i + 1);
+		dgm_progress_at(&p, (double)(i + 1), "%lld sweeps", (long long)i + 1);
 	}
-	const char *path = in_folder(s, arena_printf(a, "%s.samples.safetensors", c->m->name));
-	const char *const meta[] = {"model", c->m->name, NULL};
-	if (status == DGM_OK)
-		status = dgm_safetensors_write(path, t, n, meta);
-	for (int i = 0; i < n; i++)
-		free(t[i].data);
-	if (status != DGM_OK)
-		return run_failed();
-	if (!s->u->opt->json)
-		printf("%s: %s%s%s\n", c->m->name, path, image ? "\n" : "",
-		       image ? arena_printf(a, "%s: %s", c->m->name, in_folder(s, image)) : "");
-	return EXIT_DONE;
+	dgm_progress_end(&p);
+	dgm_run(dgm_function_find(k->c->mod, "sample.mean"), &call);
+	return status;
 }
 
 int job_sample(struct session *s, const struct block_def *b)
 {
 	struct compiled c;
-	const struct clause *chains = block_clause(b, "chains"), *steps = block_clause(b, "steps"),
-	                    *image = block_clause(b, "image");
-	int64_t rows = chains ? (int64_t)chains->arg[0].num : 64,
-	        sweeps = steps ? (int64_t)steps->arg[0].num : 1000;
-	int64_t capacity[DGM_MAX_POP] = {1, 1, 1, 1, rows};
+	const struct clause *chains = block_clause(b, "chains"), *steps = block_clause(b, "steps");
+	struct chains k = {.s = s, .c = &c, .rows = chains ? (int64_t)chains->arg[0].num : 64};
+	int64_t capacity[DGM_MAX_POP] = {1, 1, 1, 1, k.rows};
 	int status = EXIT_RUN;
 	if (!block_expand(s->u, b, &c))
 		return EXIT_FILE;
 	block_plan(s->u, &c);
-	struct dgm_store *st = NULL;
-	if (!block_jit(s->u, &c) || (st = job_store(s, &c, capacity, &status)) == NULL)
+	if (!block_jit(s->u, &c) || (k.store = job_store(s, &c, capacity, &status)) == NULL)
 		return status;
-	struct dgm_call call = dgm_call_on(st, (uint64_t)s->u->opt->seed);
-	struct dgm_progress p;
-	call.stage = 1024; /* streams of their own, apart from training's */
-	dgm_run(dgm_function_find(c.mod, "sample.begin"), &call);
-	dgm_progress_begin(&p, "sampling", (double)sweeps, s->u->opt->quiet);
-	for (int64_t i = 0; i < sweeps; i++) {
-		call.step++;
-		dgm_run(dgm_function_find(c.mod, "sample.sweep"), &call);
-		dgm_progress_at(&p, (double)(i + 1), "%lld sweeps", (long long)i + 1);
-	}
-	dgm_progress_end(&p);
-	dgm_run(dgm_function_find(c.mod, "sample.mean"), &call);
-	status = write_samples(s, &c, st, rows, image ? image->arg[0].name : NULL);
+	status = load_start(&k);
 	if (status == EXIT_DONE)
-		status = job_filters(s, &c, st);
-	dgm_store_free(st);
+		status = keep_begin(&k);
+	if (status == EXIT_DONE)
+		status = run_chains(&k, steps ? (int64_t)steps->arg[0].num : 1000);
+	if (status == EXIT_DONE)
+		status = keep_write(&k);
+	if (status == EXIT_DONE)
+		status = job_filters(s, &c, k.store);
+	keep_free(&k);
+	dgm_store_free(k.store);
 	jit_free(c.jit);
 	return status;
 }

@@ -46,7 +46,7 @@ static int load_bound(struct session *s, const struct compiled *c, struct dgm_in
 	for (int i = 0; i < c->block->nbind; i++) {
 		const struct binding_def *b = &c->block->bind[i];
 		int status;
-		struct dgm_data *d = dataset(s->u, b->data, &status);
+		struct dgm_data *d = dataset(s->u, b->data, false, &status);
 		if (d == NULL)
 			return status;
 		int g = group_of(c->m, b->var);
@@ -70,7 +70,7 @@ static int load_figure(struct session *s, const struct compiled *c,
 		int status;
 		if (g->role == GROUP_HIDDEN)
 			continue;
-		struct dgm_data *d = dataset(s->u, def[offset + out->ninput], &status);
+		struct dgm_data *d = dataset(s->u, def[offset + out->ninput], false, &status);
 		if (d == NULL)
 			return status;
 		if (!dataset_fits(s->u, d, g, at))
@@ -268,6 +268,8 @@ static void value_text(struct buf *b, const struct value *v)
 	case VAL_NAME:
 	case VAL_STR:
 		buf_puts(b, v->name);
+		break;
+	case VAL_UNITS: /* of sample blocks */
 		break;
 	case VAL_CALL:
 		buf_printf(b, "%s(", v->call->name);

@@ -6,7 +6,8 @@
  * as infinite, whatever the rounding.  Counts with the total n are drawn one after the other: with
  * R[o] = sum over o2 >= o of p[o2], v[o] is binomial(n - what is drawn, p[o]/R[o]), and the last
  * one what is left. A group whose units are coupled is drawn in turn, each unit seeing those drawn
- * before it. */
+ * before it.  A unit that is held keeps its state: what is drawn given it is drawn from the
+ * conditional distribution. */
 #include "objective/internal.h"
 
 /* A temporary over these indices, batched; its value where rhs is given. */
@@ -107,10 +108,25 @@ static struct node *inverted(struct arena *a, const struct conditional *c, struc
 	return ex_sub(a, below, ex_mask(a, &later, 1, ex_op2(a, OP_LT, u, before)));
 }
 
-static struct stmt statement(const struct conditional *c, const struct sym *dst,
-                             const struct walkers *w, struct node *rhs)
+/* x, or the state where the element is held. */
+static struct node *unless_held(struct expansion *x, const struct conditional *c,
+                                const struct walkers *w, struct node *value)
 {
-	struct stmt s = {.dst = dst, .batch = w->batch, .sequential = c->coupled, .rhs = rhs};
+	struct arena *a = x->cx->prog;
+	int i = group_number(x, c->group);
+	if (w->held[i] == NULL)
+		return value;
+	struct node *held = ex_at(a, w->held[i], w->batch, c->at);
+	struct node *free = ex_sub(a, ex_num(a, 1), held),
+	            *own = ex_at(a, w->state[i], w->batch, c->at);
+	return ex_add(a, ex_mul(a, held, own), ex_mul(a, free, value));
+}
+
+static struct stmt statement(struct expansion *x, const struct conditional *c,
+                             const struct sym *dst, const struct walkers *w, struct node *rhs)
+{
+	struct stmt s = {.dst = dst, .batch = w->batch, .sequential = c->coupled};
+	s.rhs = unless_held(x, c, w, rhs);
 	for (int i = 0; i < dst->rank; i++)
 		s.at[i] = c->at[i];
 	return s;
@@ -149,7 +165,7 @@ static bool draw_onehot(struct expansion *x, struct function *f, const energy *E
 		before = ex_access(a, sums, w->batch, k);
 	}
 	struct stmt step =
-	    statement(c, dst, w, model_at_element(a, c, inverted(a, c, o, un, s, before)));
+	    statement(x, c, dst, w, model_at_element(a, c, inverted(a, c, o, un, s, before)));
 	step.inner = c->coupled ? c->b.m : 0;
 	program_stmt(x->p, f, step);
 	return true;
@@ -181,8 +197,8 @@ static bool draw_total(struct expansion *x, struct function *f, const energy *E,
 	    ex_sub(a, at_walkers(x, c->total, w), ex_reduce(a, RED_SUM, &j, 1, &drawn, 1, v));
 	struct node *binomial =
 	    ex_op(a, OP_BINOMIAL, (struct node *[]){ex_at(a, u, w->batch, c->at), share, left}, 3);
-	struct stmt s =
-	    statement(c, dst, w, ex_add(a, ex_mask(a, &inner, 1, binomial), ex_mask(a, &end, 1, left)));
+	struct stmt s = statement(
+	    x, c, dst, w, ex_add(a, ex_mask(a, &inner, 1, binomial), ex_mask(a, &end, 1, left)));
 	s.sequential = true;
 	program_stmt(x->p, f, s);
 	return true;
@@ -195,7 +211,7 @@ static void draw_element(struct expansion *x, struct function *f, const struct c
 	bool normal = c->group->family->shape == SHAPE_GAUSS;
 	struct node *r = ex_draw(a, normal ? OP_NORMAL : OP_UNIFORM, program_stream(x->p));
 	struct node *v = c->group->family->draw(a, c, normal ? NULL : r, normal ? r : NULL);
-	program_stmt(x->p, f, statement(c, dst, w, at_walkers(x, v, w)));
+	program_stmt(x->p, f, statement(x, c, dst, w, at_walkers(x, v, w)));
 }
 
 bool draw_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
@@ -229,7 +245,8 @@ bool mean_group(struct expansion *x, struct function *f, const energy *E, const 
 	    g->role == GROUP_VISIBLE; /* then coupled units have their means given one another */
 	if (!(state_known ? model_element : model_conditional)(x->cx, x->m, E, g, &c))
 		return false;
-	assign(x, f, dst, w->batch, c.at, mean_at(x, f, &c, dst, w));
+	struct node *mean = mean_at(x, f, &c, dst, w);
+	assign(x, f, dst, w->batch, c.at, unless_held(x, &c, w, mean));
 	return true;
 }
 
@@ -248,7 +265,10 @@ bool sweep_role(struct expansion *x, struct function *f, const energy *E, const 
 {
 	block_vec blocks = {0};
 	struct elimination el;
-	if (role == GROUP_HIDDEN && model_eliminate(x->m, E, model_role(x->m, role), &el))
+	bool joint = role == GROUP_HIDDEN; /* a held unit must not be summed out of another's field */
+	for (int i = 0; i < x->m->group.n; i++)
+		joint = joint && (x->m->group.at[i]->role != role || w->held[i] == NULL);
+	if (joint && model_eliminate(x->m, E, model_role(x->m, role), &el))
 		return draw_hidden_jointly(x, f, &el, w);
 	if (!model_blocks(x->cx, x->m, &blocks))
 		return false;

@@ -13,6 +13,7 @@ struct expansion *expansion_new(struct cx *cx, struct model *m)
 	x->cx = cx;
 	x->m = m;
 	x->scale = 1;
+	x->bound = NEW_ARRAY(a, bool, m->group.n);
 	x->p = program_new(a, m->name);
 	for (int i = 0; i < POP_COUNT; i++)
 		program_pop(x->p, pop_names[i]);
@@ -82,6 +83,7 @@ static struct walkers walkers_empty(struct expansion *x, int pop)
 	struct walkers w = {.pop = pop};
 	w.batch = pop == POP_DATA ? x->m->batch : idx_batch(a, pop_names[pop], pop);
 	w.state = NEW_ARRAY(a, const struct sym *, x->m->group.n);
+	w.held = NEW_ARRAY(a, const struct sym *, x->m->group.n);
 	return w;
 }
 

@@ -9,6 +9,7 @@ struct walkers {
 	const struct idx *batch;
 	int pop;
 	const struct sym **state; /* one a group of the model */
+	const struct sym **held;  /* one a group: 1 where a unit keeps its state; NULL: none does */
 };
 /* New symbols "GROUP.suffix" in population pop, for all groups. */
 struct walkers walkers_new(struct expansion *x, const char *suffix, int pop);

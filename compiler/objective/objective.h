@@ -16,7 +16,8 @@
  * pseudo_likelihood  (data) out := sum over units of log p(unit | all other visible units)
  * error              (data) out := share of a target's units that are predicted wrongly
  * ais.base, ais.start, ais.step        see runtime/train.h
- * sample.begin, sample.sweep, sample.mean
+ * sample.begin, sample.sweep, sample.mean      chains; visible groups that are bound begin at GROUP.data where
+ *                    GROUP.known is 1, given ones at what is in GROUP.sample; GROUP.held is 1 where a unit stays
  * elbo, nll          (data) out := of a directed model
  * importance.start, importance.pass, importance    (data) out := - log of the sum of importance weights
  * meanfield.start, meanfield.pass, bound   (data) out := minus the mean-field bound on log p(v) + log Z
@@ -32,6 +33,11 @@
 
 enum { POP_DATA, POP_CHAINS, POP_STATES, POP_AIS, POP_SAMPLES, POP_COUNT };
 
+struct held { /* units that a sampler leaves as they are */
+	const struct group *group;
+	const struct idx *const *at;
+	struct node *where; /* over at: 1 there, else 0 */
+};
 struct expansion { /* of one block of a file */
 	struct cx *cx;
 	struct model *m;
@@ -39,6 +45,8 @@ struct expansion { /* of one block of a file */
 	const struct sym **grad; /* one a weight */
 	double scale; /* coefficient of the objective being expanded */
 	bool begun;   /* an objective before it has set the gradients: this one adds to them */
+	VEC(struct held) held; /* sample: units that are held where they have a value */
+	bool *bound;           /* sample, one a group: chains start at data */
 	bool exact;   /* the gradients are completed by enumeration: enum.energy and enum.grad */
 };
 /* A program with the model's parameters, their gradients, the visible groups' examples and data means, and init. */

@@ -185,6 +185,27 @@ static bool read_every(struct making *b, const struct ast_setting *g, const stru
 	return false;
 }
 
+static void read_units(struct making *b, const struct ast_setting *g, struct clause *c)
+{
+	struct sema *s = b->s;
+	if (!g->narg || b->model_bad) {
+		if (!g->narg)
+			diag(s->cx->diags, DIAG_SEMA_ARG_NONE, g->span, g->name);
+		return;
+	}
+	for (int k = 0; k < g->narg; k++) {
+		if (!g->key || !g->key[k])
+			continue;
+		diag(s->cx->diags, DIAG_SEMA_KEY, g->arg[k]->span, g->name, g->key[k]);
+		return;
+	}
+	c->arg[0] = (struct value){.kind = VAL_UNITS, .span = g->span};
+	c->arg[0].units = sema_units(s, &b->scope, b->def->model, g->arg, g->narg);
+	c->narg = 1;
+	if (c->arg[0].units)
+		vec_push(s->a, &b->clause, *c);
+}
+
 static void read_clause(struct making *b, const struct ast_setting *g)
 {
 	struct sema *s = b->s;
@@ -194,9 +215,10 @@ static void read_clause(struct making *b, const struct ast_setting *g)
 	struct clause c = {
 	    .name = g->name, .span = g->span, .name_span = g->name_span, .narg = g->narg};
 	bool ok = read_every(b, g, row, &c.every);
+	bool units = sema_signature_has(row->arguments, "units");
 	c.arg = NEW_ARRAY(s->a, struct value, g->narg);
 	c.key = NEW_ARRAY(s->a, const char *, g->narg);
-	for (int k = 0; k < g->narg; k++) {
+	for (int k = 0; k < g->narg && !units; k++) {
 		ok &= sema_value(s, &b->scope, g->arg[k], &c.arg[k]);
 		c.key[k] = g->key ? g->key[k] : NULL;
 	}
@@ -205,6 +227,10 @@ static void read_clause(struct making *b, const struct ast_setting *g)
 			continue;
 		diag(s->cx->diags, DIAG_SEMA_CLAUSE_TWICE, g->span, g->name);
 		sema_note(s, b->clause.at[k].span, "the first is here");
+		return;
+	}
+	if (units) {
+		read_units(b, g, &c);
 		return;
 	}
 	if (!ok ||
@@ -261,7 +287,8 @@ static void check_bound(struct making *b)
 	const struct model_def *m = b->def->model;
 	for (int k = 0; k < m->var.n; k++) {
 		const struct variable *v = m->var.at[k];
-		bool bound = v->role == ROLE_HIDDEN || b->ast->kind == BLOCK_SAMPLE;
+		bool bound =
+		    v->role == ROLE_HIDDEN || (v->role == ROLE_VISIBLE && b->ast->kind == BLOCK_SAMPLE);
 		for (int l = 0; l < b->bind.n; l++)
 			bound |= b->bind.at[l].var == v;
 		if (bound)

@@ -113,8 +113,11 @@ static bool affine_name(struct term *t, const struct ast *e, struct aff *out)
 		return false;
 	}
 	diag(t->s->cx->diags, DIAG_SEMA_INDEX_UNBOUND, e->span, e->name);
-	sema_note(t->s, e->span, "write sum(%s) in front of the term%s", e->name,
-	          t->mode == TERM_LET ? ", or name it on the left of the let" : "");
+	if (t->mode == TERM_UNITS)
+		sema_note(t->s, e->span, "name it as a subscript of the variable");
+	else
+		sema_note(t->s, e->span, "write sum(%s) in front of the term%s", e->name,
+		          t->mode == TERM_LET ? ", or name it on the left of the let" : "");
 	i = sema_ix_new(t, e->name, e->span);
 	i->poison = true;
 	vec_push(t->a, &t->active, i);

@@ -167,7 +167,7 @@ struct rt {
 };
 
 /* One expression on its way from the tree to nodes. */
-enum term_mode { TERM_ENERGY, TERM_LET, TERM_DEF, TERM_INIT };
+enum term_mode { TERM_ENERGY, TERM_LET, TERM_DEF, TERM_INIT, TERM_UNITS };
 struct subscript_check { /* an affine subscript, checked when all ranges are known */
 	struct aff e;
 	int64_t size;
@@ -294,6 +294,10 @@ void sema_block(struct sema *s, const struct ast_block *b);
 /* A value or a call of a block or a data set, constants of the scope folded; false: an error. */
 bool sema_value(struct sema *s, const struct scope *sc, const struct ast *e, struct value *out);
 struct call *sema_call(struct sema *s, const struct scope *sc, const struct ast *e);
+
+/* v, or v[y,x] with conditions on its indices: some units of a variable; NULL: an error was given. */
+struct units *sema_units(struct sema *s, const struct scope *sc, struct model_def *m,
+                         struct ast *const *arg, int narg);
 
 /* Checks arguments against a signature (see call_bind); a bare word where a call is wanted becomes
  * one, in arg too.  `what` is the call's or the clause's name. */

@@ -35,6 +35,13 @@ static void print_value(const struct value *v, struct buf *out)
 		buf_puts(out, " given ");
 		print_values(v->given->arg, NULL, v->given->narg, out);
 		return;
+	case VAL_UNITS:
+		buf_puts(out, v->units->var->name);
+		for (int k = 0; k < v->units->var->sym->rank; k++)
+			buf_printf(out, "%s%s", k ? "," : "[", v->units->at[k]->name);
+		buf_puts(out, v->units->var->sym->rank ? "] * " : " * ");
+		ex_print(v->units->held, out);
+		return;
 	}
 }
 

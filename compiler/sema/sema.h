@@ -92,7 +92,7 @@ struct model_def {
 };
 
 /* ---- calls with arguments, for objectives, optimisers, monitors, data steps -------------------- */
-enum value_kind { VAL_NUM, VAL_RAMP, VAL_NAME, VAL_STR, VAL_CALL, VAL_SUM, VAL_GIVEN };
+enum value_kind { VAL_NUM, VAL_RAMP, VAL_NAME, VAL_STR, VAL_CALL, VAL_SUM, VAL_GIVEN, VAL_UNITS };
 struct call;
 struct value {
 	enum value_kind kind;
@@ -102,7 +102,13 @@ struct value {
 	struct call *given; /* GIVEN: ... and behind it */
 	struct value *term; /* SUM: calls */
 	int nterm;
+	struct units *units; /* UNITS */
 	struct span span;
+};
+struct units { /* v[y,x], y < 14: some units of a variable */
+	struct variable *var;
+	const struct idx *at[MAX_RANK];
+	struct node *held; /* over at: 1 at these units, else 0 */
 };
 struct call { /* cd(k = 25), rbf(2, 5) or a bare word: sgd */
 	const char *name;

@@ -57,6 +57,20 @@ cmp -s "$tmp/plain/decay.safetensors" "$tmp/decayed/decay.safetensors" || {
 	cmp -s "$tmp/plain.b" "$tmp/decayed.b" || fail "decay.dgm: a bias decayed"
 }
 
+# ---- missing values filled in, halves completed: of two patterns, 010100 and 101011 -----------------------------
+run gaps gaps.dgm
+printf '0,1,0,1,0,0\n1,0,1,0,1,1\n0,1,0,1,0,0\n1,0,1,0,1,1\n' >"$tmp/patterns"
+cat "$tmp/patterns" "$tmp/patterns" | cmp -s - "$tmp/gaps/filled.csv" || fail "gaps.dgm: $(cat "$tmp/gaps/filled.csv")"
+cmp -s "$tmp/patterns" "$tmp/gaps/completed.csv" || fail "gaps.dgm: $(cat "$tmp/gaps/completed.csv")"
+between "$(value "$tmp/gaps" 'completion of v')" 0 0.05 || fail "gaps.dgm: completion $(value "$tmp/gaps" 'completion of v')"
+run gaps2 gaps.dgm --threads 2
+cmp -s "$tmp/gaps/means.npy" "$tmp/gaps2/means.npy" || fail "gaps.dgm: other means at 2 threads"
+sed 's/sample pairs/evaluate pairs { v = gaps; pseudo_likelihood; } &/' gaps.dgm >"$tmp/refused.dgm"
+cp gaps.csv whole.csv "$tmp"
+"$dgm" run "$tmp/refused.dgm" --quiet --out "$tmp/refused" >"$tmp/refused.log" 2>&1
+[ $? -eq 3 ] && grep -q "line 2, column 2: the value is missing" "$tmp/refused.log" ||
+	fail "missing values outside of sample: $(cat "$tmp/refused.log")"
+
 # ---- a checkpoint of other statistics is not resumed -------------------------------------------------------
 run stats bits.dgm --set 'objective=sml(k=1,chains=20)' --set epochs=2
 "$dgm" run bits.dgm --quiet --out "$tmp/stats" --resume --set epochs=2 \
