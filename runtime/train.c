@@ -128,6 +128,14 @@ static int set_means(const struct dgm_trainer *tr)
 	return DGM_OK;
 }
 
+/* A failure because of an unbounded energy is told as that. */
+static int proper(const struct dgm_trainer *tr, int status)
+{
+	int bounded = dgm_positive_check(tr->s, &tr->t->positive, tr->t->seed);
+
+	return bounded ? bounded : status;
+}
+
 /* Brings parameters and chains to where the first update of this process finds them. */
 static int begin(struct dgm_trainer *tr)
 {
@@ -153,7 +161,7 @@ static int begin(struct dgm_trainer *tr)
 	dgm_train_call(tr, t->init);
 	dgm_train_call(tr, t->prepare);
 	dgm_train_call(tr, t->begin);
-	status = dgm_update_check(tr);
+	status = proper(tr, dgm_update_check(tr));
 	return status ? status : dgm_checkpoint_save(tr);
 }
 
@@ -176,10 +184,10 @@ static int one_epoch(struct dgm_trainer *tr)
 		                "epoch %" PRId64 "/%" PRId64 "%s", tr->epoch + 1, t->epochs, tr->note);
 		status = dgm_update_run(tr, first, rows);
 		if (status)
-			return status;
+			return proper(tr, status);
 		tr->duration[(tr->update - tr->first_update - 1) % DGM_RING] = dgm_now() - start;
 	}
-	status = dgm_update_check(tr);
+	status = proper(tr, dgm_update_check(tr));
 	tr->epoch++;
 	if (!status)
 		status = dgm_report_epoch(tr);

@@ -87,6 +87,14 @@ struct dgm_enumeration {
  * exp(-energy - log Z) and calls grad block after block.  DGM_ELIMIT beyond 2^26 states. */
 int dgm_enumerate(struct dgm_store *s, const struct dgm_enumeration *e, uint64_t seed, bool weights, double *log_z);
 
+/* Numbers that a function makes of the parameters and that must be above 0: precisions of real units. */
+struct dgm_positive {
+	const struct dgm_function *fn; /* NULL: none */
+	int n, slot[DGM_MAX_POP];
+	const char *name[DGM_MAX_POP], *place[DGM_MAX_POP]; /* of the unit, and where its term stands */
+};
+int dgm_positive_check(struct dgm_store *s, const struct dgm_positive *p, uint64_t seed);
+
 struct dgm_mean_slot { /* a slot that is set once to the data's means (lo + (hi-lo)*mean) or variances */
 	int mean_slot;
 	const struct dgm_data *data;
@@ -115,6 +123,7 @@ struct dgm_train {
 	 * final sets every gradient; with `exact` all are zeroed before it. */
 	const struct dgm_function *init, *prepare, *begin, *first, *sweep, *final;
 	struct dgm_refine refine;
+	struct dgm_positive positive;        /* checked before the first update and after each epoch */
 	struct dgm_ramp k;
 	int scalar_inv_n, scalar_inv_m;      /* scalars set to 1/batch rows and 1/chains; -1: none */
 	struct dgm_enumeration *exact;       /* NULL: none.  Gradients of final are completed by it */

@@ -130,6 +130,8 @@ int job_figure(struct session *s, const struct compiled *c, const struct figure_
 int job_bound(struct session *s, const struct compiled *c, struct dgm_figure *out);
 /* minus the log of the sum of importance weights, that many passes of them. */
 int job_importance(struct session *s, const struct compiled *c, int64_t passes, struct dgm_figure *out);
+/* What the block's parameters must keep above 0. */
+struct dgm_positive job_positive(struct session *s, const struct compiled *c);
 struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c);
 int job_filters(struct session *s, const struct compiled *c, struct dgm_store *store);
 /* keep.c: what a sample block writes. */

@@ -31,8 +31,11 @@ struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t
 	*status = st ? fill_params(s, c, st) : run_failed();
 	if (*status == EXIT_DONE) {
 		struct dgm_call call = dgm_call_on(st, (uint64_t)s->u->opt->seed);
+		struct dgm_positive positive = job_positive(s, c);
 		dgm_run(dgm_function_find(c->mod, "prepare"), &call);
-		return st;
+		if (dgm_positive_check(st, &positive, (uint64_t)s->u->opt->seed) == DGM_OK)
+			return st;
+		*status = run_failed();
 	}
 	dgm_store_free(st);
 	return NULL;

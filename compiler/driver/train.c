@@ -177,6 +177,20 @@ struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled
 	return e;
 }
 
+struct dgm_positive job_positive(struct session *s, const struct compiled *c)
+{
+	struct dgm_positive p = {.fn = fn(c, "proper")};
+	for (int i = 0; i < c->x->low.n && p.n < DGM_MAX_POP; i++, p.n++) {
+		const struct low *low = &c->x->low.at[i];
+		struct place at = source_place(low->term);
+		p.slot[p.n] = slot(c, low->sym->name);
+		p.name[p.n] = low->group->name;
+		p.place[p.n] = arena_printf(s->u->cx.prog, "%s:%d:%d", source_get(low->term.src)->path,
+		                            at.line, at.col);
+	}
+	return p;
+}
+
 static struct dgm_refine refine(struct session *s, const struct compiled *c, const char *pass)
 {
 	return (struct dgm_refine){.pass = fn(c, pass),
@@ -406,6 +420,7 @@ int job_train(struct session *s, const struct block_def *b)
 		t.exact = job_enumeration(s, c);
 	t.init = fn(c, "init");
 	t.prepare = fn(c, "prepare");
+	t.positive = job_positive(s, c);
 	t.begin = fn(c, "chains.begin");
 	t.first = fn(c, "train.first");
 	t.refine = refine(s, c, "train.pass");

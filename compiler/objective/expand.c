@@ -43,6 +43,7 @@ struct expansion *expansion_new(struct cx *cx, struct model *m)
 		const struct weight *w = m->weight.at[i];
 		assign(x, f, w->sym, NULL, w->at, w->init);
 	}
+	expand_proper(x);
 	return x;
 }
 

@@ -177,9 +177,14 @@ bool objective_states(struct cx *cx, const struct model *m, struct states *out)
 	try_states(m, true, false, out);
 	try_states(m, false, true, out);
 	try_states(m, true, true, out);
-	if (out->listed == NULL)
-		diag(cx->diags, DIAG_ENUMERATE, m->group.at[0]->span, m->name);
-	return out->listed != NULL;
+	if (out->listed)
+		return true;
+	bool *rest = NEW_ARRAY(m->a, bool, m->group.n);
+	for (int i = 0; i < m->group.n; i++)
+		rest[i] = m->group.at[i]->role != GROUP_GIVEN && m->group.at[i]->family->shape != SHAPE_TWO;
+	diag(cx->diags, DIAG_ENUMERATE, m->group.at[0]->span, m->name);
+	model_sum_out(cx, m, &m->E, rest, &out->F); /* names the term in the way */
+	return false;
 }
 
 bool objective_enumerate(struct expansion *x, bool gradient)

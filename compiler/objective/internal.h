@@ -55,6 +55,7 @@ bool descend(struct expansion *x, struct function *f, struct node *loss);
 /* nll() of all visible groups, by enumeration. */
 bool exact_likelihood(struct expansion *x);
 
+void expand_proper(struct expansion *x);
 struct node *base_measure(struct expansion *x);
 /* Mean field on the hidden groups' means in q. */
 bool meanfield_allowed(struct expansion *x);

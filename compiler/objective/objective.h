@@ -21,6 +21,7 @@
  * elbo, nll          (data) out := of a directed model
  * importance.start, importance.pass, importance    (data) out := - log of the sum of importance weights
  * meanfield.start, meanfield.pass, bound   (data) out := minus the mean-field bound on log p(v) + log Z
+ * proper             low.GROUP := the least precision of a real group, where parameters alone decide it
  * prepare            (plan) packed copies of the parameters
  *
  * Symbols: a group's own symbol holds the examples; "v.chain", "v.states", ... hold the states of
@@ -43,6 +44,11 @@ struct expansion { /* of one block of a file */
 	struct model *m;
 	struct program *p;
 	const struct sym **grad; /* one a weight */
+	VEC(struct low {         /* precisions that "proper" finds the least of */
+		const struct group *group;
+		const struct sym *sym;
+		struct span term;    /* the first that adds to it */
+	}) low;
 	double scale; /* coefficient of the objective being expanded */
 	bool begun;   /* an objective before it has set the gradients: this one adds to them */
 	VEC(struct held) held; /* sample: units that are held where they have a value */
