@@ -1,0 +1,284 @@
+/* Directed models: the gradient of every objective, as the program computes it in doubles, against
+ * central differences of the loss that the figures compute from the same noise; log-densities
+ * against sums and integrals; generated code against the program. */
+#include "generated.h"
+
+#include "driver/driver.h"
+
+enum { MAX_FUNCTIONS = 4 };
+
+static struct unit unit;
+static struct compiled block;
+
+/* ---- a model, one of its blocks as a program, and its numbers ---- */
+static bool expand(const char *text, int number)
+{
+	static struct options opt;
+	char path[] = "/tmp/test_directed_XXXXXX";
+	int fd = mkstemp(path);
+	FILE *f = fdopen(fd, "w");
+	fputs(text, f);
+	fclose(f);
+	opt = (struct options){.call = "check", .file = path, .seed = 1};
+	bool ok = unit_read(&unit, &opt) == EXIT_DONE &&
+	          block_expand(&unit, unit.checked->block.at[number], &block);
+	if (!ok)
+		diags_print(unit.cx.diags, stderr);
+	remove(path);
+	return ok;
+}
+
+static uint64_t state = 1;
+static double next(void)
+{
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return ((double)(state >> 11) + 0.5) / 9007199254740992.0;
+}
+
+/* Noise by the order of the draws in a function, so that two functions that draw alike see the
+ * same. */
+static int first_stream;
+static double noise(const struct memory *m, const struct node *draw)
+{
+	uint64_t x = ((uint64_t)((int)draw->num - first_stream) * 7919u + (uint64_t)m->row * 104729u +
+	              (uint64_t)m->unit * 1299709u + 17u) *
+	             0x9E3779B97F4A7C15u;
+	x ^= x >> 29;
+	x *= 0xBF58476D1CE4E5B9u;
+	x ^= x >> 32;
+	double u = ((double)(x >> 11) + 0.5) / 9007199254740992.0;
+	return draw->op == OP_UNIFORM ? u : 3 * (u - 0.5);
+}
+
+static int least_stream(const struct node *x, int least)
+{
+	if (x->kind == N_OP && op_flags(x->op) & OPF_DRAW && (int)x->num < least)
+		least = (int)x->num;
+	for (int k = 0; k < x->nkid; k++)
+		least = least_stream(x->kid[k], least);
+	return least;
+}
+
+static const struct function *function(const char *name)
+{
+	for (int f = 0; f < block.x->p->function.n; f++)
+		if (strcmp(block.x->p->function.at[f]->name, name) == 0)
+			return block.x->p->function.at[f];
+	fprintf(stderr, "no function %s\n", name);
+	abort();
+}
+
+static void run(struct memory *m, const char *name)
+{
+	const struct function *f = function(name);
+	first_stream = 1 << 20;
+	for (int s = 0; s < f->nstmt; s++)
+		first_stream = least_stream(f->stmt[s].rhs, first_stream);
+	for (int s = 0; s < f->nstmt; s++)
+		run_stmt(m, &f->stmt[s]);
+}
+
+static double *named(struct memory *m, const char *name)
+{
+	for (int i = 0; i < block.x->p->tensor.n; i++)
+		if (strcmp(block.x->p->tensor.at[i].sym->name, name) == 0)
+			return values_at(m, block.x->p->tensor.at[i].sym);
+	fprintf(stderr, "no tensor %s\n", name);
+	abort();
+}
+
+static double value_in(const char *domain)
+{
+	if (strcmp(domain, "binary") == 0)
+		return next() < 0.5;
+	if (strcmp(domain, "count") == 0)
+		return floor(4 * next());
+	if (strcmp(domain, "unit") == 0)
+		return next();
+	return 3 * next() - 1.5;
+}
+
+static void prepare(struct memory *m)
+{
+	*m = (struct memory){.prog = block.x->p, .draw = noise};
+	for (int p = 0; p < 8; p++)
+		m->pop_rows[p] = INTERP_ROWS;
+	for (int i = 0; i < block.m->weight.n; i++) {
+		double *w = values_at(m, block.m->weight.at[i]->sym);
+		for (int64_t k = 0; k < items_of(block.m->weight.at[i]->sym); k++)
+			w[k] = 1.4 * next() - 0.7;
+	}
+	for (int i = 0; i < block.m->group.n; i++) {
+		const struct group *g = block.m->group.at[i];
+		int64_t n = items_of(g->sym),
+		        q = g->family->shape == SHAPE_ONEHOT ? g->sym->dim[g->sym->rank - 1] : 1;
+		double *x = values_at(m, g->sym);
+		for (int64_t k = 0; g->role != GROUP_HIDDEN && k < n * INTERP_ROWS; k += q) {
+			int64_t hot = (int64_t)(next() * (double)q);
+			for (int64_t a = 0; a < q; a++)
+				x[k + a] = q > 1 ? a == hot : value_in(g->domain);
+		}
+	}
+	for (int i = 0; i < block.x->p->tensor.n; i++)
+		if (strcmp(block.x->p->tensor.at[i].sym->name, "inv_n") == 0)
+			*values_at(m, block.x->p->tensor.at[i].sym) = 1.0 / INTERP_ROWS;
+}
+
+/* The mean over the rows of a figure's number: of the last of the functions. */
+static double loss(struct memory *m, const char *const *functions)
+{
+	const char *last = NULL;
+	double sum = 0;
+	for (int k = 0; functions[k]; k++)
+		run(m, last = functions[k]);
+	const double *out = named(m, arena_printf(unit.cx.tmp, "out.%s", last));
+	for (int r = 0; r < INTERP_ROWS; r++)
+		sum += out[r];
+	return sum / INTERP_ROWS;
+}
+
+struct gradient_case {
+	const char *name, *model, *objective, *monitor;
+	double sign; /* of the figure in the loss */
+	const char *functions[MAX_FUNCTIONS];
+};
+
+/* Gradients of train.final against differences of the figure. */
+static void gradients(const struct gradient_case *c)
+{
+	struct memory m;
+	const char *text = arena_printf(
+	    arena_new(), "%s\ndata d = csv(\"d.csv\");\ntrain m { x = d; objective %s; monitor %s; }\n",
+	    c->model, c->objective, c->monitor);
+	if (!expand(text, 0)) {
+		CU_FAIL("refused");
+		fprintf(stderr, "%s\n", c->name);
+		return;
+	}
+	if (strncmp(c->functions[0], "importance", 10) == 0)
+		objective_importance(block.x);
+	state = 7;
+	prepare(&m);
+	run(&m, "train.final");
+	double worst = 0, largest = 0;
+	for (int i = 0; i < block.m->weight.n; i++) {
+		const struct weight *w = block.m->weight.at[i];
+		double *x = values_at(&m, w->sym);
+		const double *g = values_at(&m, block.x->grad[i]);
+		for (int64_t k = 0; k < items_of(w->sym); k++) {
+			double at = x[k], h = 1e-5;
+			x[k] = at + h;
+			double up = loss(&m, c->functions);
+			x[k] = at - h;
+			double slope = c->sign * (up - loss(&m, c->functions)) / (2 * h);
+			x[k] = at;
+			worst = fmax(worst, isnan(g[k]) ? INFINITY : fabs(slope - g[k]));
+			largest = fmax(largest, fabs(slope));
+		}
+	}
+	if (!(worst < 1e-7 * (1 + largest)) || largest == 0)
+		fprintf(stderr, "%s: gradient off by %g of %g\n", c->name, worst, largest);
+	CU_ASSERT(worst < 1e-7 * (1 + largest));
+	CU_ASSERT(largest > 0);
+	memory_free(&m);
+	cx = unit.cx;
+	prog = block.x->p;
+	CU_ASSERT(generated_agrees(plan()));
+}
+
+#define NLL \
+	"nll()", "nll(d)", 1, \
+	{ \
+		"nll" \
+	}
+#define ELBO \
+	"elbo(samples = 1)", "elbo(d)", -1, \
+	{ \
+		"elbo" \
+	}
+
+static const struct gradient_case cases[] = {
+    {"logistic autoregressive",
+     "model m(D = 5) { visible x : binary[D]; param W : real[D,D] = 0; param b : real[D] = 0;\n"
+     "x[d] ~ bernoulli(logits = b[d] + sum(i < d) W[d,i]*x[i]); }",
+     NLL},
+    {"nade",
+     "model m(D = 5, H = 4) { visible x : binary[D]; param W : real[H,D] = 0; param V : real[D,H] "
+     "= 0; param b : real[D] = 0; param c : real[H] = 0;\n"
+     "let g[d,j] = sigmoid(c[j] + sum(i < d) W[j,i]*x[i]); x[d] ~ bernoulli(logits = b[d] + sum(j) "
+     "V[d,j]*g[d,j]); }",
+     NLL},
+    {"autoregressive, categorical",
+     "model m(D = 3, Q = 4) { visible x : categorical[D,Q]; param W : real[D,Q,D,Q] = 0; param b : "
+     "real[D,Q] = 0;\n"
+     "let l[d,a] = b[d,a] + sum(i < d, p) W[d,a,i,p]*x[i,p]; x[d] ~ categorical(logits = l[d]); }",
+     NLL},
+    {"mixture of normals, autoregressive",
+     "model m(D = 3, K = 2) { visible x : real[D]; param A : real[D,K] = 0; param M : real[D,K,D] "
+     "= 0; param S : real[D,K] = 0;\n"
+     "let mu[d,k] = sum(i < d) M[d,k,i]*x[i]; x[d] ~ mixture_normal(logits = A[d], mean = mu[d], "
+     "logsd = S[d]); }",
+     NLL},
+    {"regression",
+     "net f(z : real[N], H = 3) { z |> dense(H) |> tanh |> dense(2) }\n"
+     "model m { visible x : real[2]; param a : real[4] = 0; x ~ laplace(mean = f(a), scale = 0.7); "
+     "}",
+     NLL},
+    {"vae",
+     "net enc(x : real[D], Z) { let h = x |> dense(4) |> tanh; let mu = h |> dense(Z); let lv = h "
+     "|> dense(Z); }\n"
+     "net dec(z : real[Z]) { z |> dense(3) |> sigmoid |> dense(5) }\n"
+     "model m(Z = 2) { visible x : binary[5]; hidden z : real[Z] ~ normal(0, 1); x ~ "
+     "bernoulli(logits = dec(z)); let e = enc(x, Z);\n"
+     "posterior z ~ normal(mean = e.mu, logvar = e.lv); }",
+     ELBO},
+    {"two layers",
+     "net f(x : real[N], M) { let h = x |> dense(3) |> softplus; let mu = h |> dense(M); let ls = "
+     "h |> dense(M); }\n"
+     "net g(x : real[N], M) { let h = x |> dense(3) |> tanh; let mu = h |> dense(M); let ls = h |> "
+     "dense(M); }\n"
+     "net dec(x : real[N], M) { x |> dense(M) }\n"
+     "net up(x : real[N], M) { let mu = x |> dense(M); }\n"
+     "model m { visible x : count[4]; hidden a : real[3]; hidden b : real[2] ~ normal(0, 1);\n"
+     "let pa = up(b, 3); a ~ normal(pa.mu, 0.8); x ~ poisson(lograte = dec(a, 4)); let qa = f(x, "
+     "3); let qb = g(a, 2);\n"
+     "posterior a ~ normal(mean = qa.mu, sd = exp(qa.ls)); posterior b ~ normal(mean = qb.mu, sd = "
+     "exp(qb.ls)); }",
+     ELBO},
+    {"logistic posterior",
+     "model m { visible x : unit[3]; hidden z : real[2] ~ logistic(0, 1); param W : real[2,3] = 0; "
+     "param V : real[3,2] = 0; param s : real[2] = 0;\n"
+     "x ~ normal(z@W, 0.5); posterior z ~ logistic(mean = x@V, scale = exp(s)); }",
+     ELBO},
+    {"importance",
+     "net enc(x : real[D], Z) { let h = x |> dense(4) |> tanh; let mu = h |> dense(Z); let lv = h "
+     "|> dense(Z); }\n"
+     "net dec(z : real[Z]) { z |> dense(3) |> sigmoid |> dense(4) }\n"
+     "model m(Z = 2) { visible x : binary[4]; hidden z : real[Z] ~ normal(0, 1); x ~ "
+     "bernoulli(logits = dec(z)); let e = enc(x, Z);\n"
+     "posterior z ~ normal(mean = e.mu, logvar = e.lv); }\n",
+     "iwae(samples = 50)",
+     "elbo(d)",
+     1,
+     {"importance.start", "importance.pass", "importance"}},
+};
+
+static void test_gradients(void)
+{
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+		gradients(&cases[k]);
+}
+
+int main(void)
+{
+	if (!codegen_init())
+		return 1;
+	CU_initialize_registry();
+	CU_pSuite suite = CU_add_suite("directed", NULL, NULL);
+	CU_add_test(suite, "gradients", test_gradients);
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	unsigned failed = CU_get_number_of_failures();
+	CU_cleanup_registry();
+	return failed != 0;
+}
