@@ -42,7 +42,7 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 %token <const char *> DATA "'data'" CONST "'const'"
 %token <const char *> TRAIN "'train'" EVALUATE "'evaluate'" SAMPLE "'sample'"
 %token <const char *> VISIBLE "'visible'" HIDDEN "'hidden'" GIVEN "'given'" PARAM "'param'"
-%token <const char *> LET "'let'" POSTERIOR "'posterior'" ENERGY "'energy'" EVERY "'every'" IN "'in'" AS "'as'"
+%token <const char *> LET "'let'" STATE "'state'" POSTERIOR "'posterior'" ENERGY "'energy'" EVERY "'every'" IN "'in'" AS "'as'"
 %token PIPE "'|>'" ARROW "'->'" DOTDOT "'..'" LE "'<='" GE "'>='" EQ "'=='" NE "'!='"
 
 %precedence PIPE
@@ -163,6 +163,7 @@ decl: role variable ';'                { $$ = $2; $$->kind = $1; }
 	}
 	| LET NAME '=' expr ';'            { $$ = node_decl(p, DECL_LET, $2, @2, '=', $4); }
 	| LET NAME '[' exprs ']' '=' expr ';' { $$ = node_indexed(p, DECL_LET, $2, @2, $4, '=', $7); }
+	| STATE expr ':' type '=' expr ',' expr '=' expr ';' { $$ = node_state(p, $2, $4, $6, $8, $10); }
 	| expr '~' expr ';'                { $$ = node_factor(p, DECL_FACTOR, $1, $3); }
 	| POSTERIOR expr '~' expr ';'      { $$ = node_factor(p, DECL_POSTERIOR, $2, $4); }
 	| ENERGY '=' expr ';'              { $$ = node_decl(p, DECL_ENERGY, NULL, @1, '=', $3); }
@@ -231,6 +232,7 @@ word: NAME
 	| EVALUATE
 	| SAMPLE
 	| POSTERIOR
+	| STATE
 	| ENERGY
 	;
 

@@ -44,7 +44,7 @@ struct node *model_inline(const struct model *m, struct node *x)
 {
 	for (int i = m->def.n - 1; i >= 0; i--) {
 		struct definition *d = m->def.at[i];
-		if (d->rhs->kind != N_OP || !(op_flags(d->rhs->op) & OPF_DRAW))
+		if (!d->state && (d->rhs->kind != N_OP || !(op_flags(d->rhs->op) & OPF_DRAW)))
 			x = ex_subst(m->a, x, &(struct subst){.from = d->sym, .fn = in_place, .arg = d});
 	}
 	return x;
@@ -130,21 +130,88 @@ static bool before(struct arena *a, const struct affine *map, const struct idx *
 	return false;
 }
 
-/* The first access to the group in x that is to no earlier element. */
-static const struct node *not_before(struct arena *a, const struct node *x, const struct factor *f,
-                                     struct guard *g, int n)
+static const struct definition *state_of(const struct model *m, const struct sym *s)
+{
+	for (int i = 0; i < m->def.n; i++)
+		if (m->def.at[i]->state && m->def.at[i]->sym == s)
+			return m->def.at[i];
+	return NULL;
+}
+
+/* How many steps behind step t of a state the symbol is read in its value at step t: at most
+ * `most`, where there is such a bound. */
+static bool ahead(const struct model *m, const struct node *x, const struct definition *d,
+                  const struct sym *s, int64_t *most)
+{
+	const struct definition *other = x->kind == N_ACCESS ? state_of(m, x->sym) : NULL;
+	if (x->kind == N_ACCESS && (x->sym == s || (other && other != d))) {
+		struct affine gap = affine_add(m->a, x->map[0], affine_idx(m->a, d->at[0]), -1);
+		int64_t further = 0;
+		if (gap.n || (other && other != d && !ahead(m, other->rhs, other, s, &further)))
+			return false;
+		*most = gap.c + further > *most ? gap.c + further : *most;
+	}
+	for (int k = 0; k < x->nkid; k++)
+		if (!ahead(m, x->kid[k], d, s, most))
+			return false;
+	return true;
+}
+
+/* The first access in x to the group, or to a state made of it, that is to no earlier element. */
+static const struct node *not_before(const struct model *m, const struct node *x,
+                                     const struct factor *f, struct guard *g, int n)
 {
 	int rank = f->group->sym->rank - f->block;
-	if (x->kind == N_ACCESS && x->sym == f->group->sym && !before(a, x->map, f->at, rank, g, n))
+	const struct definition *state = x->kind == N_ACCESS ? state_of(m, x->sym) : NULL;
+	if (x->kind == N_ACCESS && x->sym == f->group->sym && !before(m->a, x->map, f->at, rank, g, n))
 		return x;
+	if (state && model_reads(m, state->rhs, f->group)) {
+		int64_t most = INT64_MIN / 2;
+		struct affine at = x->map[0];
+		if (!ahead(m, model_inline(m, state->rhs), state, f->group->sym, &most))
+			return x;
+		at = affine_add(m->a, at, affine_const(most), 1);
+		if (!before(m->a, &at, f->at, 1, g, n))
+			return x;
+	}
 	for (int k = 0; k < x->nguard && n < 64; k++)
 		g[n++] = x->guard[k];
 	for (int k = 0; k < x->nkid; k++) {
-		const struct node *bad = not_before(a, x->kid[k], f, g, n);
+		const struct node *bad = not_before(m, x->kid[k], f, g, n);
 		if (bad)
 			return bad;
 	}
 	return NULL;
+}
+
+/* The first access in a state's value to the state itself that is to no earlier step. */
+static const struct node *not_earlier(const struct model *m, const struct node *x,
+                                      const struct definition *d, struct guard *g, int n)
+{
+	if (x->kind == N_ACCESS && x->sym == d->sym && !before(m->a, x->map, d->at, 1, g, n))
+		return x;
+	for (int k = 0; k < x->nguard && n < 64; k++)
+		g[n++] = x->guard[k];
+	for (int k = 0; k < x->nkid; k++) {
+		const struct node *bad = not_earlier(m, x->kid[k], d, g, n);
+		if (bad)
+			return bad;
+	}
+	return NULL;
+}
+
+static bool states_in_order(struct cx *cx, const struct model *m)
+{
+	struct guard g[64];
+	for (int i = 0; i < m->def.n; i++) {
+		const struct definition *d = m->def.at[i];
+		const struct node *bad = d->state ? not_earlier(m, model_inline(m, d->rhs), d, g, 0) : NULL;
+		if (!bad)
+			continue;
+		diag(cx->diags, DIAG_STATE_ORDER, d->span, d->sym->name, ex_text(m->a, bad));
+		return false;
+	}
+	return true;
 }
 
 static bool causal(struct cx *cx, const struct model *m, const struct factor *f)
@@ -152,8 +219,7 @@ static bool causal(struct cx *cx, const struct model *m, const struct factor *f)
 	struct guard g[64];
 	struct node *part[] = {f->draw, f->mean};
 	for (int k = 0; k < 2; k++) {
-		const struct node *bad =
-		    part[k] ? not_before(m->a, model_inline(m, part[k]), f, g, 0) : NULL;
+		const struct node *bad = part[k] ? not_before(m, model_inline(m, part[k]), f, g, 0) : NULL;
 		if (!bad)
 			continue;
 		diag(cx->diags, DIAG_NOT_CAUSAL, f->span, f->group->name, ex_text(m->a, bad));
@@ -235,6 +301,7 @@ void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
 		struct definition *d = NEW(m->a, struct definition);
 		d->sym = def->def.at[i]->sym;
 		d->rhs = def->def.at[i]->rhs;
+		d->state = def->def.at[i]->state;
 		d->span = def->def.at[i]->span;
 		for (int k = 0; k < d->sym->rank; k++)
 			d->at[k] = def->def.at[i]->at[k];
@@ -246,7 +313,7 @@ void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
 		vec_push(m->a, &m->factor, build(m, def->factor.at[i]));
 	for (int i = 0; i < def->posterior.n; i++)
 		vec_push(m->a, &m->posterior, build(m, def->posterior.at[i]));
-	bool ok = !def->directed || check_groups(cx, m);
+	bool ok = (!def->directed || check_groups(cx, m)) && states_in_order(cx, m);
 	for (int i = 0; ok && i < m->factor.n; i++)
 		ok = causal(cx, m, m->factor.at[i]);
 	for (int i = 0; ok && i < m->posterior.n; i++)

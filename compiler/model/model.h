@@ -75,6 +75,7 @@ struct definition {
 	const struct sym *sym;
 	const struct idx *at[MAX_RANK];
 	struct node *rhs;
+	bool state; /* computed step by step along at[0], each step from those before it */
 	struct span span;
 };
 /* A directed factor: the distribution of a group given others, by element or by block. */

@@ -2,10 +2,21 @@
  * parameters. */
 #include "objective/flow.h"
 
+/* The adjoint of an element; that of a state is kept last step first. */
+static struct node *adjoint_at(struct arena *a, const struct step *s)
+{
+	struct affine map[MAX_RANK];
+	for (int k = 0; k < s->sym->rank; k++)
+		map[k] = affine_idx(a, s->at[k]);
+	if (s->state)
+		map[0] = affine_add(a, affine_const(s->sym->dim[0] - 1), map[0], -1);
+	return ex_access(a, s->adjoint, s->batch, map);
+}
+
 /* The sum over the elements of a step of adjoint * value, as a number (for each example). */
 static struct node *pulled(struct arena *a, const struct step *s)
 {
-	struct node *adj = ex_at(a, s->adjoint, s->batch, s->at);
+	struct node *adj = adjoint_at(a, s);
 	return ex_reduce(a, RED_SUM, s->at, s->sym->rank, NULL, 0, ex_mul(a, adj, s->rhs));
 }
 
@@ -48,6 +59,65 @@ static void mark(const struct flow *fl, const bool *which, bool *needed)
 	}
 }
 
+static const struct sym *adjoint_sym(struct flow *fl, const struct step *s)
+{
+	const struct sym *adj = sym_new(
+	    fl->x->cx->prog, arena_printf(fl->x->cx->prog, "%s.adjoint", s->sym->name), SYM_TEMP,
+	    VALUES_REAL, s->sym->batched, s->sym->rank, s->sym->dim, (struct span){0});
+	program_tensor(fl->x->p, adj, SPACE_TEMP, s->sym->batched ? fl->pop : -1, NULL);
+	return adj;
+}
+
+struct part { /* the adjoint of a part of a state, at its at[], from that of the state */
+	const struct step *s;
+	struct node *value;
+};
+
+static struct node *in_place(struct arena *a, const struct node *access, void *arg)
+{
+	const struct part *p = arg;
+	struct node *x = p->value;
+	for (int k = 0; k < p->s->sym->rank; k++)
+		x = ex_subst_idx(a, x, p->s->at[k], access->map[k]);
+	return x;
+}
+
+/* A state u[t] = f(p[t], ...), p its parts, which read u at earlier steps.  The adjoint of u at t
+ * is made of those at later steps, also through p: it is computed from the last step to the first,
+ * the adjoints of the parts put in its place in it, and kept afterwards. */
+static void back_through(struct flow *fl, int i, reader_vec *readers)
+{
+	struct arena *a = fl->x->cx->prog;
+	struct step *s = &fl->step.at[i];
+	struct part *part = NEW_ARRAY(a, struct part, s->parts + 1);
+	reader_vec own = {0};
+	s->adjoint = adjoint_sym(fl, s);
+	vec_push(a, &own, ((struct reader){pulled(a, s), s->batch}));
+	for (int k = 0; k < s->parts; k++) { /* the last first: a part may be made of those before it */
+		struct step *p = &fl->step.at[i - 1 - k];
+		part[k] = (struct part){p, adjoint(a, &own, p->sym, p->at)};
+		p->adjoint = adjoint_sym(fl, p);
+		vec_push(a, &own, ((struct reader){pulled(a, p), p->batch}));
+	}
+	for (int k = 0; k < own.n; k++)
+		vec_push(a, readers, own.at[k]);
+	struct stmt st = {
+	    .dst = s->adjoint, .batch = s->batch, .sequential = true, .inner = s->sym->rank - 1};
+	st.rhs = adjoint(a, readers, s->sym, s->at);
+	for (int k = s->parts - 1; k >= 0; k--)
+		st.rhs =
+		    ex_subst(a, st.rhs,
+		             &(struct subst){.from = part[k].s->adjoint, .fn = in_place, .arg = &part[k]});
+	for (int k = 0; k < s->sym->rank; k++)
+		st.at[k] = k ? s->at[k] : idx_new(a, s->at[0]->name, s->at[0]->size);
+	struct affine back =
+	    affine_add(a, affine_const(s->sym->dim[0] - 1), affine_idx(a, st.at[0]), -1);
+	st.rhs = ex_subst_idx(a, st.rhs, s->at[0], back);
+	program_stmt(fl->x->p, fl->f, st);
+	for (int k = 0; k < s->parts; k++)
+		assign(fl->x, fl->f, part[k].s->adjoint, part[k].s->batch, part[k].s->at, part[k].value);
+}
+
 bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool accumulate)
 {
 	struct arena *a = fl->x->cx->prog;
@@ -68,14 +138,17 @@ bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool a
 		struct step *s = &fl->step.at[i];
 		if (!needed[i])
 			continue;
+		if (s->state) {
+			back_through(fl, i, &readers);
+			i -= s->parts;
+			continue;
+		}
 		struct node *d = adjoint(a, &readers, s->sym, s->at);
 		if (ex_is_num(d, 0))
 			continue;
-		s->adjoint = sym_new(a, arena_printf(a, "%s.adjoint", s->sym->name), SYM_TEMP, VALUES_REAL,
-		                     s->sym->batched, s->sym->rank, s->sym->dim, (struct span){0});
-		program_tensor(fl->x->p, s->adjoint, SPACE_TEMP, s->sym->batched ? fl->pop : -1, NULL);
-		assign(fl->x, fl->f, s->adjoint, s->batch, s->at, d);
+		s->adjoint = adjoint_sym(fl, s);
 		vec_push(a, &readers, ((struct reader){pulled(a, s), s->batch}));
+		assign(fl->x, fl->f, s->adjoint, s->batch, s->at, d);
 	}
 	for (int k = 0; k < m->weight.n; k++) {
 		struct stmt st = {.dst = fl->x->grad[k], .accumulate = accumulate};

@@ -34,12 +34,103 @@ static const struct sym *new_symbol(struct flow *fl, const char *name, enum valu
 	return s;
 }
 
+/* Does index i stand in a subscript of x?  Where an index of an array stands in conditions only,
+ * the array is a family of running sums, which whoever reads it goes through in order; to keep them
+ * all would take far more room. */
+static bool subscripts_use(const struct node *x, const struct idx *i)
+{
+	for (int k = 0; x->kind == N_ACCESS && k < x->sym->rank; k++)
+		for (int l = 0; l < x->map[k].n; l++)
+			if (x->map[k].ix[l] == i)
+				return true;
+	for (int k = 0; k < x->nkid; k++)
+		if (subscripts_use(x->kid[k], i))
+			return true;
+	return false;
+}
+
+/* ---- what a nonlinear function is taken of ---- */
+static const struct sym *step(struct flow *fl, const char *name, enum values values, bool batched,
+                              const struct idx *const *at, int nat, struct node *rhs, bool many);
+
+static bool reduces(const struct node *x)
+{
+	if (x->kind == N_REDUCE)
+		return true;
+	for (int k = 0; k < x->nkid; k++)
+		if (reduces(x->kid[k]))
+			return true;
+	return false;
+}
+
+static struct node *with_kids(struct arena *a, const struct node *x, struct node *const *kid)
+{
+	switch (x->kind) {
+	case N_OP:
+		return ex_op(a, x->op, kid, x->nkid);
+	case N_MASK:
+		return ex_mask(a, x->guard, x->nguard, kid[0]);
+	case N_REDUCE:
+		return ex_reduce(a, x->red, x->bound, x->nbound, x->guard, x->nguard, kid[0]);
+	case N_CONST:
+	case N_INDEX:
+	case N_ACCESS:
+		break;
+	}
+	BUG("a leaf has no operands");
+}
+
+/* x as a step of its own over the indices free in it; x itself where there are too many, or where
+ * it is a running sum. */
+static struct node *kept(struct flow *fl, const struct step *of, struct node *x)
+{
+	const struct idx *free[2 * MAX_RANK + 4], *at[MAX_RANK];
+	int n = 0, nat = 0;
+	for (int k = 0; k < of->sym->rank; k++) /* in the order of what it is part of */
+		if (ex_uses_idx(x, of->at[k]))
+			free[n++] = of->at[k];
+	n += ex_free(x, free + n, MAX_RANK + 4);
+	bool many = fl->particle && ex_uses_idx(x, fl->particle);
+	for (int k = 0; k < n; k++) {
+		bool seen = free[k] == fl->batch || free[k] == fl->particle;
+		for (int l = 0; l < k; l++)
+			seen = seen || free[l] == free[k];
+		if (seen)
+			continue;
+		if (nat + many == MAX_RANK || !subscripts_use(x, free[k]))
+			return x;
+		at[nat++] = free[k];
+	}
+	const char *full = arena_printf(fl->x->cx->prog, "%s.in", of->sym->name);
+	const struct sym *s = step(fl, full, VALUES_REAL, ex_uses_idx(x, fl->batch), at, nat, x, many);
+	const struct step *st = &fl->step.at[fl->step.n - 1];
+	return ex_at(fl->x->cx->prog, s, st->batch, st->at);
+}
+
+/* x with the sums that nonlinear functions are taken of as steps of their own, so that a gradient,
+ * which takes another function of them, does not sum again. */
+static struct node *split(struct flow *fl, const struct step *of, struct node *x, bool guarded)
+{
+	struct arena *a = fl->x->cx->prog;
+	bool linear = x->kind != N_OP || x->op == OP_ADD || x->op == OP_MUL, changed = false;
+	if (!reduces(x))
+		return x;
+	struct node **kid = NEW_ARRAY(a, struct node *, x->nkid + 1);
+	for (int k = 0; k < x->nkid; k++) {
+		kid[k] = split(fl, of, x->kid[k], guarded || x->nguard > 0);
+		if (!linear && !guarded && reduces(kid[k]))
+			kid[k] = kept(fl, of, kid[k]);
+		changed = changed || kid[k] != x->kid[k];
+	}
+	return changed ? with_kids(a, x, kid) : x;
+}
+
 /* A step: sym[particle, at] := rhs, the first axis where rhs has it. */
 static const struct sym *step(struct flow *fl, const char *name, enum values values, bool batched,
                               const struct idx *const *at, int nat, struct node *rhs, bool many)
 {
 	struct arena *a = fl->x->cx->prog;
-	struct step s = {.batch = batched ? fl->batch : NULL, .rhs = rhs};
+	struct step s = {.batch = batched ? fl->batch : NULL};
 	int64_t dim[MAX_RANK];
 	int rank = 0;
 	if (many)
@@ -49,7 +140,8 @@ static const struct sym *step(struct flow *fl, const char *name, enum values val
 	for (int k = 0; k < rank; k++)
 		dim[k] = s.at[k]->size;
 	s.sym = new_symbol(fl, name, values, batched, rank, dim);
-	assign(fl->x, fl->f, s.sym, s.batch, s.at, rhs);
+	s.rhs = fl->training ? split(fl, &s, rhs, false) : rhs;
+	assign(fl->x, fl->f, s.sym, s.batch, s.at, s.rhs);
 	vec_push(a, &fl->step, s);
 	return s.sym;
 }
@@ -80,23 +172,10 @@ static struct node *redirect(struct arena *a, const struct node *access, void *a
 	return ex_access(a, t->sym, t->sym->batched ? t->fl->batch : NULL, map);
 }
 
-/* Does an index of the definition stand in no subscript, only in conditions?  Then it is a family
- * of running sums, which whoever reads it goes through in order; to keep them all would take far
- * more room. */
-static bool subscripts_use(const struct node *x, const struct idx *i)
-{
-	for (int k = 0; x->kind == N_ACCESS && k < x->sym->rank; k++)
-		for (int l = 0; l < x->map[k].n; l++)
-			if (x->map[k].ix[l] == i)
-				return true;
-	for (int k = 0; k < x->nkid; k++)
-		if (subscripts_use(x->kid[k], i))
-			return true;
-	return false;
-}
-
 static bool running(const struct definition *d)
 {
+	if (d->state)
+		return false;
 	for (int k = 0; k < d->sym->rank; k++)
 		if (ex_uses_idx(d->rhs, d->at[k]) && !subscripts_use(d->rhs, d->at[k]))
 			return true;
@@ -112,13 +191,42 @@ static struct node *in_place(struct arena *a, const struct node *access, void *a
 	return x;
 }
 
+/* A state reads itself: its symbol is there before its value is. */
+static void compute_state(struct flow *fl, int i)
+{
+	struct arena *a = fl->x->cx->prog;
+	const struct definition *d = fl->x->m->def.at[i];
+	struct step s = {.batch = fl->batch, .state = true};
+	struct stmt st = {.batch = fl->batch, .sequential = true, .inner = d->sym->rank - 1};
+	s.sym = fl->computed[i] =
+	    new_symbol(fl, d->sym->name, VALUES_REAL, true, d->sym->rank, d->sym->dim);
+	s.rhs = flow_at(fl, d->rhs);
+	if (fl->particle && ex_uses_idx(s.rhs, fl->particle))
+		BUG("state '%s' of several particles", d->sym->name);
+	for (int k = 0; k < d->sym->rank; k++)
+		s.at[k] = st.at[k] = d->at[k];
+	st.dst = s.sym;
+	st.rhs = s.rhs;
+	program_stmt(fl->x->p, fl->f, st);
+	s.parts = fl->step.n;
+	if (fl->training)
+		s.rhs = split(fl, &s, s.rhs, false);
+	s.parts = fl->step.n - s.parts;
+	vec_push(a, &fl->step, s);
+}
+
 static void compute(struct flow *fl, int i)
 {
 	struct arena *a = fl->x->cx->prog;
 	const struct definition *d = fl->x->m->def.at[i];
 	bool noise = d->rhs->kind == N_OP && op_flags(d->rhs->op) & OPF_DRAW;
-	struct node *rhs =
-	    noise ? ex_draw(a, d->rhs->op, program_stream(fl->x->p)) : flow_at(fl, d->rhs);
+	struct node *rhs = d->state ? NULL
+	                   : noise  ? ex_draw(a, d->rhs->op, program_stream(fl->x->p))
+	                            : flow_at(fl, d->rhs);
+	if (d->state) {
+		compute_state(fl, i);
+		return;
+	}
 	fl->def_many[i] = fl->particle && (noise ? fl->drawing : ex_uses_idx(rhs, fl->particle));
 	fl->computed[i] = step(fl, d->sym->name, VALUES_REAL, noise || ex_uses_idx(rhs, fl->batch),
 	                       d->at, d->sym->rank, rhs, fl->def_many[i]);

@@ -15,6 +15,8 @@ struct step {
 	const struct idx *batch; /* NULL: the same for all examples */
 	const struct idx *at[MAX_RANK];
 	struct node *rhs;
+	bool state;    /* element after element of at[0]; its adjoint is kept in the reverse order */
+	int parts;     /* of a state: so many steps before it are parts of its value and read it */
 	bool constant; /* no gradient goes through it: drawn by a step function */
 	const struct sym *adjoint;
 };

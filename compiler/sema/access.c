@@ -19,6 +19,20 @@ static struct use use_of(const struct array *x, int k, struct span at)
 	return (struct use){x->dim[k], x->name, k + 1, at, x->decl, x->decl_text};
 }
 
+/* A state can be read at step -1 too. */
+static void subscript(struct term *t, const struct array *x, int k, struct aff e, struct span at)
+{
+	struct use u = use_of(x, k, at);
+	const struct def *d = x->sym && x->sym->kind == SYM_TEMP ? x->sym->info : NULL;
+	bool plain = e.n == 1 && e.c == 0 && e.coef[0] == 1;
+	if (d && d->state && k == 0 && !plain) {
+		u.size += u.size > 0;
+		sema_subscript_within(t, sema_aff_add(t->a, e, sema_aff_const(1), 1), u);
+		return;
+	}
+	sema_subscript(t, e, u);
+}
+
 static bool too_many_subscripts(struct term *t, const struct ast *e, int rank, const char *name)
 {
 	int n = e->nkid - 1;
@@ -47,7 +61,7 @@ static struct rt *access_array(struct term *t, const struct array *x, const stru
 	for (int k = 0; k < x->rank; k++) {
 		if (e && k + 1 < e->nkid) {
 			if (sema_affine(t, e->kid[k + 1], &r->map[k]))
-				sema_subscript(t, r->map[k], use_of(x, k, at));
+				subscript(t, x, k, r->map[k], at);
 			else
 				ok = false;
 			continue;

@@ -180,6 +180,9 @@ struct node *sema_build(struct term *t, const struct rt *r)
 		struct affine map[MAX_RANK];
 		for (int k = 0; k < r->sym->rank; k++)
 			map[k] = affine_of(t->a, r->map[k]);
+		const struct def *d = r->sym->kind == SYM_TEMP ? r->sym->info : NULL;
+		if (d && d->state)
+			return sema_state_at(t->a, d, t->model->batch, map);
 		return ex_access(t->a, r->sym, r->sym->batched ? t->model->batch : NULL, map);
 	}
 	case RT_OP:

@@ -174,6 +174,11 @@ void sema_subscript(struct term *t, struct aff e, struct use u)
 			sema_use(t, e.ix[0], u);
 		return;
 	}
+	sema_subscript_within(t, e, u);
+}
+
+void sema_subscript_within(struct term *t, struct aff e, struct use u)
+{
 	struct subscript_check c = {.e = e, .size = u.size, .use = u, .ncond = t->cond.n};
 	c.cond = arena_copy(t->a, t->cond.at, sizeof *t->cond.at * (size_t)t->cond.n);
 	if (u.size)

@@ -224,6 +224,8 @@ struct aff sema_aff_add(struct arena *a, struct aff x, struct aff y, int64_t sca
 bool sema_affine(struct term *t, const struct ast *e, struct aff *out);
 /* The subscript e at an axis: a range for a single index, a check for the rest. */
 void sema_subscript(struct term *t, struct aff e, struct use u);
+/* The check alone. */
+void sema_subscript_within(struct term *t, struct aff e, struct use u);
 /* sum(i < 10) gives i a range where no axis does. */
 void sema_bounded(struct ix *i, const struct cond *c, int n);
 /* The checks that a let has left over, for one use of it with its axes replaced by map. */
@@ -262,6 +264,9 @@ const struct sym *sema_computed(struct sema *s, const struct scope *sc, struct m
 struct def *sema_let_def(struct term *t, const struct entry *n);
 bool sema_reduces(const struct rt *r); /* is there a sum or noise in it? */
 struct node *sema_noise(struct term *t, struct rt *draw);
+void sema_state(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d);
+/* The access to a state, its start where the first subscript is -1. */
+struct node *sema_state_at(struct arena *a, const struct def *d, const struct idx *batch, const struct affine *map);
 /* net.c */
 bool sema_is_net_call(const struct scope *sc, const struct ast *e);
 struct ast *sema_pipe_call(struct sema *s, const struct ast *pipe); /* x |> f(a) as f(x, a); NULL: an error */

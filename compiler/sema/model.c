@@ -273,7 +273,7 @@ static void check_energy(struct sema *s, const struct scope *sc, struct model_de
 	}
 	if (!energy && s->broken)
 		return;
-	if (!energy && !m->factor.n) {
+	if (!energy && !m->directed) {
 		diag(s->cx->diags, DIAG_SEMA_NO_ENERGY, am->name_span, am->name);
 		sema_note(s, am->name_span, "write it as on paper: energy = - v@W@h - b@v - c@h;");
 		return;
@@ -317,6 +317,8 @@ void sema_model(struct sema *s, const struct ast_model *am, struct model_def *m)
 	for (int k = 0; k < am->ndecl; k++)
 		if (am->decl[k].kind == DECL_LET)
 			sema_let(s, sc, m, &am->decl[k]);
+		else if (am->decl[k].kind == DECL_STATE)
+			sema_state(s, sc, m, &am->decl[k]);
 	for (int k = 0; k < am->ndecl; k++) {
 		const struct ast_decl *d = &am->decl[k];
 		for (int p = 0; p < m->param.n; p++)

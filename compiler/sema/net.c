@@ -198,6 +198,7 @@ static bool body(struct term *t, const struct ast_net *n, struct instance *in)
 		case DECL_HIDDEN:
 		case DECL_GIVEN:
 		case DECL_ENERGY:
+		case DECL_STATE:
 		case DECL_FACTOR:
 		case DECL_POSTERIOR:
 			diag(s->cx->diags, DIAG_SEMA_NET_DECL, d->span, n->name);

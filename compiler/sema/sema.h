@@ -56,6 +56,8 @@ struct def {
 	struct sym *sym; /* SYM_TEMP, sym->info is this; batched where rhs depends on examples */
 	const struct idx *at[MAX_RANK];
 	struct node *rhs; /* over at[] and the batch index; noise: a draw and nothing else */
+	bool state;       /* its elements are computed step by step along at[0], each from those before it */
+	struct node *start; /* of a state: over at[1..], what it is at step -1 */
 	struct span span;
 };
 /* x ~ dist(...): one element, or one block over the last axes, given other variables. */

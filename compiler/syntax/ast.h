@@ -65,6 +65,7 @@ struct ast_type { /* binary[D, K]; real; */
 
 enum decl_kind {
 	DECL_VISIBLE, DECL_HIDDEN, DECL_GIVEN, DECL_PARAM, DECL_CONST, DECL_LET, DECL_ENERGY,
+	DECL_STATE,    /* state u[t] : real[U] = value, u[-1] = start; */
 	DECL_FACTOR,   /* x ~ dist(...);  x[d] ~ dist(...); */
 	DECL_POSTERIOR /* posterior z ~ dist(...); */
 };
@@ -81,6 +82,7 @@ struct ast_decl {
 	struct ast *rule;         /* h : binary[24] in atmostone(2) as p: the AST_CALL; NULL: none */
 	const char *alias;        /* p; NULL: none */
 	struct span alias_span;
+	struct ast *start;        /* of a state */
 	char rel;                 /* 0 nothing follows, '=' a value, '~' a distribution */
 	struct ast *value;
 };

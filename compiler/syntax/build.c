@@ -310,6 +310,30 @@ struct ast_decl *node_indexed(struct parser *p, enum decl_kind kind, const char 
 	return d;
 }
 
+/* Is e u[-1], u the name of the state? */
+static bool is_start(const struct ast *e, const char *name)
+{
+	return e->kind == AST_INDEX && e->nkid == 2 && e->kid[0]->kind == AST_NAME &&
+	       !strcmp(e->kid[0]->name, name) && e->kid[1]->kind == AST_NEG &&
+	       e->kid[1]->kid[0]->kind == AST_NUM && e->kid[1]->kid[0]->num == 1;
+}
+
+struct ast_decl *node_state(struct parser *p, struct ast *left, struct ast_type *type,
+                            struct ast *value, struct ast *first, struct ast *start)
+{
+	struct ast_decl *d = node_factor(p, DECL_STATE, left, value);
+	if (d->nindex != 1 || !is_start(first, d->name)) {
+		if (left->kind != AST_BAD && first->kind != AST_BAD)
+			diag(p->cx->diags, DIAG_SYNTAX_STATE, span_join(left->span, start->span));
+		d->value = node_bad(p, left->span);
+	}
+	d->rel = '=';
+	d->has_type = true;
+	d->type = *type;
+	d->start = start;
+	return d;
+}
+
 struct ast_decl *node_factor(struct parser *p, enum decl_kind kind, struct ast *left,
                              struct ast *dist)
 {

@@ -150,9 +150,10 @@ static struct unparse begin(struct format *f, struct buf *b)
 static void decl(struct format *f, const struct ast_decl *d)
 {
 	static const char *const word[] = {
-	    [DECL_VISIBLE] = "visible", [DECL_HIDDEN] = "hidden", [DECL_GIVEN] = "given",
-	    [DECL_PARAM] = "param",     [DECL_CONST] = "const",   [DECL_LET] = "let",
-	    [DECL_ENERGY] = "energy",   [DECL_FACTOR] = "",       [DECL_POSTERIOR] = "posterior",
+	    [DECL_VISIBLE] = "visible",     [DECL_HIDDEN] = "hidden", [DECL_GIVEN] = "given",
+	    [DECL_PARAM] = "param",         [DECL_CONST] = "const",   [DECL_LET] = "let",
+	    [DECL_ENERGY] = "energy",       [DECL_STATE] = "state",   [DECL_FACTOR] = "",
+	    [DECL_POSTERIOR] = "posterior",
 	};
 	struct buf b;
 	struct unparse u = begin(f, &b);
@@ -181,6 +182,10 @@ static void decl(struct format *f, const struct ast_decl *d)
 	if (d->rel) {
 		buf_printf(&b, " %c ", d->rel);
 		unparse_expr(&u, d->value);
+	}
+	if (d->start) {
+		buf_printf(&b, ", %s[-1] = ", d->name);
+		unparse_expr(&u, d->start);
 	}
 	buf_putc(&b, ';');
 	statement(f, d->span, b.s);

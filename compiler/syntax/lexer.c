@@ -77,6 +77,7 @@ static const struct {
     {"fn", FN},
     {"import", IMPORT},
     {"posterior", POSTERIOR},
+    {"state", STATE},
     {"in", IN},
     {"as", AS},
 };

@@ -85,7 +85,8 @@ static bool begins_statement(const struct parser *p, const struct token *t)
 		       (t->kind == NAME || t->kind == MODEL || t->kind == DATA || t->kind == SAMPLE ||
 		        t->kind == TRAIN || t->kind == EVALUATE || t->kind == ENERGY);
 	return t->kind == VISIBLE || t->kind == HIDDEN || t->kind == GIVEN || t->kind == PARAM ||
-	       t->kind == CONST || t->kind == LET || t->kind == POSTERIOR || t->kind == ENERGY;
+	       t->kind == CONST || t->kind == LET || t->kind == STATE || t->kind == POSTERIOR ||
+	       t->kind == ENERGY;
 }
 
 static void hold(struct filter *f, const struct token *t, bool again)
@@ -182,8 +183,9 @@ void syntax_too_deep(struct parser *p, struct span at)
 	p->too_deep = true;
 }
 
-static const char *const declarations[] = {"'visible'", "'hidden'", "'given'",  "'param'",
-                                           "'const'",   "'let'",    "'energy'", "'posterior'"};
+static const char *const declarations[] = {"'visible'", "'hidden'", "'given'",
+                                           "'param'",   "'const'",  "'let'",
+                                           "'energy'",  "'state'",  "'posterior'"};
 
 void syntax_unexpected(struct parser *p, const char *const *expected, int n)
 {

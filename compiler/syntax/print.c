@@ -8,9 +8,10 @@
 enum { WIDTH = 96, FLAT_MAX = 400 };
 
 static const char *const decl_word[] = {
-    [DECL_VISIBLE] = "visible", [DECL_HIDDEN] = "hidden", [DECL_GIVEN] = "given",
-    [DECL_PARAM] = "param",     [DECL_CONST] = "const",   [DECL_LET] = "let",
-    [DECL_ENERGY] = "energy",   [DECL_FACTOR] = "factor", [DECL_POSTERIOR] = "posterior",
+    [DECL_VISIBLE] = "visible",     [DECL_HIDDEN] = "hidden", [DECL_GIVEN] = "given",
+    [DECL_PARAM] = "param",         [DECL_CONST] = "const",   [DECL_LET] = "let",
+    [DECL_ENERGY] = "energy",       [DECL_STATE] = "state",   [DECL_FACTOR] = "factor",
+    [DECL_POSTERIOR] = "posterior",
 };
 static const char *const block_word[] = {
     [BLOCK_TRAIN] = "train", [BLOCK_EVALUATE] = "evaluate", [BLOCK_SAMPLE] = "sample"};
@@ -181,6 +182,8 @@ static void decl(struct printer *p, const struct ast_decl *d)
 		fprintf(p->out, "    as %s\n", d->alias);
 	if (d->rel)
 		line(p, 4, d->rel == '~' ? "~" : "=", d->value);
+	if (d->start)
+		line(p, 4, "start", d->start);
 }
 
 static void model(struct printer *p, const struct ast_model *m)

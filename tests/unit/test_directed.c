@@ -147,9 +147,10 @@ struct gradient_case {
 static void gradients(const struct gradient_case *c)
 {
 	struct memory m;
+	char visible = strstr(c->model, "visible ")[8];
 	const char *text = arena_printf(
-	    arena_new(), "%s\ndata d = csv(\"d.csv\");\ntrain m { x = d; objective %s; monitor %s; }\n",
-	    c->model, c->objective, c->monitor);
+	    arena_new(), "%s\ndata d = csv(\"d.csv\");\ntrain m { %c = d; objective %s; monitor %s; }\n",
+	    c->model, visible, c->objective, c->monitor);
 	if (!expand(text, 0)) {
 		CU_FAIL("refused");
 		fprintf(stderr, "%s\n", c->name);
@@ -182,6 +183,7 @@ static void gradients(const struct gradient_case *c)
 	CU_ASSERT(largest > 0);
 	memory_free(&m);
 	cx = unit.cx;
+	fun = NULL;
 	prog = block.x->p;
 	CU_ASSERT(generated_agrees(plan()));
 }
@@ -218,6 +220,27 @@ static const struct gradient_case cases[] = {
      "= 0; param S : real[D,K] = 0;\n"
      "let mu[d,k] = sum(i < d) M[d,k,i]*x[i]; x[d] ~ mixture_normal(logits = A[d], mean = mu[d], "
      "logsd = S[d]); }",
+     NLL},
+    {"recurrent",
+     "model m(T = 4, V = 2, U = 3) { visible v : binary[T,V]; param Q : real[U,U] = 0; param R : "
+     "real[V,U] = 0; param B : real[U,V] = 0; param b : real[V] = 0; param u0 : real[U] = 0;\n"
+     "state u[t] : real[U] = tanh(u[t-1]@Q + v[t]@R), u[-1] = u0; v[t] ~ bernoulli(logits = b + "
+     "u[t-1]@B); }",
+     NLL},
+    {"gated recurrent",
+     "model m(T = 4, V = 2, U = 3) { visible v : real[T,V]; param A : real[3,U,U] = 0; param R : "
+     "real[3,V,U] = 0; param B : real[U,V] = 0; param s : real[V] = 0;\n"
+     "state u[t] : real[U] = (1 - sigmoid(u[t-1]@A[0] + v[t]@R[0]))*u[t-1] + sigmoid(u[t-1]@A[0] + "
+     "v[t]@R[0])*tanh((sigmoid(u[t-1]@A[1] + v[t]@R[1])*u[t-1])@A[2] + v[t]@R[2]), u[-1] = 0;\n"
+     "v[t] ~ normal(mean = u[t-1]@B, logvar = s); }",
+     NLL},
+    {"recurrent nade",
+     "model m(T = 3, V = 3, U = 2, H = 2) { visible v : binary[T,V]; param Q : real[U,U] = 0; "
+     "param R : real[V,U] = 0; param B : real[U,H] = 0; param W : real[H,V] = 0; param P : "
+     "real[V,H] = 0;\n"
+     "state u[t] : real[U] = tanh(u[t-1]@Q + v[t]@R), u[-1] = 0.1; let g[t,d,j] = "
+     "sigmoid((u[t-1]@B)[j] + sum(i < d) W[j,i]*v[t,i]);\n"
+     "v[t,d] ~ bernoulli(logits = sum(j) P[d,j]*g[t,d,j]); }",
      NLL},
     {"regression",
      "net f(z : real[N], H = 3) { z |> dense(H) |> tanh |> dense(2) }\n"
