@@ -34,6 +34,8 @@ bool model_normalised(const struct model *m)
 static struct node *in_place(struct arena *a, const struct node *access, void *arg)
 {
 	const struct definition *d = arg;
+	if (d->average)
+		return ex_access(a, d->average, NULL, access->map);
 	struct node *x = d->rhs;
 	for (int k = 0; k < d->sym->rank; k++)
 		x = ex_subst_idx(a, x, d->at[k], access->map[k]);
@@ -47,7 +49,22 @@ struct node *model_inline(const struct model *m, struct node *x)
 		if (!d->state && (d->rhs->kind != N_OP || !(op_flags(d->rhs->op) & OPF_DRAW)))
 			x = ex_subst(m->a, x, &(struct subst){.from = d->sym, .fn = in_place, .arg = d});
 	}
-	return x;
+	return model_when(m, x, false);
+}
+
+static struct node *number(struct arena *a, const struct node *access, void *arg)
+{
+	(void)access;
+	return ex_num(a, *(const double *)arg);
+}
+
+struct node *model_when(const struct model *m, struct node *x, bool training)
+{
+	double value = training;
+	return ex_mentions(x, m->training)
+	           ? ex_subst(m->a, x,
+	                      &(struct subst){.from = m->training, .fn = number, .arg = &value})
+	           : x;
 }
 
 bool model_reads(const struct model *m, const struct node *x, const struct group *g)
@@ -200,6 +217,18 @@ static const struct node *not_earlier(const struct model *m, const struct node *
 	return NULL;
 }
 
+/* The first mean over the batch in x that the group goes into. */
+static const struct node *batch_mean(const struct model *m, const struct node *x,
+                                     const struct group *g)
+{
+	for (int i = 0; i < m->def.n; i++) {
+		const struct definition *d = m->def.at[i];
+		if (d->average && ex_mentions(x, d->average) && model_reads(m, d->rhs, g))
+			return d->rhs;
+	}
+	return NULL;
+}
+
 static bool states_in_order(struct cx *cx, const struct model *m)
 {
 	struct guard g[64];
@@ -219,7 +248,10 @@ static bool causal(struct cx *cx, const struct model *m, const struct factor *f)
 	struct guard g[64];
 	struct node *part[] = {f->draw, f->mean};
 	for (int k = 0; k < 2; k++) {
-		const struct node *bad = part[k] ? not_before(m, model_inline(m, part[k]), f, g, 0) : NULL;
+		struct node *x = part[k] ? model_inline(m, part[k]) : NULL;
+		const struct node *bad = x ? not_before(m, x, f, g, 0) : NULL;
+		if (x && !bad)
+			bad = batch_mean(m, x, f->group);
 		if (!bad)
 			continue;
 		diag(cx->diags, DIAG_NOT_CAUSAL, f->span, f->group->name, ex_text(m->a, bad));
@@ -302,6 +334,7 @@ void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
 		d->sym = def->def.at[i]->sym;
 		d->rhs = def->def.at[i]->rhs;
 		d->state = def->def.at[i]->state;
+		d->average = def->def.at[i]->average ? def->def.at[i]->average->sym : NULL;
 		d->span = def->def.at[i]->span;
 		for (int k = 0; k < d->sym->rank; k++)
 			d->at[k] = def->def.at[i]->at[k];

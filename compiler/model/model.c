@@ -24,6 +24,7 @@ struct model *model_build(struct cx *cx, const struct model_def *def)
 	m->a = a;
 	m->name = def->name;
 	m->batch = def->batch;
+	m->training = def->training;
 	for (int i = 0; i < def->var.n; i++) {
 		const struct variable *v = def->var.at[i];
 		struct group *g = NEW(a, struct group);

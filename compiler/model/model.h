@@ -76,6 +76,8 @@ struct definition {
 	const struct idx *at[MAX_RANK];
 	struct node *rhs;
 	bool state; /* computed step by step along at[0], each step from those before it */
+	const struct sym *average; /* in training: the mean of rhs over the batch; this parameter keeps a running
+	                              mean of it, which it is elsewhere.  NULL: rhs */
 	struct span span;
 };
 /* A directed factor: the distribution of a group given others, by element or by block. */
@@ -97,6 +99,7 @@ struct model {
 	VEC(struct weight *) weight;
 	energy E;
 	const struct idx *batch; /* of every access to a group */
+	const struct sym *training; /* in formulas: 1 while gradients are computed, else 0 */
 	VEC(struct definition *) def; /* each uses those before it */
 	VEC(struct factor *) factor, posterior; /* each reads groups of those before it, and itself in order */
 };
@@ -109,8 +112,10 @@ const struct factor *model_factor(const struct model *m, const struct group *g);
 const struct factor *model_posterior(const struct model *m, const struct group *g); /* NULL: none */
 /* Has every group but the given ones a factor?  Then log Z is 0. */
 bool model_normalised(const struct model *m);
-/* x with all it uses by name put in its place. */
+/* x with all it uses by name put in its place, as it is outside training. */
 struct node *model_inline(const struct model *m, struct node *x);
+/* x in training, or outside it. */
+struct node *model_when(const struct model *m, struct node *x, bool training);
 /* Does x read the group, through what it uses by name too? */
 bool model_reads(const struct model *m, const struct node *x, const struct group *g);
 /* log of the density of a factor, summed over its elements. */

@@ -13,11 +13,13 @@ static struct node *adjoint_at(struct arena *a, const struct step *s)
 	return ex_access(a, s->adjoint, s->batch, map);
 }
 
-/* The sum over the elements of a step of adjoint * value, as a number (for each example). */
+/* The sum over the elements of a step of adjoint * value, as a number for each example where it has
+ * a value for each, or is a sum over them. */
 static struct node *pulled(struct arena *a, const struct step *s)
 {
 	struct node *adj = adjoint_at(a, s);
-	return ex_reduce(a, RED_SUM, s->at, s->sym->rank, NULL, 0, ex_mul(a, adj, s->rhs));
+	return ex_reduce(a, RED_SUM, s->at, s->sym->rank, NULL, 0,
+	                 ex_mul(a, adj, s->each ? s->each : s->rhs));
 }
 
 /* What is to be differentiated: the loss and the steps with an adjoint. */
@@ -147,7 +149,7 @@ bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool a
 		if (ex_is_num(d, 0))
 			continue;
 		s->adjoint = adjoint_sym(fl, s);
-		vec_push(a, &readers, ((struct reader){pulled(a, s), s->batch}));
+		vec_push(a, &readers, ((struct reader){pulled(a, s), s->each ? fl->batch : s->batch}));
 		assign(fl->x, fl->f, s->adjoint, s->batch, s->at, d);
 	}
 	for (int k = 0; k < m->weight.n; k++) {

@@ -205,7 +205,7 @@ bool directed_descend(struct flow *fl, struct node *loss)
 struct flow *flow_training(struct expansion *x, double k)
 {
 	struct flow *fl = flow_new(x, program_function(x->p, "train.final"), "", POP_DATA, (int64_t)k);
-	fl->training = true;
+	fl->training = fl->keep = true;
 	return fl;
 }
 

@@ -174,7 +174,7 @@ static struct node *redirect(struct arena *a, const struct node *access, void *a
 
 static bool running(const struct definition *d)
 {
-	if (d->state)
+	if (d->state || d->average)
 		return false;
 	for (int k = 0; k < d->sym->rank; k++)
 		if (ex_uses_idx(d->rhs, d->at[k]) && !subscripts_use(d->rhs, d->at[k]))
@@ -215,6 +215,30 @@ static void compute_state(struct flow *fl, int i)
 	vec_push(a, &fl->step, s);
 }
 
+enum { KEEP = 10 }; /* updates over which a running mean goes */
+
+/* The mean of a definition over the batch; elsewhere than in training the running mean of it. */
+static void average(struct flow *fl, int i)
+{
+	struct arena *a = fl->x->cx->prog;
+	const struct definition *d = fl->x->m->def.at[i];
+	struct node *kept = ex_at(a, d->average, NULL, d->at), *each = NULL, *mean = kept;
+	if (fl->training) {
+		struct node *inv_n = ex_access(a, scalar_sym(fl->x, "inv_n"), NULL, NULL);
+		each = ex_mul(a, inv_n, flow_at(fl, d->rhs));
+		if (fl->particle && ex_uses_idx(each, fl->particle))
+			each = ex_scale(a, 1 / (double)fl->particle->size, ex_sum(a, fl->particle, each));
+		mean = ex_sum(a, fl->batch, each);
+	}
+	fl->computed[i] = step(fl, d->sym->name, VALUES_REAL, false, d->at, d->sym->rank, mean, false);
+	fl->step.at[fl->step.n - 1].each = each;
+	if (fl->keep) {
+		struct node *now = ex_at(a, fl->computed[i], NULL, d->at);
+		struct node *gap = ex_scale(a, 1.0 / KEEP, ex_sub(a, now, kept));
+		assign(fl->x, fl->f, d->average, NULL, d->at, ex_add(a, kept, gap));
+	}
+}
+
 static void compute(struct flow *fl, int i)
 {
 	struct arena *a = fl->x->cx->prog;
@@ -236,6 +260,7 @@ struct node *flow_at(struct flow *fl, struct node *e)
 {
 	struct arena *a = fl->x->cx->prog;
 	const struct model *m = fl->x->m;
+	e = model_when(m, e, fl->training);
 	for (int i = m->def.n - 1; i >= 0; i--)
 		if (ex_mentions(e, m->def.at[i]->sym) && running(m->def.at[i]))
 			e = ex_subst(
@@ -245,7 +270,9 @@ struct node *flow_at(struct flow *fl, struct node *e)
 		const struct sym *s = m->def.at[i]->sym;
 		if (!ex_mentions(e, s))
 			continue;
-		if (!fl->computed[i])
+		if (!fl->computed[i] && m->def.at[i]->average)
+			average(fl, i);
+		else if (!fl->computed[i])
 			compute(fl, i);
 		struct target t = {fl, fl->computed[i], fl->def_many[i]};
 		e = ex_subst(a, e, &(struct subst){.from = s, .fn = redirect, .arg = &t});
@@ -266,7 +293,8 @@ struct node *flow_at(struct flow *fl, struct node *e)
 /* ---- draws ---- */
 static bool stepwise(const struct node *x)
 {
-	if (x->kind == N_OP && (x->op == OP_LT || x->op == OP_POISSON))
+	if (x->kind == N_OP && (x->op == OP_LT || x->op == OP_POISSON || x->op == OP_GAMMA_QUANTILE ||
+	                        x->op == OP_BINOMIAL || x->op == OP_FLOOR))
 		return true;
 	for (int k = 0; k < x->nkid; k++)
 		if (stepwise(x->kid[k]))

@@ -17,6 +17,7 @@ struct step {
 	struct node *rhs;
 	bool state;    /* element after element of at[0]; its adjoint is kept in the reverse order */
 	int parts;     /* of a state: so many steps before it are parts of its value and read it */
+	struct node *each; /* it is the sum of this over the batch; NULL: it is rhs */
 	bool constant; /* no gradient goes through it: drawn by a step function */
 	const struct sym *adjoint;
 };
@@ -26,7 +27,8 @@ struct flow {
 	const char *suffix; /* of the names of its symbols */
 	int pop;
 	const struct idx *batch;
-	bool training;               /* noise that is for training only is there */
+	bool training;               /* the name `training` is 1, and means over the batch are those of this batch */
+	bool keep;                   /* ... of which the running means are brought up to date */
 	const struct idx *particle;  /* NULL: one draw an example */
 	const struct sym **state;    /* one a group; NULL: not there yet */
 	bool *many;                  /* one a group: with the axis of particles */

@@ -6,6 +6,7 @@
 
 struct array { /* what can be subscripted: a symbol or a let */
 	const char *name;
+	int lead, to; /* its first axes are lead..to-1 of those that its net carries along */
 	int rank;
 	int64_t dim[MAX_RANK]; /* 0: not known (an index of a let that stands at no axis) */
 	struct span decl;
@@ -14,15 +15,16 @@ struct array { /* what can be subscripted: a symbol or a let */
 	const struct let *let;
 };
 
-static struct use use_of(const struct array *x, int k, struct span at)
+static struct use use_of(const struct array *x, int k, int nlead, struct span at)
 {
-	return (struct use){x->dim[k], x->name, k + 1, at, x->decl, x->decl_text};
+	return (struct use){x->dim[k], x->name, k - nlead + 1, at, x->decl, x->decl_text};
 }
 
 /* A state can be read at step -1 too. */
-static void subscript(struct term *t, const struct array *x, int k, struct aff e, struct span at)
+static void subscript(struct term *t, const struct array *x, int k, int nlead, struct aff e,
+                      struct span at)
 {
-	struct use u = use_of(x, k, at);
+	struct use u = use_of(x, k, nlead, at);
 	const struct def *d = x->sym && x->sym->kind == SYM_TEMP ? x->sym->info : NULL;
 	bool plain = e.n == 1 && e.c == 0 && e.coef[0] == 1;
 	if (d && d->state && k == 0 && !plain) {
@@ -48,7 +50,10 @@ static bool too_many_subscripts(struct term *t, const struct ast *e, int rank, c
 static struct rt *access_array(struct term *t, const struct array *x, const struct ast *e,
                                struct span at)
 {
-	if (e && too_many_subscripts(t, e, x->rank, x->name)) {
+	int nlead = 0; /* axes that are not written */
+	while (nlead < x->to - x->lead && sema_lead(t, x->lead + nlead))
+		nlead++;
+	if (e && too_many_subscripts(t, e, x->rank - nlead, x->name)) {
 		if (x->decl.src)
 			sema_note(t->s, x->decl, "%s is declared %s here", x->name, x->decl_text);
 		return NULL;
@@ -59,9 +64,13 @@ static struct rt *access_array(struct term *t, const struct array *x, const stru
 	r->axis = NEW_ARRAY(t->a, struct ix *, x->rank);
 	bool ok = true;
 	for (int k = 0; k < x->rank; k++) {
-		if (e && k + 1 < e->nkid) {
-			if (sema_affine(t, e->kid[k + 1], &r->map[k]))
-				subscript(t, x, k, r->map[k], at);
+		if (k < nlead) {
+			r->map[k] = sema_aff_ix(t->a, sema_lead(t, x->lead + k));
+			continue;
+		}
+		if (e && k - nlead + 1 < e->nkid) {
+			if (sema_affine(t, e->kid[k - nlead + 1], &r->map[k]))
+				subscript(t, x, k, nlead, r->map[k], at);
 			else
 				ok = false;
 			continue;
@@ -75,7 +84,7 @@ static struct rt *access_array(struct term *t, const struct array *x, const stru
 		struct ix *i = sema_ix_new(t, NULL, at);
 		i->size = x->dim[k];
 		i->of = x->name;
-		i->axis = k + 1;
+		i->axis = k - nlead + 1;
 		r->map[k] = sema_aff_ix(t->a, i);
 		r->axis[r->naxis++] = i;
 	}
@@ -110,6 +119,8 @@ static struct rt *access_entry(struct term *t, struct entry *n, const struct ast
 	if (n->bad || !allowed(t, n, at))
 		return sema_poison(t);
 	struct array x = {.name = n->name, .decl = n->span, .decl_text = n->type};
+	x.lead = n->kind == ENTRY_DEF ? n->lead : 0;
+	x.to = n->kind == ENTRY_DEF ? n->to : n->kind == ENTRY_LET ? n->let->lead : 0;
 	if (n->pools)
 		n->pools->used = true;
 	struct def *d = n->kind == ENTRY_LET && t->mode == TERM_DEF ? sema_let_def(t, n) : NULL;
@@ -133,6 +144,15 @@ static struct rt *access_entry(struct term *t, struct entry *n, const struct ast
 		x.rank = n->sym->rank;
 		memcpy(x.dim, n->sym->dim, sizeof x.dim);
 	}
+	return access_array(t, &x, e, at);
+}
+
+struct rt *sema_resolve_sym(struct term *t, const struct sym *sym, int lead, int to,
+                            const struct ast *e, struct span at)
+{
+	struct array x = {.name = sym->name, .lead = lead, .to = to, .rank = sym->rank, .sym = sym};
+	memcpy(x.dim, sym->dim, sizeof x.dim);
+	t->touches = true;
 	return access_array(t, &x, e, at);
 }
 
@@ -164,7 +184,7 @@ static struct rt *named(struct term *t, const struct ast *name, const struct ast
 		return r;
 	case ENTRY_INSTANCE:
 		if (!n->bad)
-			return sema_resolve_instance(t, n->instance, name->span);
+			return sema_resolve_instance(t, n->instance, e, name->span);
 		return sema_poison(t);
 	case ENTRY_NET:
 	case ENTRY_DIST:

@@ -50,6 +50,8 @@ static struct node *build_op(struct term *t, const struct rt *r)
 		return build_line(t, r, "*/");
 	struct node *x = sema_build(t, r->kid[0]);
 	struct node *y = r->nkid > 1 ? sema_build(t, r->kid[1]) : NULL;
+	if (r->nkid > 2)
+		return ex_op(a, r->op, (struct node *[]){x, y, sema_build(t, r->kid[2])}, 3);
 	switch (r->sign) {
 	case '^':
 		return ex_op2(a, OP_POW, x, y);

@@ -3,6 +3,8 @@
  * (a gradient does) reads the same numbers. */
 #include "sema/internal.h"
 
+#include <string.h>
+
 /* Does x depend on the example?  Then the symbol has a value for each. */
 static bool batched(const struct node *x)
 {
@@ -50,26 +52,31 @@ static bool rank_fits(struct term *t, struct span at, const char *name, int rank
 }
 
 const struct sym *sema_computed(struct sema *s, const struct scope *sc, struct model_def *m,
-                                const struct ast *e, const char *name)
+                                const struct ast *e, const char *name, int *lead)
 {
 	struct term t;
 	const struct idx *at[MAX_RANK];
 	sema_term_init(&t, s, sc, m, TERM_DEF);
 	struct rt *r = sema_resolve(&t, e);
 	sema_term_finish(&t);
-	if (!r || t.bad || !rank_fits(&t, e->span, name, r->naxis))
+	*lead = t.lead ? s->site->nlead : 0;
+	if (!r || t.bad || !rank_fits(&t, e->span, name, *lead + r->naxis))
 		return NULL;
-	bool whole = r->kind == RT_ACCESS && r->naxis == r->sym->rank;
-	for (int k = 0; whole && k < r->naxis; k++)
+	struct ix *axis[MAX_RANK];
+	int rank = *lead + r->naxis;
+	for (int k = 0; k < rank; k++)
+		axis[k] = k < *lead ? t.lead[k] : r->axis[k - *lead];
+	bool whole = r->kind == RT_ACCESS && rank == r->sym->rank;
+	for (int k = 0; whole && k < rank; k++)
 		whole = r->map[k].n == 1 && r->map[k].c == 0 && r->map[k].coef[0] == 1 &&
-		        sema_ix(r->map[k].ix[0]) == sema_ix(r->axis[k]);
+		        sema_ix(r->map[k].ix[0]) == sema_ix(axis[k]);
 	if (whole)
 		return r->sym;
-	own_indices(&t, r->axis, r->naxis, at);
+	own_indices(&t, axis, rank, at);
 	t.at = at;
-	t.nat = r->naxis;
+	t.nat = rank;
 	t.about = name;
-	return sema_def_new(s, m, name, at, r->naxis, sema_build(&t, r), e->span)->sym;
+	return sema_def_new(s, m, name, at, rank, sema_build(&t, r), e->span)->sym;
 }
 
 bool sema_reduces(const struct rt *r)
@@ -106,17 +113,70 @@ struct def *sema_let_def(struct term *t, const struct entry *n)
 	return l->def;
 }
 
+/* The parameter that keeps a running mean; calls of a net share it. */
+static const struct parameter *average(struct sema *s, struct model_def *m, const char *name,
+                                       const struct def *d, double start)
+{
+	for (int k = 0; k < m->param.n; k++)
+		if (!strcmp(m->param.at[k]->name, name))
+			return m->param.at[k];
+	struct parameter *p = NEW(s->a, struct parameter);
+	p->name = intern(name);
+	p->span = p->name_span = d->span;
+	p->sym =
+	    sym_new(s->a, p->name, SYM_PARAM, VALUES_REAL, false, d->sym->rank, d->sym->dim, d->span);
+	p->sym->info = p;
+	for (int k = 0; k < d->sym->rank; k++)
+		p->at[k] = idx_new(s->a, d->at[k]->name, d->at[k]->size);
+	p->init = ex_num(s->a, start);
+	vec_push(s->a, &m->param, p);
+	return p;
+}
+
+void sema_average(struct term *t, struct model_def *m, struct entry *n, double start)
+{
+	struct let *l = n->let;
+	const struct idx *at[MAX_RANK];
+	struct term own;
+	if (t->mode != TERM_DEF || l->macro || l->ncheck) {
+		diag(t->s->cx->diags, DIAG_SEMA_BATCH_MEAN, n->span);
+		n->bad = true;
+		return;
+	}
+	sema_term_init(&own, t->s, t->scope, m, TERM_DEF);
+	own_indices(&own, l->axis, l->naxis, at);
+	own.at = at;
+	own.nat = l->naxis;
+	own.about = n->name;
+	const char *name = arena_printf(t->a, "%s%s", t->s->site->path, n->name);
+	struct node *rhs = sema_build(&own, l->body);
+	l->def = sema_def_new(t->s, m, name, at, l->naxis, rhs, n->span);
+	l->def->sym->batched = false;
+	l->def->average = average(t->s, m, arena_printf(t->a, "%s.average", name), l->def, start);
+	l->touches = true;
+}
+
+/* Noise for each element (each block, where several elements make one draw), and for each value of
+ * the indices of the distribution's let that it stands in. */
 struct node *sema_noise(struct term *t, struct rt *draw)
 {
 	struct affine map[MAX_RANK];
+	int n = t->nat - t->block, rank = n + draw->nbound;
 	if (t->mode == TERM_INIT)
 		return ex_draw(t->a, draw->op, t->stream);
+	if (!rank_fits(t, (struct span){0}, t->about, rank))
+		return ex_num(t->a, 0);
 	if (!draw->def) {
+		const struct idx *at[MAX_RANK];
+		for (int k = 0; k < rank; k++)
+			at[k] =
+			    k < n ? t->at[k]
+			          : idx_new(t->a, draw->bound[k - n]->name, sema_ix(draw->bound[k - n])->size);
 		const char *name = arena_printf(t->a, "%s.%s", t->about, op_name(draw->op));
-		draw->def = sema_def_new(t->s, t->model, name, t->at, t->nat, ex_draw(t->a, draw->op, 0),
+		draw->def = sema_def_new(t->s, t->model, name, at, rank, ex_draw(t->a, draw->op, 0),
 		                         (struct span){0});
 	}
-	for (int k = 0; k < t->nat; k++)
-		map[k] = affine_idx(t->a, t->at[k]);
+	for (int k = 0; k < rank; k++)
+		map[k] = k < n ? affine_idx(t->a, t->at[k]) : sema_ix(draw->bound[k - n])->now;
 	return ex_access(t->a, draw->def->sym, t->model->batch, map);
 }

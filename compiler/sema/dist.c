@@ -105,7 +105,7 @@ static struct let *computed(struct sema *s, struct term *t, const struct element
 	t->nat = n + f->nindex;
 	t->about = arena_printf(s->a, "%s.%s", x->name, f->name);
 	struct def *d = sema_def_new(s, t->model, t->about, at, t->nat, sema_build(t, r), f->span);
-	struct rt *value = sema_resolve_sym(t, d->sym, f->span);
+	struct rt *value = sema_resolve_sym(t, d->sym, 0, 0, NULL, f->span);
 	for (int k = 0; k < n; k++)
 		value->axis[k]->now = affine_idx(s->a, x->at[k]);
 	return sema_let_of(t, value, value->axis + n, f->nindex);
@@ -157,7 +157,7 @@ static struct let *self(struct sema *s, struct model_def *m, const struct elemen
 {
 	struct term t;
 	sema_term_init(&t, s, &s->top, m, x->mode);
-	struct rt *r = sema_resolve_sym(&t, sym, sym->span);
+	struct rt *r = sema_resolve_sym(&t, sym, 0, 0, NULL, sym->span);
 	for (int k = 0; k < x->rank; k++)
 		if (k < x->rank - x->block)
 			r->axis[k]->now = affine_idx(s->a, x->at[k]);
@@ -187,6 +187,7 @@ static struct node *attribute(struct sema *s, struct scope *sc, struct model_def
 	sema_term_init(&t, s, sc, m, x->mode);
 	t.at = x->at;
 	t.nat = x->rank;
+	t.block = x->block;
 	t.about = about;
 	t.stream = x->stream;
 	for (int k = 0; k < l->naxis; k++)

@@ -27,6 +27,7 @@ struct let { /* a macro: its value over its axes */
 	struct rt *body;
 	struct ix **axis; /* the indices on its left, then the axes its value leaves open */
 	int naxis;
+	int lead;     /* of which the first so many are those that its net carries along */
 	bool touches; /* mentions a variable or a parameter */
 	struct subscript_check *check; /* of its body, waiting for the ranges of its indices */
 	int ncheck;
@@ -42,6 +43,7 @@ struct entry {
 	struct entry *pools; /* LET: it stands for the blocks of this variable */
 	bool used;   /* VARIABLE, PARAM: stands in a term of the energy */
 	const struct sym *sym;
+	int lead, to; /* DEF: its first axes are lead..to-1 of those that its net carries along */
 	const char *type; /* VARIABLE, PARAM: binary[784], for messages */
 	struct variable *var;
 	struct let *let;
@@ -73,6 +75,7 @@ struct sema {
 	int depth;                       /* nets within nets */
 	bool in_dist;                    /* the lets are a distribution's */
 	VEC(const char *) imported;
+	const struct sym *training;
 };
 
 struct entry *sema_lookup(const struct scope *sc, const char *name);
@@ -159,7 +162,7 @@ struct rt {
 	struct aff *map;
 	struct rt **kid;
 	int nkid;
-	struct ix **bound; /* RT_REDUCE; RT_AT: the axes replaced */
+	struct ix **bound; /* RT_REDUCE; RT_AT: the axes replaced; RT_DRAW: the indices of a distribution's let */
 	int nbound;
 	struct cond *cond;
 	int ncond;
@@ -190,17 +193,23 @@ struct term {
 	VEC(struct subscript_check) check;
 	VEC(const char *) name; /* names of indices in this term, so that none is given twice */
 	const struct idx *const *at; /* the element that is being computed: noise has its shape */
-	int nat;
+	int nat, block; /* its last `block` axes make one draw */
 	const char *about; /* its name */
 	int stream;        /* TERM_INIT: of draws */
+	struct ix **lead;  /* the axes that the net carries along, once one is used */
+	int aligned;       /* so many of them are those of what a name stands for, the rest open axes */
 };
 /* A model, or a net called in it: what the names of its parameters begin with, the uses of layers. */
 struct site {
 	const char *path; /* "" or "decoder." */
+	int nlead; /* axes carried along: of the inputs, before those that the net declares */
+	const int64_t *lead;
 	VEC(const char *) layer;
 };
 struct instance { /* a net called: its scope has its lets, value is NULL where it has none */
 	const struct ast_net *net;
+	int64_t lead[MAX_RANK];
+	int nlead, outer; /* axes carried along, of which the first are those of the net that calls it */
 	struct scope scope;
 	struct entry *value;
 	const struct sym **arg;
@@ -259,7 +268,7 @@ struct def *sema_def_new(struct sema *s, struct model_def *m, const char *name, 
                          int nat, struct node *rhs, struct span span);
 /* The value of e in a scope, computed: a symbol of its shape.  NULL: an error was given. */
 const struct sym *sema_computed(struct sema *s, const struct scope *sc, struct model_def *m, const struct ast *e,
-                                const char *name);
+                                const char *name, int *lead); /* lead: its first axes that the net carries along */
 /* The let as a computed symbol; NULL: it is none (indices without ranges, nothing to compute). */
 struct def *sema_let_def(struct term *t, const struct entry *n);
 bool sema_reduces(const struct rt *r); /* is there a sum or noise in it? */
@@ -267,19 +276,24 @@ struct node *sema_noise(struct term *t, struct rt *draw);
 void sema_state(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d);
 /* The access to a state, its start where the first subscript is -1. */
 struct node *sema_state_at(struct arena *a, const struct def *d, const struct idx *batch, const struct affine *map);
+/* let m = batch_mean(x, start): the let as a computed symbol. */
+void sema_average(struct term *t, struct model_def *m, struct entry *n, double start);
 /* net.c */
 bool sema_is_net_call(const struct scope *sc, const struct ast *e);
 struct ast *sema_pipe_call(struct sema *s, const struct ast *pipe); /* x |> f(a) as f(x, a); NULL: an error */
 const struct instance *sema_instance(struct term *t, const struct ast *call);
 struct rt *sema_resolve_net(struct term *t, const struct ast *call);
-/* The value of a net called; in NULL: poisoned. */
-struct rt *sema_resolve_instance(struct term *t, const struct instance *in, struct span at);
+/* The value of a net called, with the subscripts of e where it is not NULL; in NULL: poisoned. */
+struct rt *sema_resolve_instance(struct term *t, const struct instance *in, const struct ast *e, struct span at);
 struct rt *sema_resolve_field(struct term *t, const struct ast *e);
 struct rt *sema_resolve_fn(struct term *t, const struct ast *call, const struct entry *fn);
 /* A value with some of its axes left open, as a let. */
 struct let *sema_let_of(struct term *t, struct rt *body, struct ix *const *axis, int naxis);
-/* A whole symbol, all its axes open. */
-struct rt *sema_resolve_sym(struct term *t, const struct sym *sym, struct span at);
+/* A symbol whose first axes are lead..to-1 of those carried along, with the subscripts of e; NULL: whole. */
+struct rt *sema_resolve_sym(struct term *t, const struct sym *sym, int lead, int to, const struct ast *e,
+                            struct span at);
+/* Axis k of those that the net carries along; NULL: it is an open axis here. */
+struct ix *sema_lead(struct term *t, int k);
 /* model.c */
 void sema_declare_const(struct sema *s, struct scope *sc, const struct ast_decl *d);
 void sema_declare_param(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d);

@@ -3,9 +3,11 @@
  * is a net called stands for the net and all its lets. */
 #include "sema/internal.h"
 
+#include <string.h>
+
 void sema_bind_left(struct term *t, const struct ast_decl *d, struct let *l)
 {
-	l->axis = NEW_ARRAY(t->a, struct ix *, d->nindex + 2 * MAX_RANK);
+	l->axis = NEW_ARRAY(t->a, struct ix *, d->nindex + 3 * MAX_RANK);
 	for (int k = 0; k < d->nindex; k++) {
 		const struct entry *n = sema_hidden_by_index(t->scope, d->index[k]);
 		const struct ix *before = sema_active(t, d->index[k]);
@@ -57,6 +59,13 @@ static void let_instance(struct sema *s, struct scope *sc, struct model_def *m,
 	e->bad = !i;
 }
 
+/* batch_mean(x, start), unless the file has a function of that name */
+static bool is_batch_mean(const struct scope *sc, const struct ast *e)
+{
+	return e->kind == AST_CALL && !strcmp(e->name, "batch_mean") && e->nkid == 2 &&
+	       !sema_lookup(sc, e->name);
+}
+
 void sema_let(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d)
 {
 	struct term t;
@@ -65,9 +74,21 @@ void sema_let(struct sema *s, struct scope *sc, struct model_def *m, const struc
 		return;
 	}
 	struct let *l = NEW(s->a, struct let);
+	const struct ast *value = d->value, *start = NULL;
+	double first = 0;
+	if (is_batch_mean(sc, value)) {
+		start = value->kid[1];
+		value = value->kid[0];
+	}
 	sema_term_init(&t, s, sc, m, m->directed || s->in_dist ? TERM_DEF : TERM_LET);
 	sema_bind_left(&t, d, l);
-	l->body = sema_resolve(&t, d->value);
+	l->body = sema_resolve(&t, value);
+	l->lead = t.lead ? s->site->nlead : 0;
+	if (l->lead) {
+		memmove(l->axis + l->lead, l->axis, sizeof *l->axis * (size_t)l->naxis);
+		memcpy(l->axis, t.lead, sizeof *l->axis * (size_t)l->lead);
+		l->naxis += l->lead;
+	}
 	for (int k = 0; l->body && k < l->body->naxis; k++) {
 		struct ix *i = sema_ix(l->body->axis[k]);
 		i->closed = true; /* each use of the let names its own */
@@ -90,6 +111,8 @@ void sema_let(struct sema *s, struct scope *sc, struct model_def *m, const struc
 		return;
 	e->let = l;
 	e->bad = t.bad;
-	if (*s->site->path && !t.bad)
+	if (start && !t.bad && sema_const(s, sc, start, &first))
+		sema_average(&t, m, e, first);
+	else if (*s->site->path && !t.bad)
 		sema_let_def(&t, e);
 }

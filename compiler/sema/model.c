@@ -292,6 +292,7 @@ void sema_model(struct sema *s, const struct ast_model *am, struct model_def *m)
 	sc->up = &s->top;
 	m->name = am->name;
 	m->span = am->span;
+	m->training = s->training;
 	m->batch = idx_batch(s->a, intern("n"), 0);
 	struct site site = {.path = ""};
 	s->site = &site;

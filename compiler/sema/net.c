@@ -40,22 +40,19 @@ struct ast *sema_pipe_call(struct sema *s, const struct ast *pipe)
 	return e;
 }
 
-struct rt *sema_resolve_sym(struct term *t, const struct sym *sym, struct span at)
+struct ix *sema_lead(struct term *t, int k)
 {
-	struct rt *r = sema_rt(t, RT_ACCESS, NULL);
-	r->sym = sym;
-	r->map = NEW_ARRAY(t->a, struct aff, sym->rank);
-	r->axis = NEW_ARRAY(t->a, struct ix *, sym->rank);
-	for (int k = 0; k < sym->rank; k++) {
-		struct ix *i = sema_ix_new(t, NULL, at);
-		i->size = sym->dim[k];
-		i->of = sym->name;
-		i->axis = k + 1;
-		r->map[k] = sema_aff_ix(t->a, i);
-		r->axis[r->naxis++] = i;
+	const struct site *own = t->s->site;
+	if (k >= t->aligned || k >= own->nlead)
+		return NULL;
+	if (!t->lead) {
+		t->lead = NEW_ARRAY(t->a, struct ix *, own->nlead);
+		for (int i = 0; i < own->nlead; i++) {
+			t->lead[i] = sema_ix_new(t, NULL, (struct span){0});
+			t->lead[i]->size = own->lead[i];
+		}
 	}
-	t->touches = true;
-	return r;
+	return t->lead[k];
 }
 
 /* ---- a call's arguments ---- */
@@ -104,21 +101,39 @@ static struct entry *declare_size(struct term *t, struct scope *sc, const char *
 	return e;
 }
 
+struct input {
+	const struct sym *sym;
+	int outer; /* its first axes are carried along by the net that calls */
+};
+
+/* Further axes before those that a net declares are carried along: the net is of each element. */
+static bool carry(struct instance *in, const int64_t *dim, int n)
+{
+	int own = in->nlead - in->outer;
+	if (n && !own) {
+		memcpy(in->lead + in->outer, dim, sizeof *dim * (size_t)n);
+		in->nlead += n;
+		return true;
+	}
+	return !n || (n == own && !memcmp(in->lead + in->outer, dim, sizeof *dim * (size_t)n));
+}
+
 /* The axes of an input against those of its argument; names that are nothing yet become sizes. */
-static bool bind_input(struct term *t, struct scope *sc, const struct ast *call,
-                       const struct ast_formal *f, const struct sym *arg, struct span at)
+static bool bind_input(struct term *t, struct instance *in, const struct ast *call,
+                       const struct ast_formal *f, const struct input *x, struct span at)
 {
 	const struct ast_type *y = f->type;
-	int64_t dim[MAX_RANK];
-	bool ok = y->ndim == arg->rank;
+	const struct sym *arg = x->sym;
+	int64_t dim[MAX_RANK], lead = arg->rank - y->ndim;
+	bool ok = lead >= x->outer && carry(in, arg->dim + x->outer, (int)lead - x->outer);
 	for (int k = 0; ok && k < y->ndim; k++) {
 		const struct ast *d = y->dim[k];
-		if (d->kind == AST_NAME && !sema_lookup(sc, d->name))
-			declare_size(t, sc, d->name, d->span, (double)arg->dim[k]);
+		if (d->kind == AST_NAME && !sema_lookup(&in->scope, d->name))
+			declare_size(t, &in->scope, d->name, d->span, (double)arg->dim[lead + k]);
 		const char *what = arena_printf(t->a, "axis %d of '%s'", k + 1, f->name);
-		if (!sema_size(t->s, sc, d, what, &dim[k]))
+		if (!sema_size(t->s, &in->scope, d, what, &dim[k]))
 			return false;
-		ok = dim[k] == arg->dim[k];
+		ok = dim[k] == arg->dim[lead + k];
 	}
 	if (!ok) {
 		const char *got = arg->rank ? sema_shape(t->a, arg->dim, arg->rank) : "a single number";
@@ -126,11 +141,13 @@ static bool bind_input(struct term *t, struct scope *sc, const struct ast *call,
 		sema_note(t->s, f->span, "it is declared here");
 		return false;
 	}
-	struct entry *e = sema_declare(t->s, sc, ENTRY_DEF, f->name, f->span);
+	struct entry *e = sema_declare(t->s, &in->scope, ENTRY_DEF, f->name, f->span);
 	if (!e)
 		return false;
 	e->sym = arg;
-	e->type = arena_printf(t->a, "real%s", sema_shape(t->a, arg->dim, arg->rank));
+	e->lead = x->outer ? 0 : in->outer;
+	e->to = e->lead + (int)lead;
+	e->type = arena_printf(t->a, "real%s", sema_shape(t->a, arg->dim + lead, y->ndim));
 	return true;
 }
 
@@ -138,26 +155,33 @@ static bool bind_arguments(struct term *t, const struct ast *call, const struct 
                            struct instance *in)
 {
 	bool ok = check_arguments(t, call, n->net);
+	struct input *input = NEW_ARRAY(t->a, struct input, n->net->nformal);
 	in->arg = NEW_ARRAY(t->a, const struct sym *, n->net->nformal);
 	for (int k = 0; ok && k < n->net->nformal; k++) { /* computed in the caller's scope */
 		const struct ast_formal *f = &n->net->formal[k];
 		const struct ast *e = argument(t, call, n->net, k);
 		if (f->type && e) {
 			const char *name = arena_printf(t->a, "%s%s.%s", t->s->site->path, n->name, f->name);
-			in->arg[k] = sema_computed(t->s, t->scope, t->model, e, name);
+			input[k].sym = in->arg[k] =
+			    sema_computed(t->s, t->scope, t->model, e, name, &input[k].outer);
 			ok = in->arg[k] != NULL;
+			if (input[k].outer)
+				in->outer = input[k].outer;
 		} else if (!e && !f->value) {
 			diag(t->s->cx->diags, DIAG_SEMA_NET_ARGUMENT, call->span, n->name, f->name);
 			sema_note(t->s, f->span, "it is declared here");
 			ok = false;
 		}
 	}
+	in->nlead = in->outer;
+	if (in->outer)
+		memcpy(in->lead, t->s->site->lead, sizeof *in->lead * (size_t)in->outer);
 	for (int k = 0; ok && k < n->net->nformal; k++) {
 		const struct ast_formal *f = &n->net->formal[k];
 		const struct ast *e = argument(t, call, n->net, k);
 		double x;
 		if (f->type)
-			ok = bind_input(t, &in->scope, call, f, in->arg[k], e->span);
+			ok = bind_input(t, in, call, f, &input[k], e->span);
 		else if ((ok = e ? sema_const(t->s, t->scope, e, &x)
 		                 : sema_const(t->s, &in->scope, f->value, &x)))
 			ok = declare_size(t, &in->scope, f->name, f->span, x) != NULL;
@@ -211,7 +235,7 @@ static bool body(struct term *t, const struct ast_net *n, struct instance *in)
 		e->kind = ENTRY_DEF;
 		e->name = n->name;
 		e->span = n->value->span;
-		e->sym = sema_computed(s, &in->scope, t->model, n->value, name);
+		e->sym = sema_computed(s, &in->scope, t->model, n->value, name, &e->to);
 		e->bad = !e->sym;
 		in->value = e;
 	}
@@ -222,7 +246,7 @@ static struct instance *same_call(struct term *t, const struct instance *in)
 {
 	for (int k = 0; k < t->s->instance.n; k++) {
 		struct instance *x = t->s->instance.at[k];
-		bool same = x->net == in->net;
+		bool same = x->net == in->net && x->outer == in->outer;
 		for (int f = 0; same && f < in->net->nformal; f++)
 			same = x->arg[f] == in->arg[f];
 		for (int f = 0; same && f < in->scope.entry.n && f < x->scope.entry.n; f++)
@@ -250,7 +274,8 @@ const struct instance *sema_instance(struct term *t, const struct ast *e)
 		return NULL;
 	if (!n->layer && (before = same_call(t, in)))
 		return before;
-	struct site own = {.path = path_of(t, n)}, *outer = s->site;
+	struct site own = {.path = path_of(t, n), .nlead = in->nlead, .lead = in->lead},
+	            *outer = s->site;
 	s->site = &own;
 	s->depth++;
 	bool ok = body(t, n->net, in);
@@ -262,19 +287,25 @@ const struct instance *sema_instance(struct term *t, const struct ast *e)
 }
 
 /* ---- uses ---- */
-struct rt *sema_resolve_instance(struct term *t, const struct instance *in, struct span at)
+struct rt *sema_resolve_instance(struct term *t, const struct instance *in, const struct ast *e,
+                                 struct span at)
 {
 	if (!in || (in->value && in->value->bad))
 		return sema_poison(t);
-	if (in->value)
-		return sema_resolve_sym(t, in->value->sym, at);
+	if (in->value) {
+		int before = t->aligned;
+		t->aligned = in->outer < before ? in->outer : before;
+		struct rt *r = sema_resolve_sym(t, in->value->sym, 0, in->value->to, e, at);
+		t->aligned = before;
+		return r;
+	}
 	diag(t->s->cx->diags, DIAG_SEMA_NET_VALUE, at, in->net->name);
 	return sema_poison(t);
 }
 
 struct rt *sema_resolve_net(struct term *t, const struct ast *call)
 {
-	return sema_resolve_instance(t, sema_instance(t, call), call->span);
+	return sema_resolve_instance(t, sema_instance(t, call), NULL, call->span);
 }
 
 static const struct instance *instance_of(struct term *t, const struct ast *e)
@@ -302,14 +333,15 @@ struct rt *sema_resolve_field(struct term *t, const struct ast *e)
 	}
 	if (n->bad)
 		return sema_poison(t);
-	if (n->kind == ENTRY_INSTANCE)
-		return sema_resolve_instance(t, n->instance, e->span);
 	struct ast name = {
 	    .kind = AST_NAME, .name = e->name, .span = e->span, .name_span = e->name_span};
 	const struct scope *outer = t->scope;
+	int before = t->aligned;
 	t->scope = &in->scope;
+	t->aligned = in->outer < before ? in->outer : before;
 	struct rt *r = sema_resolve_name(t, &name);
 	t->scope = outer;
+	t->aligned = before;
 	return r;
 }
 

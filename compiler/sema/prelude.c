@@ -83,5 +83,8 @@ void sema_prelude(struct sema *s)
 	const struct source *src =
 	    source_text("prelude.dgm", sema_prelude_text, strlen(sema_prelude_text));
 	sema_import(s, &s->prelude, parse(s->cx, src));
+	struct entry *e = sema_declare(s, &s->prelude, ENTRY_DEF, intern("training"), (struct span){0});
+	e->sym = s->training = sym_new(s->a, e->name, SYM_INPUT, VALUES_REAL, false, 0, NULL, e->span);
+	e->type = "a number";
 	s->top.up = &s->prelude;
 }

@@ -15,6 +15,7 @@ void sema_term_init(struct term *t, struct sema *s, const struct scope *sc, stru
 	t->scope = sc;
 	t->model = m;
 	t->mode = mode;
+	t->aligned = MAX_RANK;
 }
 
 struct rt *sema_poison(struct term *t)
@@ -186,14 +187,24 @@ static bool noise(const char *name, enum op *op)
 static struct rt *function(struct term *t, const struct ast *e)
 {
 	enum op op;
-	struct rt *x[2] = {NULL, NULL};
+	struct rt **x = NEW_ARRAY(t->a, struct rt *, 3);
 	if (e->nkid == 0 && (t->mode == TERM_DEF || t->mode == TERM_INIT) && noise(e->name, &op)) {
 		struct rt *r = sema_rt(t, RT_DRAW, NULL);
 		r->op = op;
+		r->bound = NEW_ARRAY(t->a, struct ix *, t->active.n);
+		for (int k = 0; t->s->in_dist && k < t->active.n; k++)
+			if (t->active.at[k]->left)
+				r->bound[r->nbound++] = t->active.at[k];
+		for (int k = 0; k < t->s->site->nlead; k++) /* other noise for each */
+			sema_lead(t, k);
 		return r;
 	}
 	bool known = sema_op_by_name(e->name, -1, &op);
 	if (!known) {
+		if (!strcmp(e->name, "batch_mean")) {
+			diag(t->s->cx->diags, DIAG_SEMA_BATCH_MEAN, e->span);
+			return sema_poison(t);
+		}
 		diag(t->s->cx->diags, DIAG_SEMA_FUNCTION, e->name_span, e->name);
 		if (!strcmp(e->name, "normal") || !strcmp(e->name, "uniform"))
 			sema_note(t->s, e->name_span, "as an initial distribution it is written ~ %s(...)",
@@ -209,9 +220,17 @@ static struct rt *function(struct term *t, const struct ast *e)
 	}
 	for (int k = 0; k < e->nkid; k++)
 		x[k] = sema_resolve(t, e->kid[k]);
-	if (e->nkid == 2)
-		return elementwise(t, e, 0, op, x[0], x[1]);
-	return x[0] ? op_node(t, x[0], 0, op, x[0], NULL) : sema_poison(t);
+	if (e->nkid == 1)
+		return x[0] ? op_node(t, x[0], 0, op, x[0], NULL) : sema_poison(t);
+	struct rt *r = elementwise(t, e, 0, op, x[0], x[1]);
+	if (e->nkid == 2 || !r)
+		return r;
+	struct rt *last = elementwise(t, e, 0, op, r, x[2]); /* for its axes */
+	if (!last)
+		return sema_poison(t);
+	last->kid = x;
+	last->nkid = 3;
+	return last;
 }
 
 static struct rt *call(struct term *t, const struct ast *e)

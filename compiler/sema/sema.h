@@ -58,6 +58,8 @@ struct def {
 	struct node *rhs; /* over at[] and the batch index; noise: a draw and nothing else */
 	bool state;       /* its elements are computed step by step along at[0], each from those before it */
 	struct node *start; /* of a state: over at[1..], what it is at step -1 */
+	const struct parameter *average; /* in training it is the mean of rhs over the batch, of which this keeps a
+	                                    running mean for all else; NULL: it is rhs */
 	struct span span;
 };
 /* x ~ dist(...): one element, or one block over the last axes, given other variables. */
@@ -90,6 +92,7 @@ struct model_def {
 	VEC(struct def *) def; /* each uses those before it */
 	VEC(struct factor_def *) factor, posterior;
 	bool directed; /* has factors or posteriors */
+	const struct sym *training; /* 1 while gradients are computed, else 0 */
 	const struct idx *batch; /* the batch index of every access in the terms: population 0 */
 };
 

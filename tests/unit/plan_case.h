@@ -8,7 +8,7 @@
 
 static struct cx cx;
 static struct program *prog;
-static struct function *fun;
+static struct function *fun __attribute__((unused));
 static int data, chains;
 
 static inline void begin(void)

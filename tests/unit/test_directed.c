@@ -4,6 +4,7 @@
 #include "generated.h"
 
 #include "driver/driver.h"
+#include "objective/flow.h"
 
 enum { MAX_FUNCTIONS = 4 };
 
@@ -143,14 +144,29 @@ struct gradient_case {
 	const char *functions[MAX_FUNCTIONS];
 };
 
+/* The function "training": minus log p(x | c) as the gradient's flow computes it, with the noise
+ * and the means over the batch that are for training only. */
+static void loss_in_training(void)
+{
+	struct expansion *x = block.x;
+	bool of[2] = {false}, known[2] = {false};
+	struct flow *fl = flow_new(x, program_function(x->p, "training"), "again", POP_DATA, 1);
+	fl->training = true;
+	for (int i = 0; i < block.m->group.n; i++)
+		*(block.m->group.at[i]->role == GROUP_VISIBLE ? &of[i] : &known[i]) = true;
+	struct node *value = directed_nll(fl, of, known);
+	assign(x, fl->f, out_sym(x, "training", POP_DATA), fl->batch, NULL, value);
+}
+
 /* Gradients of train.final against differences of the figure. */
 static void gradients(const struct gradient_case *c)
 {
 	struct memory m;
 	char visible = strstr(c->model, "visible ")[8];
+	const char *given = strstr(c->model, "given c") ? "c = d;" : "";
 	const char *text = arena_printf(
-	    arena_new(), "%s\ndata d = csv(\"d.csv\");\ntrain m { %c = d; objective %s; monitor %s; }\n",
-	    c->model, visible, c->objective, c->monitor);
+	    arena_new(), "%s\ndata d = csv(\"d.csv\");\ntrain m { %c = d; %s objective %s; %s%s; }\n",
+	    c->model, visible, given, c->objective, *c->monitor ? "monitor " : "batch 3", c->monitor);
 	if (!expand(text, 0)) {
 		CU_FAIL("refused");
 		fprintf(stderr, "%s\n", c->name);
@@ -158,6 +174,8 @@ static void gradients(const struct gradient_case *c)
 	}
 	if (strncmp(c->functions[0], "importance", 10) == 0)
 		objective_importance(block.x);
+	if (strcmp(c->functions[0], "training") == 0)
+		loss_in_training();
 	state = 7;
 	prepare(&m);
 	run(&m, "train.final");
@@ -198,6 +216,15 @@ static void gradients(const struct gradient_case *c)
 	{ \
 		"elbo" \
 	}
+
+#define IN_TRAINING \
+	"nll()", "", 1, \
+	{ \
+		"training" \
+	}
+/* x given c through what stands in the middle. */
+#define GIVEN(c, x, mean) \
+	"model m { given c : " c "; visible x : " x "; x ~ normal(" mean ", 0.7); }"
 
 static const struct gradient_case cases[] = {
     {"logistic autoregressive",
@@ -284,7 +311,84 @@ static const struct gradient_case cases[] = {
      "elbo(d)",
      1,
      {"importance.start", "importance.pass", "importance"}},
+    {"activations",
+     GIVEN("real[3]", "real[4]",
+           "c |> dense(4) |> relu |> dense(4) |> leaky_relu(0.1) |> dense(4) |> elu |> dense(4) |> "
+           "silu |> dense(4) |> swish(2) |> dense(4) |> gelu |> dense(4) |> square |> hard_tanh |> "
+           "dense(4)"),
+     NLL},
+    {"dense of each row", GIVEN("real[2,3]", "real[2,4]", "c |> dense(4) |> tanh |> dense(4)"),
+     NLL},
+    {"softmax of each row", GIVEN("real[2,3]", "real[2,4]", "c |> dense(4) |> softmax"), NLL},
+    {"maxout", GIVEN("real[3]", "real[2]", "c |> dense(3) |> maxout(2, 3)"), NLL},
+    {"embedding", GIVEN("categorical[2,4]", "real[2,3]", "c |> embedding(3)"), NLL},
+    {"conv2d", GIVEN("real[2,5,4]", "real[3,3,2]", "c |> conv2d(3, 3, stride = 2, pad = 1)"), NLL},
+    {"convolutions in a row",
+     GIVEN("real[1,5,5]", "real[1,5,5]", "c |> conv2d(2, 3) |> tanh |> conv2d_transpose(1, 3)"),
+     NLL},
+    {"conv2d_transpose, strides",
+     GIVEN("real[2,2,3]", "real[2,4,6]", "c |> conv2d_transpose(2, 4, stride = 2, pad = 1)"), NLL},
+    {"pools",
+     GIVEN("real[1,5,5]", "real[2,1,1]",
+           "c |> conv2d(2, 2) |> max_pool(2, stride = 1) |> mean_pool(2, stride = 2)"),
+     NLL},
+    {"images",
+     GIVEN("real[2,2,2]", "real[1,3,2]",
+           "c |> dense_image(4) |> tanh |> dense(6) |> image(1, 3, 2)"),
+     NLL},
+    {"layer_norm of each row", GIVEN("real[2,4]", "real[2,4]", "c |> dense(4) |> layer_norm"), NLL},
+    {"batch_norm", GIVEN("real[3]", "real[2]", "c |> dense(4) |> batch_norm |> tanh |> dense(2)"),
+     IN_TRAINING},
+    {"batch_norm_image",
+     GIVEN("real[1,3,3]", "real[2,2,2]", "c |> conv2d(2, 2) |> batch_norm_image |> tanh"),
+     IN_TRAINING},
+    {"batch_norm of rows, not in training", GIVEN("real[2,3]", "real[2,3]", "c |> batch_norm"),
+     NLL},
+    {"dropout", GIVEN("real[2,3]", "real[2,2]", "c |> dense(4) |> dropout(0.4) |> dense(2)"),
+     IN_TRAINING},
+    {"dropout, not in training",
+     GIVEN("real[3]", "real[2]", "c |> dense(4) |> dropout(0.4) |> dense(2)"), NLL},
+    {"rnn_cell",
+     "net step(x : real[N], h : real[H]) { rnn_cell(x, h) }\n"
+     "model m { given c : real[2,3]; visible x : real[4]; param s : real[4] = 0;\n"
+     "x ~ normal(step(c[1], step(c[0], s)), 0.7); }",
+     NLL},
+    {"gru_cell",
+     "net step(x : real[N], h : real[H]) { gru_cell(x, h) }\n"
+     "model m { given c : real[2,3]; visible x : real[4]; param s : real[4] = 0;\n"
+     "x ~ normal(step(c[1], step(c[0], s)), 0.7); }",
+     NLL},
+    {"lstm_cell",
+     "net step(x : real[N], h : real[H], c : real[H]) { let s = lstm_cell(x, h, c); let h2 = 1*s; "
+     "let c2 = 1*s.cell; }\n"
+     "model m { given c : real[2,3]; visible x : real[4]; param s : real[4] = 0; param t : real[4] "
+     "= 0;\n"
+     "let a = step(c[0], s, t); let b = step(c[1], a.h2, a.c2); x ~ normal(b.h2, 0.7); }",
+     NLL},
+    {"residual",
+     "net block(x : real[N]) { x + (x |> dense(5) |> relu |> dense(N)) }\n" GIVEN(
+         "real[3]", "real[3]", "c |> block"),
+     NLL},
 };
+
+/* Every layer of the prelude, and every net of it, is in a case. */
+extern const char sema_prelude_text[];
+static void test_all_layers(void)
+{
+	for (const char *at = sema_prelude_text; (at = strchr(at, '\n')) != NULL;) {
+		char name[64];
+		bool found = false;
+		at++;
+		if (sscanf(at, "layer %60[a-z0-9_]", name) != 1 &&
+		    sscanf(at, "net %60[a-z0-9_]", name) != 1)
+			continue;
+		for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+			found |= strstr(cases[k].model, name) != NULL;
+		if (!found)
+			fprintf(stderr, "%s is in no case\n", name);
+		CU_ASSERT(found);
+	}
+}
 
 static void test_gradients(void)
 {
@@ -299,6 +403,7 @@ int main(void)
 	CU_initialize_registry();
 	CU_pSuite suite = CU_add_suite("directed", NULL, NULL);
 	CU_add_test(suite, "gradients", test_gradients);
+	CU_add_test(suite, "every layer", test_all_layers);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
