@@ -58,7 +58,7 @@ static bool same_slot(struct memory *m, const struct slot *s, const struct dgm_s
 	for (int64_t n = 0; n < rows_in(m, s); n++)
 		for (int64_t u = 0; u < items_of(s->sym); u++) {
 			double x = *element(m, s->sym, n, u), y = from_store(st, k, n, u);
-			if ((s->space == SPACE_TEMP && isnan(x)) || fabs(x - y) <= 2e-3 * (1 + fabs(x)))
+			if ((isnan(x) && (s->space == SPACE_TEMP || isnan(y))) || fabs(x - y) <= 2e-3 * (1 + fabs(x)))
 				continue;
 			fprintf(stderr, "%s row %d element %d: interpreter %g, generated code %g\n",
 			        s->sym->name, (int)n, (int)u, x, y);

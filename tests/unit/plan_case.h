@@ -126,7 +126,7 @@ static inline void fill(struct memory *m)
 			continue;
 		double *x = values_at(m, t->sym);
 		for (int64_t k = 0; k < items_of(t->sym) * 16; k++)
-			x[k] = t->sym->values == VALUES_BINARY ? pick(2) : random_unit() * 2 - 1;
+			x[k] = t->sym->values == VALUES_BINARY ? pick(2) : random_unit() * 2 - (t->space != SPACE_SCALAR);
 	}
 }
 
