@@ -309,6 +309,13 @@ static void value_text(struct buf *b, const struct value *v)
 	}
 }
 
+static void factors_text(struct buf *b, struct arena *a, const struct factor *const *f, int n)
+{
+	for (int i = 0; i < n; i++)
+		buf_printf(b, "factor %s %s\n", f[i]->group->name,
+		           ex_text(a, f[i]->log_density ? f[i]->log_density : f[i]->draw));
+}
+
 /* What a checkpoint must agree with, a line each: the model, the data, and the clauses that change
  * training. */
 static const char *config_text(struct session *s, const struct compiled *c,
@@ -337,6 +344,11 @@ static const char *config_text(struct session *s, const struct compiled *c,
 		buf_printf(&b, "variable %s %s\n", c->m->group.at[i]->name, c->m->group.at[i]->domain);
 	for (int i = 0; i < c->m->E.n; i++)
 		buf_printf(&b, "term %s\n", ex_text(a, c->m->E.at[i].node));
+	for (int i = 0; i < c->m->def.n; i++)
+		buf_printf(&b, "let %s = %s\n", c->m->def.at[i]->sym->name,
+		           ex_text(a, c->m->def.at[i]->rhs));
+	factors_text(&b, a, (const struct factor *const *)c->m->factor.at, c->m->factor.n);
+	factors_text(&b, a, (const struct factor *const *)c->m->posterior.at, c->m->posterior.n);
 	for (int i = 0; i < c->m->weight.n; i++)
 		buf_printf(&b, "param %s = %s\n", c->m->weight.at[i]->name,
 		           ex_text(a, c->m->weight.at[i]->init));

@@ -213,6 +213,40 @@ static struct node *sum_product(struct arena *a, struct red *s, struct node *bod
 	return ex_mask(a, outer, nouter, ex_mul_n(a, out.at, out.n));
 }
 
+/* The sum x becomes a part of the sum s: its indices and guards; its body is returned. */
+static struct node *absorb(struct arena *a, struct red *s, const struct node *x)
+{
+	struct guard *all = NEW_ARRAY(a, struct guard, s->nguard + x->nguard + 1);
+	const struct idx **in = NEW_ARRAY(a, const struct idx *, x->nbound);
+	struct guard *gin = NEW_ARRAY(a, struct guard, x->nguard + 1);
+	struct node *inner;
+	reduce_freshen(a, x, in, gin, &inner);
+	memcpy(s->bound + s->nbound, in, sizeof *in * (size_t)x->nbound);
+	s->nbound += x->nbound;
+	memcpy(all, s->guard, sizeof *all * (size_t)s->nguard);
+	memcpy(all + s->nguard, gin, sizeof *all * (size_t)x->nguard);
+	s->guard = all;
+	s->nguard += x->nguard;
+	return inner;
+}
+
+/* A factor that is a sum with an equality which an index of s solves; -1: none. */
+static int solving_factor(const struct red *s, const struct node *body)
+{
+	for (int i = 0; body->kind == N_OP && body->op == OP_MUL && i < body->nkid; i++) {
+		const struct node *x = body->kid[i];
+		if (x->kind != N_REDUCE || x->red != RED_SUM || s->nbound + x->nbound > MAX_BOUND)
+			continue;
+		for (int g = 0; g < x->nguard; g++)
+			for (int t = 0; x->guard[g].equal && t < x->guard[g].e.n; t++)
+				for (int k = 0; k < s->nbound; k++)
+					if (x->guard[g].e.ix[t] == s->bound[k] && s->bound[k]->size >= 0 &&
+					    (x->guard[g].e.coef[t] == 1 || x->guard[g].e.coef[t] == -1))
+						return i;
+	}
+	return -1;
+}
+
 struct node *ex_reduce(struct arena *a, enum reduce r, const struct idx *const *bound, int nbound,
                        const struct guard *g, int ng, struct node *body)
 {
@@ -226,7 +260,7 @@ struct node *ex_reduce(struct arena *a, enum reduce r, const struct idx *const *
 		memcpy(s.guard, g, sizeof *g * (size_t)ng);
 	if (r != RED_SUM)
 		return nbound == 0 && ng == 0 ? body : raw_reduce(a, r, &s, body);
-	for (;;) {
+	for (int k;;) {
 		if (body->kind == N_MASK) {
 			struct guard *all = NEW_ARRAY(a, struct guard, s.nguard + body->nguard);
 			memcpy(all, s.guard, sizeof *all * (size_t)s.nguard);
@@ -236,19 +270,11 @@ struct node *ex_reduce(struct arena *a, enum reduce r, const struct idx *const *
 			body = body->kid[0];
 		} else if (body->kind == N_REDUCE && body->red == RED_SUM &&
 		           s.nbound + body->nbound <= MAX_BOUND) {
-			struct guard *all = NEW_ARRAY(a, struct guard, s.nguard + body->nguard + 1);
-			const struct idx **in = NEW_ARRAY(a, const struct idx *, body->nbound);
-			struct guard *gin = NEW_ARRAY(a, struct guard, body->nguard + 1);
-			struct node *inner;
-			int n = body->nbound, m = body->nguard;
-			reduce_freshen(a, body, in, gin, &inner);
-			memcpy(s.bound + s.nbound, in, sizeof *in * (size_t)n);
-			s.nbound += n;
-			memcpy(all, s.guard, sizeof *all * (size_t)s.nguard);
-			memcpy(all + s.nguard, gin, sizeof *all * (size_t)m);
-			s.guard = all;
-			s.nguard += m;
-			body = inner;
+			body = absorb(a, &s, body);
+		} else if ((k = solving_factor(&s, body)) >= 0) {
+			struct node **f = arena_copy(a, body->kid, sizeof *f * (size_t)body->nkid);
+			f[k] = absorb(a, &s, f[k]);
+			body = ex_mul_n(a, f, body->nkid);
 		} else if (!settle_guards(&s)) {
 			return ex_num(a, 0);
 		} else if (!part_one(a, &s) && !solve_one(a, &s, &body)) {

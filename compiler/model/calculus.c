@@ -279,9 +279,43 @@ static bool joins_units(const struct node *x)
 	return unit_accesses(x, seen, 0) == 2;
 }
 
+static bool mentions_units(const struct node *x, const struct idx *i)
+{
+	if (x->kind == N_ACCESS)
+		return x->batch && ex_uses_idx(x, i);
+	for (int k = 0; k < x->nkid; k++)
+		if (mentions_units(x->kid[k], i))
+			return true;
+	return false;
+}
+
+/* Is there a sum over products of w with what depends on the example, over an index of both? */
+static bool contracted(const struct node *x, const struct sym *w)
+{
+	const struct node *body = x->kind == N_REDUCE ? x->kid[0] : NULL;
+	if (body && x->red == RED_SUM && body->kind == N_OP && body->op == OP_MUL)
+		for (int i = 0; i < x->nbound; i++) {
+			bool with = false, units = false;
+			for (int k = 0; k < body->nkid; k++) {
+				const struct node *f = body->kid[k];
+				with |= ex_mentions(f, w) && ex_uses_idx(f, x->bound[i]);
+				units |= !ex_mentions(f, w) && mentions_units(f, x->bound[i]);
+			}
+			if (with && units)
+				return true;
+		}
+	for (int k = 0; k < x->nkid; k++)
+		if (contracted(x->kid[k], w))
+			return true;
+	return false;
+}
+
 bool model_coupling(const struct model *m, const struct weight *w)
 {
 	const struct idx *at[MAX_RANK];
 	fresh_axes(m->a, w->sym, at);
+	for (int i = 0; i < m->def.n; i++)
+		if (contracted(m->def.at[i]->rhs, w->sym))
+			return true;
 	return joins_units(diff_terms(m, &m->E, w, at));
 }

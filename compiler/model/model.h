@@ -203,7 +203,8 @@ struct node *model_gradient(const struct model *m, const energy *E, const energy
 void fresh_axes(struct arena *a, const struct sym *s, const struct idx **at);
 /* The same, with the names that the energy gives them. */
 void model_axes(const struct model *m, const struct sym *s, const struct idx **at);
-/* Does dE/dw join units, so that w is a coupling and no bias? */
+/* Is w a coupling and no bias?  dE/dw joins units, or a definition sums over products of w with what depends on
+ * the example. */
 bool model_coupling(const struct model *m, const struct weight *w);
 void model_print(struct cx *cx, const struct model *m, FILE *out); /* dgm emit --stage=model */
 

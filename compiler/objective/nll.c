@@ -273,6 +273,43 @@ bool expand_nll(struct expansion *x, const struct objective_args *args)
 }
 
 /* ---- errors ---- */
+/* The group because of which y's factor is not its conditional given all else that is visible. */
+static const struct group *in_the_way(const struct model *m, const struct factor *y)
+{
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		const struct factor *f = model_factor(m, g);
+		bool reads = model_reads(m, y->mean, g);
+		if (reads && (g == y->group || g->role == GROUP_HIDDEN))
+			return g;
+		if (f && f != y && model_reads(m, f->log_density ? f->log_density : f->draw, y->group))
+			return g;
+	}
+	return NULL;
+}
+
+/* The same where y has a directed factor that is it: what is compared are the means. */
+static bool factor_field(struct expansion *x, const struct group *y, struct conditional *c)
+{
+	struct arena *a = x->cx->prog;
+	const struct factor *f = model_factor(x->m, y);
+	const struct group *bad = f->mean ? in_the_way(x->m, f) : y;
+	if (bad) {
+		diag(x->cx->diags, DIAG_ERROR_TARGET, f->span, y->name, bad->name);
+		return false;
+	}
+	struct flow *fl = flow_new(x, program_function(x->p, "error"), "error", POP_DATA, 1);
+	struct node *mean = flow_at(fl, f->mean);
+	*c = (struct conditional){.group = y, .b = model_places(a, y, f->at)};
+	for (int k = 0; k < y->sym->rank; k++)
+		c->at[k] = f->at[k];
+	c->field = ex_sub(a, mean, ex_num(a, (y->family->lo + y->family->hi) / 2));
+	c->inner = mean;
+	for (int k = 0; k < y->sym->rank; k++)
+		c->inner = ex_subst_idx(a, c->inner, f->at[k], c->b.k[k]);
+	return true;
+}
+
 /* y's conditional given everything else visible: its field in the free energy. */
 static bool target_field(struct expansion *x, const struct group *y, struct conditional *c)
 {
@@ -282,6 +319,8 @@ static bool target_field(struct expansion *x, const struct group *y, struct cond
 		     "binary, spin or categorical", y->name, y->domain);
 		return false;
 	}
+	if (model_factor(x->m, y))
+		return factor_field(x, y, c);
 	return model_free_energy(x->cx, x->m, &x->m->E, &F) && model_conditional(x->cx, x->m, &F, y, c);
 }
 

@@ -122,6 +122,7 @@ static void print_model(const struct model_def *m, struct buf *out)
 		const struct def *d = m->def.at[k];
 		buf_puts(out, "  let ");
 		print_at(d->sym->name, d->at, d->sym->rank, out);
+		buf_puts(out, d->average ? "batch mean of " : "");
 		ex_print(d->rhs, out);
 		buf_putc(out, '\n');
 	}
