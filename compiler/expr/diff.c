@@ -73,6 +73,34 @@ bool ex_differentiable(const struct node *x, const char **op)
 	return true;
 }
 
+/* Does the access's place depend on an index of the sum? */
+static bool places(const struct node *access, const struct scope *sc)
+{
+	for (int i = 0; i < sc->nbound; i++)
+		for (int r = 0; r < access->sym->rank; r++)
+			for (int k = 0; k < access->map[r].n; k++)
+				if (access->map[r].ix[k] == sc->bound[i])
+					return true;
+	return false;
+}
+
+static struct node *sum_over(struct diff *d, const struct scope *sc, struct node *x)
+{
+	return ex_reduce(d->a, RED_SUM, sc->bound, sc->nbound, NULL, 0, x);
+}
+
+/* The sums that do not say where the access is, the outermost one innermost: the adjoint of an
+ * inner sum is then summed up before it is multiplied by what the inner sum holds, as in reverse
+ * accumulation. */
+static struct node *sum_adjoints(struct diff *d, const struct node *access, const struct scope *sc,
+                                 struct node *x)
+{
+	if (sc == NULL)
+		return x;
+	x = sum_adjoints(d, access, sc->up, x);
+	return places(access, sc) ? x : sum_over(d, sc, x);
+}
+
 static void contribute(struct diff *d, const struct node *access, struct node *adj,
                        const struct scope *sc)
 {
@@ -80,9 +108,11 @@ static void contribute(struct diff *d, const struct node *access, struct node *a
 	for (int i = 0; i < d->s->rank; i++)
 		g[i] = (struct guard){true, affine_add(d->a, access->map[i], d->k[i], -1)};
 	struct node *x = ex_mask(d->a, g, d->s->rank, adj);
-	for (; sc; sc = sc->up)
-		x = ex_reduce(d->a, RED_SUM, sc->bound, sc->nbound, sc->guard, sc->nguard, x);
-	vec_push(d->a, &d->out, x);
+	for (const struct scope *o = sc; o; o = o->up)
+		x = ex_mask(d->a, o->guard, o->nguard, x);
+	for (const struct scope *o = sc; o; o = o->up)
+		x = places(access, o) ? sum_over(d, o, x) : x;
+	vec_push(d->a, &d->out, sum_adjoints(d, access, sc, x));
 }
 
 static void push(struct diff *d, struct node *x, struct node *adj, const struct scope *sc)
