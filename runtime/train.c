@@ -94,7 +94,9 @@ static int open_trainer(struct dgm_trainer *tr)
 	tr->call.stage = t->stage;
 	tr->call.pop[t->data_pop] = t->batch;
 	if (t->chain_pop >= 0 && t->chain_pop != t->data_pop)
-		tr->call.pop[t->chain_pop] = t->chains;
+		tr->call.pop[t->chain_pop] =
+		    t->tempering.temperatures > 1 ? dgm_tempering_rows(&t->tempering) : t->chains;
+	dgm_tempering_begin(&t->tempering, tr->s);
 	return dgm_update_plan(tr);
 }
 

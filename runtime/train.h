@@ -47,6 +47,45 @@ struct dgm_refine {
 /* Runs on a call; the step is advanced once a pass. */
 void dgm_refine_run(const struct dgm_refine *r, const struct dgm_store *s, struct dgm_call *call);
 
+/* One transition of Markov chains: what all drivers do k times.  begin; step, `steps` times; end.  Block Gibbs
+ * sampling is an end alone; Hamiltonian Monte Carlo draws momenta, makes leapfrog steps, accepts or rejects. */
+struct dgm_transition {
+	const struct dgm_function *begin, *step, *end;
+	int64_t steps;
+	int pop;                        /* of the chains */
+	int scalar_inv, scalar_rate;    /* scalars set to 1/chains and to the rate of adaptation; -1: none */
+	int size, acceptance;           /* slots: size of a step; mean probability of acceptance; -1: none */
+};
+enum dgm_adaptation { DGM_FIXED, DGM_ADAPT }; /* the size of a step stays, or is adapted */
+struct dgm_acceptance { /* over transitions */
+	double sum;
+	int64_t n;
+};
+/* Functions NAME.begin, NAME.step and NAME of a module, on population pop. */
+struct dgm_transition dgm_transition_find(const struct dgm_module *m, const char *name, int pop, int64_t steps);
+/* Runs on a call with `end` for t->end; the step of the random numbers is advanced with each function.  Counts in *a. */
+void dgm_transition_run(const struct dgm_transition *t, const struct dgm_function *end, const struct dgm_store *s,
+                        struct dgm_call *call, enum dgm_adaptation how, struct dgm_acceptance *a);
+
+/* Parallel tempering.  A population of chains x temperatures rows; the replicas of chain c at b_t = 1 - t/(T - 1) are
+ * rows c + t*chains, so that the first `chains` rows are of the model itself. */
+struct dgm_tempering {
+	int64_t chains, temperatures;  /* temperatures 1: none of it */
+	int pop, b;                    /* slot of b, one number a row */
+	const struct dgm_function *gap;/* out := E - E_base at a row's state */
+	int out;
+	int state[DGM_MAX_POP];        /* slots of the chains' states */
+	int nstate;
+};
+/* Rows of the population. */
+int64_t dgm_tempering_rows(const struct dgm_tempering *t);
+/* Fills b. */
+void dgm_tempering_begin(const struct dgm_tempering *t, const struct dgm_store *s);
+/* Neighbours, every other pair, which of them by chance, change states with probability min(1, exp((b_i - b_j)(gap_i - gap_j)));
+ * the step of the random numbers is advanced.  Counts in *a. */
+void dgm_tempering_swap(const struct dgm_tempering *t, const struct dgm_store *s, struct dgm_call *call,
+                        struct dgm_acceptance *a);
+
 /* A batched figure averaged over data: mean of slot `out` (one number a row) over all examples of the inputs. */
 struct dgm_figure {
 	const struct dgm_function *start; /* before fn, once a block; NULL: none */
@@ -119,9 +158,12 @@ struct dgm_train {
 	int data_pop, chain_pop;             /* chain_pop -1: no chains of their own */
 	int64_t batch, chains, epochs;
 	/* once: init (parameters), prepare, begin (chains).
-	 * each update: load a batch; first; refine; sweep k-1 times; final (gradients); [enumeration]; the optimiser; prepare.
+	 * each update: load a batch; first; refine; sweep k times, the last ending with final (gradients); [enumeration];
+	 * the optimiser; prepare.
 	 * final sets every gradient; with `exact` all are zeroed before it. */
-	const struct dgm_function *init, *prepare, *begin, *first, *sweep, *final;
+	const struct dgm_function *init, *prepare, *begin, *first, *final;
+	struct dgm_transition sweep;
+	struct dgm_tempering tempering;      /* after each sweep; final then has a sweep of its own, of the model's chains */
 	struct dgm_refine refine;
 	struct dgm_positive positive;        /* checked before the first update and after each epoch */
 	struct dgm_ramp k;
@@ -159,7 +201,7 @@ struct dgm_ais { /* annealed importance sampling (Neal 2001; Salakhutdinov & Mur
 	const struct dgm_function *prepare;
 	const struct dgm_function *base;     /* fills the base model's parameters from the data means */
 	const struct dgm_function *start;    /* states ~ base model */
-	const struct dgm_function *step;     /* out = log p*_b1(state) - log p*_b0(state); then one transition at b1 */
+	struct dgm_transition step;          /* out = log p*_b1(state) - log p*_b0(state); then one transition at b1 */
 	int out;                             /* slot of that, one number a chain */
 	int base_logz;                       /* slot of log Z of the base model (rank 0), filled by `base` */
 	int scalar_b0, scalar_b1;
@@ -171,10 +213,13 @@ struct dgm_ais_result {
 	double log_z, stderr_; /* of log Z: standard error by the delta method */
 	double ess;            /* effective sample size of the weights */
 	double log_z_base;
+	double acceptance;     /* mean over transitions; NaN: none is rejected */
 	double *log_w;         /* one a chain; free() */
 	int64_t chains;
 };
-/* Temperatures as in Salakhutdinov & Murray: of n, the first 500/14500 uniform in [0, .5], 4000/14500 in
+/* Where the size of a step is adapted a first run with a tenth of the temperatures finds it at each of them;
+ * the second, whose weights count, takes these, so that each of its transitions leaves its distribution alone.
+ * Temperatures as in Salakhutdinov & Murray: of n, the first 500/14500 uniform in [0, .5], 4000/14500 in
  * [.5, .9], the rest in [.9, 1].  Log-weights are summed in double. */
 int dgm_ais_run(const struct dgm_ais *a, struct dgm_ais_result *out);
 

@@ -87,6 +87,19 @@ int dgm_report_epoch(struct dgm_trainer *tr)
 	int n = 0, lines = 0, status = DGM_OK;
 	size_t at = 0;
 
+	if (tr->acceptance.n) {
+		name[n] = "acceptance";
+		value[n++] = tr->acceptance.sum / (double)tr->acceptance.n;
+		name[n] = "step";
+		value[n++] = (double)*(const float *)tr->s->slot[t->sweep.size];
+		at = (size_t)snprintf(tr->note, sizeof tr->note, ", acceptance %.3f", value[0]);
+		tr->acceptance = (struct dgm_acceptance){0};
+	}
+	if (tr->swaps.n) {
+		name[n] = "swaps";
+		value[n++] = tr->swaps.sum / (double)tr->swaps.n;
+		tr->swaps = (struct dgm_acceptance){0};
+	}
 	for (int i = 0; i < t->nmonitor; i++) {
 		const struct dgm_monitor *m = &t->monitor[i];
 

@@ -1,6 +1,6 @@
 /* One update of a training: a batch, the gradient, the optimiser's step.
  *
- *     load; first; sweep k-1 times; final; [exact sums]; optimiser; prepare
+ *     load; first; sweep k times, final ending the last; [exact sums]; optimiser; prepare
  *
  * The optimiser works on pieces of parameters on all threads; its rule is elementwise, so the cut
  * changes nothing.  Nothing is allocated here after dgm_update_plan. */
@@ -88,6 +88,7 @@ static void optimise(void *arg, int64_t chunk, int64_t nchunk)
 int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
 {
 	const struct dgm_train *t = tr->t;
+	const bool tempered = t->tempering.temperatures > 1;
 	const bool own_chains = t->chain_pop >= 0 && t->chain_pop != t->data_pop;
 	int status = dgm_inputs_load(tr->s, t->input, t->ninput, tr->order + first, rows, t->seed,
 	                             (uint32_t)(tr->update + 1));
@@ -101,11 +102,17 @@ int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
 		tr->call.scalar[t->scalar_inv_m] = 1 / (float)(own_chains ? t->chains : rows);
 	dgm_train_call(tr, t->first);
 	dgm_refine_run(&t->refine, tr->s, &tr->call);
-	for (int64_t i = 1; i < tr->k; i++)
-		dgm_train_call(tr, t->sweep);
 	if (t->exact)
 		memset(tr->s->grads, 0, (size_t)tr->s->nparam * sizeof(float));
-	dgm_train_call(tr, t->final);
+	for (int64_t i = tempered ? 0 : 1; i < tr->k; i++) {
+		dgm_transition_run(&t->sweep, t->sweep.end, tr->s, &tr->call, DGM_ADAPT, &tr->acceptance);
+		dgm_tempering_swap(&t->tempering, tr->s, &tr->call, &tr->swaps);
+	}
+	if (tempered)
+		tr->call.pop[t->chain_pop] = t->chains;
+	dgm_transition_run(&t->sweep, t->final, tr->s, &tr->call, DGM_ADAPT, &tr->acceptance);
+	if (tempered)
+		tr->call.pop[t->chain_pop] = dgm_tempering_rows(&t->tempering);
 	if (t->exact) {
 		double log_z;
 

@@ -5,7 +5,7 @@
 
 /* Stages of the drivers' own calls: no training stage gets that far, and a stream is stage * 4096 +
  * draw in 32 bits. */
-enum { DGM_STAGE_ENUMERATE = 0xFFFFC, DGM_STAGE_AIS = 0xFFFFD, DGM_STAGE_FIGURE = 0xFFFFE };
+enum { DGM_STAGE_PILOT = 0xFFFFB, DGM_STAGE_ENUMERATE = 0xFFFFC, DGM_STAGE_AIS = 0xFFFFD, DGM_STAGE_FIGURE = 0xFFFFE };
 
 /* ---- the training's state ---- */
 struct dgm_segment { /* a piece of a parameter, for one call of the optimiser */
@@ -31,6 +31,7 @@ struct dgm_trainer {
 	float clip_scale; /* of the gradients, to hold their norm */
 	double rate;    /* the one of them that is called so; 0: none */
 	int64_t k;
+	struct dgm_acceptance acceptance, swaps; /* of this epoch */
 	/* checkpoint */
 	char checkpoint[4096];
 	int64_t saved_epoch; /* -1: there is none of this run */

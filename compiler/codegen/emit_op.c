@@ -150,6 +150,13 @@ static LLVMValueRef emit_lt(struct emit *e, LLVMValueRef a, LLVMValueRef b)
 	return LLVMBuildUIToFP(e->b, emit_less(e, a, b), LLVMTypeOf(a), "");
 }
 
+/* b where a is not 0, else 0, whatever b is */
+static LLVMValueRef emit_gate(struct emit *e, LLVMValueRef a, LLVMValueRef b)
+{
+	LLVMValueRef zero = emit_like(e, a, 0);
+	return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNE, a, zero, ""), b, zero, "");
+}
+
 static LLVMValueRef emit_max(struct emit *e, LLVMValueRef a, LLVMValueRef b)
 {
 	return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, a, b, ""), b, a, "");

@@ -116,18 +116,52 @@ static bool read_posterior(struct unit *u, const struct block_def *b, struct pos
 	return true;
 }
 
+/* The value bound to an argument of a signature; NULL: it has none of this name. */
+static const struct value *named(const char *signature, const struct value *v, const char *name)
+{
+	size_t n = strlen(name);
+	for (; *signature; v++) {
+		if (strncmp(signature, name, n) == 0 && signature[n] == ':')
+			return v;
+		signature += strcspn(signature, " ");
+		signature += strspn(signature, " ");
+	}
+	return NULL;
+}
+
+/* Where there is no clause: what groups without a closed conditional are moved by. */
+static bool read_sampler(struct unit *u, const struct block_def *b, struct sampling *out)
+{
+	const struct clause *cl = block_clause(b, "sampler");
+	const struct call standard = {.name = "hmc", .span = b->span};
+	const struct call *call = cl ? cl->arg[0].call : &standard;
+	const struct sampler *how = sampler_find(call->name);
+	struct value v[8];
+	if (how == NULL) {
+		int n;
+		const char *const *names = sampler_names(&n);
+		diag(u->cx.diags, DIAG_SAMPLER_UNKNOWN, call->name_span, call->name);
+		suggest(u, call->name_span, nearest_word(call->name, names, n));
+		return false;
+	}
+	if (!call_bind(&u->cx, call, how->signature, v, NULL))
+		return false;
+	const struct value *steps = named(how->signature, v, "steps"),
+	                   *step = named(how->signature, v, "step"),
+	                   *acceptance = named(how->signature, v, "acceptance");
+	*out = (struct sampling){.how = cl ? how : NULL,
+	                         .steps = steps ? (int64_t)steps->num : 1,
+	                         .step = step ? step->num : 0,
+	                         .acceptance = acceptance ? acceptance->num : 0,
+	                         .temperatures = (int64_t)named(how->signature, v, "temperatures")->num,
+	                         .span = cl ? cl->span : b->span};
+	return true;
+}
+
 /* ---- objectives ---- */
 static const struct value *goal_value(const struct goal *g, const char *name)
 {
-	const char *p = g->objective->signature;
-	size_t n = strlen(name);
-	for (int i = 0; *p; i++) {
-		if (strncmp(p, name, n) == 0 && p[n] == ':')
-			return &g->arg[i];
-		p += strcspn(p, " ");
-		p += strspn(p, " ");
-	}
-	return NULL;
+	return named(g->objective->signature, g->arg, name);
 }
 
 const struct value *objective_value(const struct compiled *c, const char *name)
@@ -237,6 +271,14 @@ static bool expand_goal(struct unit *u, struct compiled *c, const struct value *
 	return clash == NULL;
 }
 
+/* Replicas are of chains that live on. */
+static bool temperatures_used(struct unit *u, const struct compiled *c)
+{
+	if (c->x->sampling.temperatures > 1)
+		diag(u->cx.diags, DIAG_SAMPLER_TEMPERATURES, c->x->sampling.span);
+	return c->x->sampling.temperatures == 1;
+}
+
 static bool expand_train(struct unit *u, struct compiled *c)
 {
 	const struct clause *obj = block_clause(c->block, "objective");
@@ -262,6 +304,8 @@ static bool expand_train(struct unit *u, struct compiled *c)
 		     sum->term[0].call->name);
 		return false;
 	}
+	if (!chains && !temperatures_used(u, c))
+		return false;
 	for (int i = 0; i < sum->nterm; i++)
 		if (!expand_goal(u, c, &sum->term[i]))
 			return false;
@@ -280,7 +324,7 @@ static bool want_free_energy(struct compiled *c, struct wanted *w, bool *bound)
 
 static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w)
 {
-	bool bound = false, ok = true;
+	bool bound = false, ok = temperatures_used(u, c);
 	for (int i = 0; i < c->block->nclause; i++) {
 		const struct clause *cl = &c->block->clause[i];
 		const struct figure_kind *k = figure_find(cl->name);
@@ -328,7 +372,27 @@ static bool expand_sample(struct compiled *c)
 				vec_push(c->x->cx->prog, &c->x->held, ((struct held){g, u->at, u->held}));
 		}
 	}
+	for (int i = 0; i < c->x->held.n && c->x->sampling.temperatures > 1; i++) {
+		const struct group *g = c->x->held.at[i].group;
+		bool bound = false;
+		for (int k = 0; k < b->nbind; k++)
+			bound = bound || b->bind[k].var->sym == g->sym;
+		if (!bound) {
+			diag(c->x->cx->diags, DIAG_SAMPLER_HELD, c->x->sampling.span, g->name);
+			return false;
+		}
+	}
 	return objective_sampler(c->x);
+}
+
+bool block_chains(const struct compiled *c)
+{
+	static const char *const transitions[] = {"train.sweep", "ais.step", "sample.sweep"};
+	for (int i = 0; i < c->x->p->function.n; i++)
+		for (int k = 0; k < 3 && c->m->factor.n == 0; k++)
+			if (strcmp(c->x->p->function.at[i]->name, transitions[k]) == 0)
+				return true;
+	return false;
 }
 
 bool block_expand(struct unit *u, const struct block_def *b, struct compiled *out)
@@ -336,7 +400,7 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 	struct wanted w = {{false}};
 	*out = (struct compiled){.block = b, .m = unit_model(u, b->model)};
 	out->x = expansion_new(&u->cx, out->m);
-	if (!read_posterior(u, b, &out->posterior))
+	if (!read_posterior(u, b, &out->posterior) || !read_sampler(u, b, &out->x->sampling))
 		return false;
 	bool ok = true;
 	if (b->kind == BLOCK_TRAIN)
@@ -349,5 +413,9 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 	for (int i = 0; b->kind == BLOCK_TRAIN && i < b->nclause; i++)
 		if (strcmp(b->clause[i].name, "monitor") == 0)
 			ok = expand_monitor(u, out, &w, &b->clause[i]) && ok;
+	if (ok && block_clause(b, "sampler") && !block_chains(out)) {
+		diag(u->cx.diags, DIAG_SAMPLER_UNUSED, block_clause(b, "sampler")->span);
+		return false;
+	}
 	return filters_check(u, out) && ok;
 }

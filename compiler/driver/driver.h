@@ -88,6 +88,8 @@ const struct value *objective_value(const struct compiled *c, const char *name);
 /* What the block's clauses ask for, as a program; then its plan; then code. false: diagnostics. */
 bool block_expand(struct unit *u, const struct block_def *b, struct compiled *out);
 void block_plan(struct unit *u, struct compiled *c);
+/* Does the block draw Markov chains? */
+bool block_chains(const struct compiled *c);
 /* optimizer.c: the optimiser of a train block, sgd where none is written: its part of *t. */
 bool optimizer_read(struct unit *u, const struct block_def *b, struct dgm_train *t);
 bool max_norm_read(struct unit *u, const struct compiled *c, struct dgm_train *t); /* the clauses max_norm */
@@ -132,6 +134,8 @@ int job_bound(struct session *s, const struct compiled *c, struct dgm_figure *ou
 int job_importance(struct session *s, const struct compiled *c, int64_t passes, struct dgm_figure *out);
 /* What the block's parameters must keep above 0. */
 struct dgm_positive job_positive(struct session *s, const struct compiled *c);
+/* The replicas of `chains` chains whose states are "GROUP.suffix" in population pop. */
+struct dgm_tempering job_tempering(const struct compiled *c, const char *suffix, int pop, int64_t chains);
 struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c);
 int job_filters(struct session *s, const struct compiled *c, struct dgm_store *store);
 /* keep.c: what a sample block writes. */

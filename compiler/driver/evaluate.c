@@ -145,7 +145,8 @@ static int estimate_ais(struct evaluation *e, const struct value *arg, struct lo
 	                      .prepare = dgm_function_find(m, "prepare"),
 	                      .base = dgm_function_find(m, "ais.base"),
 	                      .start = dgm_function_find(m, "ais.start"),
-	                      .step = dgm_function_find(m, "ais.step"),
+	                      .step =
+	                          dgm_transition_find(m, "ais.step", POP_AIS, e->c.x->sampling.steps),
 	                      .out = dgm_slot_find(m, "out.ais.step"),
 	                      .base_logz = dgm_slot_find(m, "out.ais.base"),
 	                      .scalar_b0 = scalar_named(m, "b0"),
@@ -166,6 +167,10 @@ static int estimate_ais(struct evaluation *e, const struct value *arg, struct lo
 	                           "\"chains\": %lld, \"betas\": %lld, \"ess\": %.6g",
 	                           r.log_z, r.stderr_, r.log_z_base, (long long)r.chains,
 	                           (long long)ais.betas, r.ess);
+	if (isfinite(r.acceptance)) {
+		out->method = arena_printf(a, "%s, acceptance %.3f", out->method, r.acceptance);
+		out->detail = arena_printf(a, "%s, \"acceptance\": %.6g", out->detail, r.acceptance);
+	}
 	free(r.log_w);
 	return EXIT_DONE;
 }

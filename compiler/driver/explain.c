@@ -101,12 +101,18 @@ static void explain_energy(struct writer *w, const struct model *m)
 }
 
 /* The conditional of an element as the reader of a paper would write it. */
-static void conditional(struct writer *w, const struct conditional *c)
+static void conditional(struct writer *w, const struct model *m, const struct conditional *c)
 {
 	struct arena *a = w->u->cx.prog;
 	const struct group *g = c->group;
 	const char *x = element(w, g->sym, c->at);
 	const char *given = w->latex ? "\\mid \\mathrm{rest}" : "| rest";
+	const struct term *open;
+	if (!model_closed(m, &m->E, g, &open)) {
+		heading(w, arena_printf(a, "  p(%s | rest): no closed form", x));
+		places(w, &open->span, 1);
+		return;
+	}
 	switch (g->family->shape) {
 	case SHAPE_TWO:
 		equation(w, arena_printf(a, "p(%s = %g %s)", x, g->family->hi, given),
@@ -167,9 +173,8 @@ static bool explain_conditionals(struct writer *w, const struct model *m)
 	for (int b = 0; b < blocks.n; b++)
 		for (int i = 0; i < blocks.at[b].group.n; i++) {
 			struct conditional c;
-			if (!model_element(&w->u->cx, m, &m->E, blocks.at[b].group.at[i], &c))
-				return false;
-			conditional(w, &c);
+			model_field(m, &m->E, blocks.at[b].group.at[i], &c);
+			conditional(w, m, &c);
 		}
 	return true;
 }
@@ -188,6 +193,9 @@ static void explain_meanfield(struct writer *w, const struct model *m)
 	struct arena *a = w->u->cx.prog;
 	heading(w, "the hidden units are not independent given the visible ones: no free energy in "
 	           "closed form");
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->role == GROUP_HIDDEN && !model_closed(m, &m->E, m->group.at[i], NULL))
+			return;
 	if (!model_factorises(&w->u->cx, m, &m->E))
 		return;
 	heading(w, "mean field, each group set to its mean at the others' means:");
@@ -272,6 +280,38 @@ static void explain_train(struct writer *w, struct compiled *c)
 	printf("\n");
 }
 
+/* How the groups of a block's chains are sampled, and why so; nothing where there are no chains. */
+static void explain_sampler(struct writer *w, const struct compiled *c)
+{
+	const struct sampling *how = &c->x->sampling;
+	const char *mark = w->latex ? "%" : " ";
+	bool chains = block_chains(c), any = false, drawn = false;
+	for (int i = 0; chains && i < c->m->group.n; i++) {
+		const struct group *g = c->m->group.at[i];
+		const struct term *why;
+		if (!sampler_moves(c->x, &c->m->E, g, &why)) {
+			drawn = drawn || g->role != GROUP_GIVEN;
+			continue;
+		}
+		any = true;
+		const struct sampler *s = how->how ? how->how : sampler_find("hmc");
+		printf("%s   sampler of %s: %s, %lld step%s", mark, g->name, s->what, (long long)how->steps,
+		       how->steps == 1 ? "" : "s");
+		printf(s->adjusted ? " of size %g, adapted to acceptance %g" : " of size %g", how->step,
+		       how->acceptance);
+		printf(": %s\n", why ? "its conditional has no closed form" : "asked for");
+		if (why)
+			places(w, &why->span, 1);
+	}
+	if (chains && how->temperatures > 1)
+		printf("%s   %lld replicas of each chain, from the model to independent units, change "
+		       "places\n",
+		       mark, (long long)how->temperatures);
+	if (drawn)
+		printf("%s   %s: block Gibbs sampling\n", mark,
+		       any ? "sampler of the other groups" : "sampler of all groups");
+}
+
 static void explain_block(struct writer *w, const struct block_def *b)
 {
 	struct compiled c;
@@ -281,16 +321,16 @@ static void explain_block(struct writer *w, const struct block_def *b)
 	if (b->kind == BLOCK_TRAIN)
 		explain_train(w, &c);
 	if (b->kind == BLOCK_SAMPLE)
-		printf(
-		    "%s samples of %s: block Gibbs sampling, sweeps in the order above, from independent "
-		    "units\n",
-		    mark, c.m->name);
+		printf("%s samples of %s: sweeps in the order above, from independent "
+		       "units\n",
+		       mark, c.m->name);
 	for (int i = 0; b->kind == BLOCK_EVALUATE && i < b->nclause; i++) {
 		if (strcmp(b->clause[i].name, "loglik") != 0)
 			continue;
 		printf("%s log-likelihood of %s: %s\n", mark, c.m->name,
 		       estimator_find(b->clause[i].arg[0].call->name)->what);
 	}
+	explain_sampler(w, &c);
 }
 
 int call_explain(struct options *o)

@@ -128,7 +128,8 @@ static int load_start(struct chains *k)
 {
 	struct session *s = k->s;
 	struct dgm_input in[DGM_MAX_POP];
-	int64_t *index = NEW_ARRAY(s->u->cx.prog, int64_t, k->rows), examples;
+	const int64_t rows = k->rows * k->c->x->sampling.temperatures;
+	int64_t *index = NEW_ARRAY(s->u->cx.prog, int64_t, rows), examples;
 	int n = 0;
 	k->start = NEW_ARRAY(s->u->cx.prog, const struct dgm_data *, k->c->m->group.n);
 	k->example = index;
@@ -157,37 +158,51 @@ static int load_start(struct chains *k)
 		return EXIT_FILE;
 	if (dgm_inputs_check(k->store, in, n, POP_SAMPLES, &examples) != DGM_OK)
 		return run_failed();
-	for (int64_t c = 0; c < k->rows; c++)
-		index[c] = examples ? c % examples : 0;
-	if (dgm_inputs_load(k->store, in, n, index, k->rows, (uint64_t)s->u->opt->seed, 0) != DGM_OK)
+	for (int64_t c = 0; c < rows; c++) /* replicas of a chain begin alike */
+		index[c] = examples ? c % k->rows % examples : 0;
+	if (dgm_inputs_load(k->store, in, n, index, rows, (uint64_t)s->u->opt->seed, 0) != DGM_OK)
 		return run_failed();
 	for (int i = 0; i < k->c->m->group.n; i++) {
 		const char *name = arena_printf(s->u->cx.prog, "%s.known", k->c->m->group.at[i]->name);
 		int slot = dgm_slot_find(k->c->mod, name);
 		if (slot >= 0)
-			dgm_data_known(k->start[i], index, k->rows, &k->c->mod->slot[slot],
-			               k->store->slot[slot]);
+			dgm_data_known(k->start[i], index, rows, &k->c->mod->slot[slot], k->store->slot[slot]);
 	}
 	return EXIT_DONE;
 }
 
-/* Sweeps, and behind each what is kept of it. */
+/* Sweeps, and behind each what is kept of it.  Steps are adapted in the first half. */
 static int run_chains(struct chains *k, int64_t sweeps)
 {
+	const struct compiled *c = k->c;
 	struct dgm_call call = dgm_call_on(k->store, (uint64_t)k->s->u->opt->seed);
+	struct dgm_transition t =
+	    dgm_transition_find(c->mod, "sample.sweep", POP_SAMPLES, c->x->sampling.steps);
+	struct dgm_tempering tempering = job_tempering(c, "sample", POP_SAMPLES, k->rows);
+	struct dgm_acceptance accepted = {0}, swaps = {0};
 	struct dgm_progress p;
 	int status = EXIT_DONE;
 	call.stage = 1024; /* streams of their own, apart from training's */
-	dgm_run(dgm_function_find(k->c->mod, "sample.begin"), &call);
+	dgm_tempering_begin(&tempering, k->store);
+	dgm_run(dgm_function_find(c->mod, "sample.begin"), &call);
+	call.step++;
 	dgm_progress_begin(&p, "sampling", (double)sweeps, k->s->u->opt->quiet);
 	for (int64_t i = 0; i < sweeps && status == EXIT_DONE; i++) {
-		call.step++;
-		dgm_run(dgm_function_find(k->c->mod, "sample.sweep"), &call);
+		bool fixed = 2 * i >= sweeps;
+		if (fixed && 2 * i < sweeps + 2)
+			accepted = (struct dgm_acceptance){0};
+		dgm_transition_run(&t, t.end, k->store, &call, fixed ? DGM_FIXED : DGM_ADAPT, &accepted);
+		dgm_tempering_swap(&tempering, k->store, &call, &swaps);
 		status = keep_sweep(k, &call, i + 1);
 		dgm_progress_at(&p, (double)(i + 1), "%lld sweeps", (long long)i + 1);
 	}
 	dgm_progress_end(&p);
-	dgm_run(dgm_function_find(k->c->mod, "sample.mean"), &call);
+	dgm_run(dgm_function_find(c->mod, "sample.mean"), &call);
+	if (swaps.n && !k->s->u->opt->json)
+		printf("%s: swaps %.3f\n", c->m->name, swaps.sum / (double)swaps.n);
+	if (accepted.n && !k->s->u->opt->json)
+		printf("%s: acceptance %.3f, step %.4g\n", c->m->name, accepted.sum / (double)accepted.n,
+		       (double)*(const float *)k->store->slot[t.size]);
 	return status;
 }
 
@@ -196,10 +211,10 @@ int job_sample(struct session *s, const struct block_def *b)
 	struct compiled c;
 	const struct clause *chains = block_clause(b, "chains"), *steps = block_clause(b, "steps");
 	struct chains k = {.s = s, .c = &c, .rows = chains ? (int64_t)chains->arg[0].num : 64};
-	int64_t capacity[DGM_MAX_POP] = {1, 1, 1, 1, k.rows};
 	int status = EXIT_RUN;
 	if (!block_expand(s->u, b, &c))
 		return EXIT_FILE;
+	int64_t capacity[DGM_MAX_POP] = {1, 1, 1, 1, k.rows * c.x->sampling.temperatures};
 	block_plan(s->u, &c);
 	if (!block_jit(s->u, &c) || (k.store = job_store(s, &c, capacity, &status)) == NULL)
 		return status;

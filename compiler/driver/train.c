@@ -191,6 +191,22 @@ struct dgm_positive job_positive(struct session *s, const struct compiled *c)
 	return p;
 }
 
+struct dgm_tempering job_tempering(const struct compiled *c, const char *suffix, int pop,
+                                   int64_t chains)
+{
+	struct dgm_tempering t = {.chains = chains,
+	                          .temperatures = c->x->sampling.temperatures,
+	                          .pop = pop,
+	                          .b = slot(c, "out.tempering.b"),
+	                          .gap = fn(c, "tempering"),
+	                          .out = slot(c, "out.tempering")};
+	for (int i = 0; t.temperatures > 1 && i < c->m->group.n; i++)
+		if (c->m->group.at[i]->role != GROUP_GIVEN)
+			t.state[t.nstate++] =
+			    slot(c, arena_printf(c->x->cx->prog, "%s.%s", c->m->group.at[i]->name, suffix));
+	return t;
+}
+
 static struct dgm_refine refine(struct session *s, const struct compiled *c, const char *pass)
 {
 	return (struct dgm_refine){.pass = fn(c, pass),
@@ -321,7 +337,7 @@ static void factors_text(struct buf *b, struct arena *a, const struct factor *co
 static const char *config_text(struct session *s, const struct compiled *c,
                                const struct dgm_train *t)
 {
-	static const char *const clauses[] = {"objective", "posterior", "optimizer"};
+	static const char *const clauses[] = {"objective", "posterior", "sampler", "optimizer"};
 	struct arena *a = s->u->cx.prog;
 	struct buf b;
 	buf_init(&b, a);
@@ -426,8 +442,10 @@ int job_train(struct session *s, const struct block_def *b)
 	const struct value *chains = objective_value(c, "chains"), *k = objective_value(c, "k");
 	t.chains = chains ? (int64_t)chains->num : t.batch;
 	t.k = k ? optimizer_ramp(k) : (struct dgm_ramp){.from = 1};
-	if (chains)
+	if (chains) {
 		t.chain_pop = POP_CHAINS;
+		t.tempering = job_tempering(c, "chain", POP_CHAINS, t.chains);
+	}
 	if (c->x->exact)
 		t.exact = job_enumeration(s, c);
 	t.init = fn(c, "init");
@@ -436,7 +454,8 @@ int job_train(struct session *s, const struct block_def *b)
 	t.begin = fn(c, "chains.begin");
 	t.first = fn(c, "train.first");
 	t.refine = refine(s, c, "train.pass");
-	t.sweep = fn(c, "train.sweep");
+	t.sweep = dgm_transition_find(c->mod, "train.sweep", chains ? POP_CHAINS : POP_DATA,
+	                              c->x->sampling.steps);
 	t.final = fn(c, "train.final");
 	t.scalar_inv_n = scalar(c, "inv_n");
 	t.scalar_inv_m = scalar(c, "inv_m");
@@ -446,7 +465,7 @@ int job_train(struct session *s, const struct block_def *b)
 	t.config = config_text(s, c, &t);
 	int64_t capacity[DGM_MAX_POP] = {
 	    [POP_DATA] = t.batch > EVAL_ROWS || t.nmonitor == 0 ? t.batch : EVAL_ROWS,
-	    [POP_CHAINS] = t.chains,
+	    [POP_CHAINS] = t.chains * c->x->sampling.temperatures,
 	    [POP_STATES] = c->x->exact ? STATE_ROWS : 1,
 	    [POP_AIS] = 1,
 	    [POP_SAMPLES] = 1};

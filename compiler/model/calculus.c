@@ -14,7 +14,7 @@ static bool marginal(const struct model *m, const energy *E, const struct group 
 	const char *what;
 	double value;
 	*out = (energy){0};
-	conditional_derive(m, E, g, &c);
+	model_field(m, E, g, &c);
 	if (c.coupled || !conditional_proper(&c, &what, &value))
 		return false;
 	bool affine = true;
@@ -61,7 +61,7 @@ static const struct term *joins_another(const struct model *m, const struct grou
 bool model_joined(const struct model *m, const struct group *g, const bool *which)
 {
 	struct conditional c;
-	conditional_derive(m, &m->E, g, &c);
+	model_field(m, &m->E, g, &c);
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *x = m->group.at[i];
 		if (x != g && which[i] &&
@@ -184,9 +184,12 @@ bool model_blocks(struct cx *cx, const struct model *m, block_vec *out)
 	int n = m->group.n;
 	struct conditional *c = NEW_ARRAY(a, struct conditional, n);
 	for (int i = 0; i < n; i++)
-		if (m->group.at[i]->role != GROUP_GIVEN &&
-		    !model_element(cx, m, &m->E, m->group.at[i], &c[i]))
-			return false;
+		if (m->group.at[i]->role != GROUP_GIVEN) {
+			model_field(m, &m->E, m->group.at[i], &c[i]);
+			if (model_closed(m, &m->E, m->group.at[i], NULL) &&
+			    !model_element(cx, m, &m->E, m->group.at[i], &c[i]))
+				return false;
+		}
 	for (int visible = 0; visible < 2; visible++) {
 		int first = out->n;
 		for (int i = 0; i < n; i++) {

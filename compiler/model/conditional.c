@@ -155,8 +155,8 @@ static bool mentions_group(const struct node *x, const struct group *g)
 }
 
 /* The conditional of g, given the other elements of g too where it mentions them. */
-void conditional_derive(const struct model *m, const energy *E, const struct group *g,
-                        struct conditional *out)
+void model_field(const struct model *m, const energy *E, const struct group *g,
+                 struct conditional *out)
 {
 	struct arena *a = m->a;
 	struct node *p;
@@ -222,16 +222,71 @@ bool conditional_proper(const struct conditional *c, const char **what, double *
 	return !not_positive(&shape, value);
 }
 
+/* Is what the term adds to the field of an element free of the element?  Gamma units: of the group.
+ */
+static bool term_closed(struct element *e, struct node *t)
+{
+	struct arena *a = e->m->a;
+	const struct sym *s = e->g->sym;
+	int degree = ex_degree(t, s);
+	struct node *p, *f;
+	switch (e->g->family->shape) {
+	case SHAPE_TWO:
+	case SHAPE_ONEHOT:
+	case SHAPE_TOTAL:
+		break;
+	case SHAPE_EXPONENTIAL:
+		return degree == 1 || ex_is_num(ex_diff(a, ex_diff(a, t, s, e->b->k), s, e->b->k), 0);
+	case SHAPE_GAMMA:
+		f = term_field(e, t, &p);
+		return !mentions_group(f, e->g) && !mentions_group(p, e->g);
+	case SHAPE_GAUSS:
+		if (degree == 1 || degree == 2)
+			return true;
+		p = ex_diff(a, ex_diff(a, t, s, e->b->k), s, e->b->k);
+		return ex_is_num(ex_diff(a, p, s, e->b->k), 0);
+	}
+	return true;
+}
+
+bool model_closed(const struct model *m, const energy *E, const struct group *g,
+                  const struct term **why)
+{
+	const struct idx *at[MAX_RANK];
+	fresh_axes(m->a, g->sym, at);
+	struct blocks b = model_places(m->a, g, at);
+	struct element e = {m, g, &b};
+	for (int i = 0; i < E->n; i++) {
+		if (!ex_mentions(E->at[i].node, g->sym) || term_closed(&e, E->at[i].node))
+			continue;
+		if (why)
+			*why = &E->at[i];
+		return false;
+	}
+	return true;
+}
+
+static bool closed(struct cx *cx, const struct model *m, const energy *E, const struct group *g)
+{
+	const char *most = g->family->shape == SHAPE_GAUSS ? "quadratic" : "linear";
+	const struct term *t;
+	if (model_closed(m, E, g, &t))
+		return true;
+	if (g->family->shape == SHAPE_GAMMA)
+		diag(cx->diags, DIAG_GAMMA, t->span, g->name, g->name);
+	else
+		diag(cx->diags, DIAG_NOT_CLOSED, t->span, most, g->name, g->domain, most);
+	return false;
+}
+
 bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                    struct conditional *out)
 {
 	const char *what;
 	double value;
-	conditional_derive(m, E, g, out);
-	if (g->family->shape == SHAPE_GAMMA && out->coupled) {
-		diag(cx->diags, DIAG_GAMMA, coupling_term(m, E, out)->span, g->name, g->name);
+	model_field(m, E, g, out);
+	if (!closed(cx, m, E, g))
 		return false;
-	}
 	if (conditional_proper(out, &what, &value))
 		return true;
 	struct span at = out->nterm ? out->term[0] : g->span;
@@ -252,13 +307,7 @@ bool model_conditional(struct cx *cx, const struct model *m, const energy *E, co
 		return false;
 	if (!out->coupled)
 		return true;
-	const struct term *t = coupling_term(m, E, out);
-	int degree = ex_degree(t->node, g->sym);
-	if (g->family->shape == SHAPE_GAUSS && (degree < 0 || degree > 2)) {
-		diag(cx->diags, DIAG_QUADRATIC, t->span, g->name);
-		return false;
-	}
-	diag(cx->diags, DIAG_COUPLED, t->span, g->name);
+	diag(cx->diags, DIAG_COUPLED, coupling_term(m, E, out)->span, g->name);
 	diag(cx->diags, DIAG_COUPLED_NOTE, g->span, g->name, g->name);
 	return false;
 }

@@ -227,23 +227,23 @@ static struct node *unit_natural(struct arena *a, struct node *m, struct node *v
 
 static const struct family families[] = {
     {"binary", NULL, SHAPE_TWO, false, 0, 1, 0.5, binary_mean, binary_partition, binary_draw, NULL,
-     binary_natural},
+     binary_natural, false},
     {"spin", NULL, SHAPE_TWO, false, -1, 1, 0, spin_mean, spin_partition, spin_draw, NULL,
-     spin_natural},
+     spin_natural, false},
     {"categorical", NULL, SHAPE_ONEHOT, false, 0, 1, 1, onehot_mean, onehot_partition, NULL, NULL,
-     log_natural},
+     log_natural, false},
     {"binary", "atmostone", SHAPE_ONEHOT, true, 0, 1, 0.5, onehot_mean, onehot_partition, NULL,
-     NULL, binary_natural},
+     NULL, binary_natural, false},
     {"real", NULL, SHAPE_GAUSS, false, -INFINITY, INFINITY, 0, gauss_mean, gauss_partition,
-     gauss_draw, NULL, gauss_natural},
+     gauss_draw, NULL, gauss_natural, true},
     {"positive", NULL, SHAPE_GAMMA, false, 0, INFINITY, 1, gamma_mean, gamma_partition, gamma_draw,
-     NULL, gamma_natural},
+     NULL, gamma_natural, true},
     {"unit", NULL, SHAPE_EXPONENTIAL, false, 0, 1, 0.5, unit_mean, unit_partition, unit_draw, NULL,
-     unit_natural},
+     unit_natural, true},
     {"count", NULL, SHAPE_EXPONENTIAL, false, 0, INFINITY, 1, count_mean, count_partition,
-     count_draw, count_base, log_natural},
+     count_draw, count_base, log_natural, false},
     {"count", "total", SHAPE_TOTAL, false, 0, INFINITY, 1, total_mean, total_partition, NULL,
-     count_base, log_natural},
+     count_base, log_natural, false},
 };
 
 static bool same_text(const char *x, const char *y)

@@ -163,8 +163,11 @@ void model_print(struct cx *cx, const struct model *m, FILE *out)
 		fprintf(out, "\n");
 		for (int i = 0; i < blocks.at[b].group.n; i++) {
 			struct conditional c;
-			if (!model_element(cx, m, &m->E, blocks.at[b].group.at[i], &c))
-				return;
+			if (!model_closed(m, &m->E, blocks.at[b].group.at[i], NULL)) {
+				fprintf(out, "    %s: no closed conditional\n", blocks.at[b].group.at[i]->name);
+				continue;
+			}
+			model_field(m, &m->E, blocks.at[b].group.at[i], &c);
 			fprintf(out, "    field of %s: %s\n", c.group->name, ex_text(a, c.field));
 			if (c.precision)
 				fprintf(out, "    precision of %s: %s\n", c.group->name, ex_text(a, c.precision));

@@ -42,6 +42,7 @@ struct family {
 	struct node *(*base)(struct arena *a, struct node *x);
 	/* the f (and precision *p) of the energy -f*x + p*x^2/2 of an independent unit with mean m, variance v */
 	struct node *(*natural)(struct arena *a, struct node *m, struct node *v, struct node **p);
+	bool continuous; /* the values fill an interval, so that a gradient can be followed in it */
 };
 
 struct group { /* a declared variable */
@@ -149,7 +150,12 @@ struct blocks model_places(struct arena *a, const struct group *g, const struct 
 double block_units(const struct group *g); /* units of a block */
 /* An expression over the block and the place in it as one over the element. */
 struct node *model_at_element(struct arena *a, const struct conditional *c, struct node *x);
-/* The conditional of one element given all others, its own group's too; false: refused. */
+/* The conditional that an element has if it is closed, given all others, its own group's too. */
+void model_field(const struct model *m, const energy *E, const struct group *g, struct conditional *out);
+/* Has an element given all others a conditional in closed form: f (and a) free of the element?  false: *why is the
+ * term in the way (why may be NULL). */
+bool model_closed(const struct model *m, const energy *E, const struct group *g, const struct term **why);
+/* The conditional of one element given all others; false: it is not closed, or not bounded: refused. */
 bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                    struct conditional *out);
 /* The same where the group's blocks are independent given the rest; else refused, naming the term. */

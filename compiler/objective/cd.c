@@ -63,7 +63,7 @@ static bool visible_coupled(struct expansion *x)
 		struct conditional c;
 		if (x->m->group.at[i]->role != GROUP_VISIBLE)
 			continue;
-		model_element(x->cx, x->m, &x->m->E, x->m->group.at[i], &c);
+		model_field(x->m, &x->m->E, x->m->group.at[i], &c);
 		for (int k = 0; k < x->m->group.n; k++)
 			if (x->m->group.at[k]->role == GROUP_VISIBLE &&
 			    (ex_mentions(c.field, x->m->group.at[k]->sym) ||
@@ -73,11 +73,11 @@ static bool visible_coupled(struct expansion *x)
 	return false;
 }
 
-static bool begin_chains(struct expansion *x, const struct walkers *chain)
+static bool begin_chains(struct expansion *x, const energy *E, const struct walkers *chain)
 {
 	struct function *f = program_function(x->p, "chains.begin");
 	return draw_independent(x, f, chain, GROUP_VISIBLE, true) &&
-	       sweep_role(x, f, &x->m->E, chain, GROUP_HIDDEN);
+	       sweep_role(x, f, E, chain, GROUP_HIDDEN);
 }
 
 static bool expand_chains(struct expansion *x, const struct objective_args *args, bool persistent)
@@ -100,14 +100,16 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 		for (int i = 0; i < x->m->group.n; i++)
 			if (x->m->group.at[i]->role == GROUP_HIDDEN)
 				program_tensor(x->p, data.state[i], SPACE_STATE, POP_DATA, NULL);
-	if (persistent && !begin_chains(x, &chain))
+	energy moving = persistent ? tempering(x, "chains.begin", true, &chain) : *E;
+	if (!mover_new(x, "chains.begin", &moving, &chain) ||
+	    (persistent && !begin_chains(x, &moving, &chain)))
 		return false;
 
 	struct function *first = program_function(x->p, "train.first");
 	struct function *sweep = program_function(x->p, "train.sweep");
 	struct function *final = program_function(x->p, "train.final");
 	struct function *positive = persistent ? final : first;
-	if (!persistent && visible_coupled(x))
+	if (!persistent && (chain.mover || visible_coupled(x)))
 		copy_role(x, positive, &data, &chain, GROUP_VISIBLE);
 	if (args->samples) {
 		if (!sweep_role(x, positive, E, &pos_draw, GROUP_HIDDEN))
@@ -128,8 +130,9 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 				return false;
 		}
 	}
-	if (!sweep_role(x, sweep, E, &chain, GROUP_VISIBLE) ||
-	    !sweep_role(x, sweep, E, &chain, GROUP_HIDDEN) ||
+	if (!mover_begin(x, sweep->name, &moving, &chain) ||
+	    !sweep_role(x, sweep, &moving, &chain, GROUP_VISIBLE) ||
+	    !sweep_role(x, sweep, &moving, &chain, GROUP_HIDDEN) ||
 	    !sweep_role(x, final, E, &chain, GROUP_VISIBLE))
 		return false;
 	if (!args->samples && !hidden_means(x, final, &chain, &neg_mean))
@@ -157,14 +160,13 @@ static bool expand_meanfield(struct expansion *x, const struct objective_args *a
 	meanfield_start(x, program_function(x->p, "train.first"), &q);
 	if (!meanfield_pass(x, program_function(x->p, "train.pass"), &q, args->damping))
 		return false;
-	const char *const names[] = {"train.sweep", "train.final"};
-	struct function *f = NULL;
-	for (int i = 0; i < 2; i++) {
-		f = program_function(x->p, names[i]);
-		if (!sweep_role(x, f, E, &chain, GROUP_HIDDEN) ||
-		    !sweep_role(x, f, E, &chain, GROUP_VISIBLE))
-			return false;
-	}
+	energy moving = tempering(x, begin->name, true, &chain);
+	if (!mover_new(x, begin->name, &moving, &chain) ||
+	    !transition(x, "train.sweep", &moving, &chain))
+		return false;
+	struct function *f = program_function(x->p, "train.final");
+	if (!transition_end(x, f, E, &chain))
+		return false;
 	gradients(x, f, NULL, &q, &chain);
 	return true;
 }

@@ -250,36 +250,6 @@ bool mean_group(struct expansion *x, struct function *f, const energy *E, const 
 	return true;
 }
 
-/* A joint draw of the hidden groups where they can be summed out one after the other. */
-static bool draw_hidden_jointly(struct expansion *x, struct function *f,
-                                const struct elimination *el, const struct walkers *w)
-{
-	for (int i = el->n - 1; i >= 0; i--)
-		if (!draw_group(x, f, &el->before[i], el->group[i], w))
-			return false;
-	return true;
-}
-
-bool sweep_role(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
-                enum group_role role)
-{
-	block_vec blocks = {0};
-	struct elimination el;
-	bool joint = role == GROUP_HIDDEN; /* a held unit must not be summed out of another's field */
-	for (int i = 0; i < x->m->group.n; i++)
-		joint = joint && (x->m->group.at[i]->role != role || w->held[i] == NULL);
-	if (joint && model_eliminate(x->m, E, model_role(x->m, role), &el))
-		return draw_hidden_jointly(x, f, &el, w);
-	if (!model_blocks(x->cx, x->m, &blocks))
-		return false;
-	for (int b = 0; b < blocks.n; b++)
-		for (int i = 0; i < blocks.at[b].group.n; i++)
-			if (blocks.at[b].group.at[i]->role == role &&
-			    !draw_group(x, f, E, blocks.at[b].group.at[i], w))
-				return false;
-	return true;
-}
-
 /* f and p of independent units at the data's mean and variance, or at the family's start. */
 struct node *natural_at(struct expansion *x, const struct group *g, const struct idx *const *at,
                         bool at_mean, struct node **p)

@@ -10,6 +10,7 @@ struct walkers {
 	int pop;
 	const struct sym **state; /* one a group of the model */
 	const struct sym **held;  /* one a group: 1 where a unit keeps its state; NULL: none does */
+	const struct mover *mover; /* of the groups that move along the gradient; NULL: there are none */
 };
 /* New symbols "GROUP.suffix" in population pop, for all groups. */
 struct walkers walkers_new(struct expansion *x, const char *suffix, int pop);
@@ -31,9 +32,48 @@ bool draw_group(struct expansion *x, struct function *f, const energy *E, const 
                 const struct walkers *w);
 bool mean_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
                 const struct walkers *w, const struct sym *dst);
-/* Draws the groups of the role: hidden ones jointly where they can be summed out, else block after block. */
+
+/* ---- sweep.c ---- */
+/* Half a sweep.  Visible groups: drawn, or the end of their move; hidden ones: drawn jointly where they can be summed
+ * out, else block after block. */
 bool sweep_role(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
                 enum group_role role);
+/* The visible groups that do not move. */
+bool sweep_unmoved(struct expansion *x, struct function *f, const energy *E, const struct walkers *w);
+/* A whole sweep as function `name`, with the functions before it where groups move; the last of them alone. */
+bool transition_end(struct expansion *x, struct function *f, const energy *E, const struct walkers *w);
+bool transition(struct expansion *x, const char *name, const energy *E, const struct walkers *w);
+/* Of the groups `may` all where they can be summed out, else greedily what can be, larger ones first. */
+const bool *summed_out(struct expansion *x, const energy *E, const bool *may);
+
+/* ---- temper.c ---- */
+/* The energy of independent units: visible ones at the data's mean and variance (or at the family's start), hidden
+ * ones without a greatest value at the start's (at b = 0 nothing else would bound them); the others have none.  f keeps
+ * its numbers. */
+energy base_energy(struct expansion *x, struct function *f, bool at_mean);
+energy tempered(struct expansion *x, const energy *base, struct node *b); /* b*E + (1 - b)*base */
+/* The energy that chains with replicas move in, row by row at the temperature of the row: E where there is one only. */
+energy tempering(struct expansion *x, const char *begin, bool at_mean, const struct walkers *w);
+
+/* ---- hmc.c ---- */
+struct mover {
+	const bool *moved, *out; /* one a group: moved; summed out in F, else conditioned on */
+	energy F;
+	struct elimination el;   /* of `out` */
+	/* one a group moved: position where it is not the state, momentum, dU/d position, state before */
+	const struct sym **position, **momentum, **slope, **old;
+	const struct sym *start; /* the Hamiltonian before */
+	const struct sym *size;  /* of a step; unbatched */
+	const struct sampling *how;
+};
+/* Groups that have no closed conditional in E, or all visible continuous ones where the sampler is named, move:
+ * w->mover := how.  Function `start` sets the size of the steps.  false: refused. */
+bool mover_new(struct expansion *x, const char *start, const energy *E, struct walkers *w);
+/* NAME.begin and NAME.step; neither where nothing moves. */
+bool mover_begin(struct expansion *x, const char *name, const energy *E, const struct walkers *w);
+/* Accept or reject. */
+void mover_end(struct expansion *x, struct function *f, const struct walkers *w);
+
 bool is_split(const struct group *g); /* are there several blocks along an axis of a block? */
 /* The group's conditional mean over c->at; f may get statements that it reads, named after dst. */
 struct node *mean_at(struct expansion *x, struct function *f, const struct conditional *c, const struct sym *dst,

@@ -7,8 +7,8 @@
  * chains.begin       chain states := independent units at the data's mean
  * train.first        (data) conditional statistics, start of the chains
  * train.pass         (data) with a mean-field posterior: one pass over the hidden groups' means
- * train.sweep        one sweep of block Gibbs sampling on the chains
- * train.final        the last sweep; gradients := their estimate for the mean negative log-likelihood
+ * train.sweep        one sweep on the chains
+ * train.final        the end of the last sweep; gradients := their estimate for the mean negative log-likelihood
  * enum.energy        (states) out := free energy of each state
  * enum.grad          (states) gradients -= the states' statistics, weighted
  * free_energy        (data) out := free energy
@@ -20,6 +20,8 @@
  *                    GROUP.known is 1, given ones at what is in GROUP.sample; GROUP.held is 1 where a unit stays
  * elbo, nll          (data) out := of a directed model
  * importance.start, importance.pass, importance    (data) out := - log of the sum of importance weights
+ * SWEEP.begin, SWEEP.step   before train.sweep, ais.step, sample.sweep where groups are moved along the gradient,
+ *                    see runtime/train.h
  * meanfield.start, meanfield.pass, bound   (data) out := minus the mean-field bound on log p(v) + log Z
  * proper             low.GROUP := the least precision of a real group, where parameters alone decide it
  * prepare            (plan) packed copies of the parameters
@@ -39,9 +41,32 @@ struct held { /* units that a sampler leaves as they are */
 	const struct idx *const *at;
 	struct node *where; /* over at: 1 there, else 0 */
 };
+struct sampler { /* a row of sampler.def */
+	const char *name, *signature;
+	bool gradient; /* moves continuous groups along the gradient */
+	bool adjusted; /* accepts or rejects, and adapts the step */
+	const char *what;
+};
+const struct sampler *sampler_find(const char *name); /* NULL: none */
+const char *const *sampler_names(int *n);
+
+struct sampling { /* what the clause `sampler` says */
+	const struct sampler *how; /* NULL: there is none, the energy decides */
+	int64_t steps;             /* leapfrog steps of a transition */
+	double step, acceptance;   /* size at first; what it is adapted to */
+	int64_t temperatures;      /* replicas of a chain, 1: none but itself */
+	struct span span;
+};
+
+struct expansion;
+/* Is the group moved along the gradient?  *why: the term that keeps its conditional from a closed form; NULL: it has
+ * one, and the clause asks for the move. */
+bool sampler_moves(const struct expansion *x, const energy *E, const struct group *g, const struct term **why);
+
 struct expansion { /* of one block of a file */
 	struct cx *cx;
 	struct model *m;
+	struct sampling sampling;
 	struct program *p;
 	const struct sym **grad; /* one a weight */
 	VEC(struct low {         /* precisions that "proper" finds the least of */

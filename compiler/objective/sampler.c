@@ -1,7 +1,7 @@
-/* Samples by block Gibbs: chains start at independent units, or at data; a sweep draws the hidden
- * blocks, then the visible ones; sample.mean gives the visible groups' conditional means, which
- * pictures show.  Units that are held keep their state, so that the chains' distribution is that of
- * the others given them. */
+/* Samples: chains start at independent units, or at data; a sweep draws the hidden blocks, then the
+ * visible ones, or moves groups along the gradient (sweep.c); sample.mean gives the visible groups'
+ * conditional means, which pictures show, or their states where they have no such mean.  Units that
+ * are held keep their state, so that the chains' distribution is that of the others given them. */
 #include "objective/internal.h"
 
 static const struct sym *beside(struct expansion *x, const struct group *g, const char *suffix,
@@ -101,10 +101,10 @@ static bool not_held(struct expansion *x)
 
 bool objective_sampler(struct expansion *x)
 {
-	const energy *E = &x->m->E;
 	if (x->m->factor.n)
 		return not_held(x) && objective_ancestral(x);
 	struct walkers w = walkers_new(x, "sample", POP_SAMPLES);
+	energy E = tempering(x, "sample.begin", false, &w);
 	struct walkers mean = walkers_means(x, "sample.mean", &w, GROUP_VISIBLE);
 	struct function *f = program_function(x->p, "sample.begin");
 	bool hidden = false;
@@ -119,13 +119,23 @@ bool objective_sampler(struct expansion *x)
 		if (!hold(x, f, &w, i, known))
 			return false;
 	}
-	f = program_function(x->p, "sample.sweep");
-	if (!sweep_role(x, f, E, &w, GROUP_HIDDEN) || !sweep_role(x, f, E, &w, GROUP_VISIBLE))
+	if (!mover_new(x, f->name, &E, &w))
+		return false;
+	if (w.mover && ((!hidden && !draw_independent(x, f, &w, GROUP_HIDDEN, false)) ||
+	                !sweep_role(x, f, &E, &w, GROUP_HIDDEN)))
+		return false;
+	if (!transition(x, "sample.sweep", &E, &w))
 		return false;
 	f = program_function(x->p, "sample.mean");
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		if (g->role == GROUP_VISIBLE && !mean_group(x, f, E, g, &w, mean.state[i]))
+		const struct idx *at[MAX_RANK];
+		if (g->role != GROUP_VISIBLE)
+			continue;
+		fresh_axes(x->cx->prog, g->sym, at);
+		if (w.mover && w.mover->moved[i])
+			assign(x, f, mean.state[i], w.batch, at, ex_at(x->cx->prog, w.state[i], w.batch, at));
+		else if (!mean_group(x, f, &x->m->E, g, &w, mean.state[i]))
 			return false;
 	}
 	return true;

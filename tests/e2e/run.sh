@@ -151,6 +151,37 @@ done
 same resumed whole/plain killed/plain
 ls "$tmp/killed" | grep -F .tmp. && fail "a half-written file of a killed run is still there"
 
+# ---- moved along the gradient: the same bits at any number of threads, and the size of steps is resumed ----------
+for threads in 1 2; do
+	run "w$threads" wells.dgm --threads $threads
+	grep -v seconds "$tmp/w$threads/results.jsonl" >"$tmp/w$threads/plain"
+done
+for file in wells.safetensors wells.samples.safetensors plain; do same wells w1/$file w2/$file; done
+for threads in 1 2; do
+	run "r$threads" bits.dgm --threads $threads --set 'train.sampler=gibbs(temperatures=4)' \
+		--set 'sample.sampler=gibbs(temperatures=3)'
+done
+for file in bits.safetensors bits.samples.safetensors; do same replicas r1/$file r2/$file; done
+grep -q '"swaps":0\.[1-9]' "$tmp/r1/metrics.jsonl" || fail "replicas: no swaps in metrics.jsonl"
+epochs=20000 point=$tmp/w3/checkpoint.safetensors
+for try in 1 2 3; do
+	rm -rf "$tmp/w3"
+	"$dgm" run wells.dgm --threads 1 --quiet --out "$tmp/w3" --set epochs=$epochs >/dev/null 2>&1 &
+	pid=$!
+	until [ -e "$point" ]; do sleep 0.1; done
+	first=$(ls -i "$point")
+	while kill -0 $pid 2>/dev/null && [ "$(ls -i "$point" 2>/dev/null)" = "$first" ]; do sleep 0.1; done
+	kill -9 $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	[ -e "$tmp/w3/wells.safetensors" ] || break
+	epochs=$((epochs * 2))
+done
+run w3 wells.dgm --threads 1 --resume --set epochs=$epochs
+run w4 wells.dgm --threads 1 --set epochs=$epochs
+same 'wells, resumed' w3/wells.safetensors w4/wells.safetensors
+for folder in w3 w4; do sed 's/"seconds":[0-9.]*//' "$tmp/$folder/metrics.jsonl" >"$tmp/$folder/plain"; done
+same 'wells, resumed' w3/plain w4/plain
+
 # ---- a checkpoint that is not what was written -------------------------------------------------------------------
 size=$(wc -c <"$tmp/damaged/checkpoint.safetensors")
 printf '\377' | dd of="$tmp/damaged/checkpoint.safetensors" bs=1 seek=$((size - 40)) conv=notrunc 2>/dev/null

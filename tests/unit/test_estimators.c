@@ -246,7 +246,8 @@ static const struct dgm_ais annealing = {
     .pop = 0,
     .base = &functions[2],
     .start = &functions[3],
-    .step = &functions[4],
+    .step =
+        {.end = &functions[4], .scalar_inv = -1, .scalar_rate = -1, .size = -1, .acceptance = -1},
     .out = OUT,
     .base_logz = LOGZ,
     .scalar_b0 = B0,

@@ -36,7 +36,7 @@ static struct dgm_ais_result run(struct code *k, uint64_t seed, int64_t betas)
 	                    .prepare = dgm_function_find(k->c.mod, "prepare"),
 	                    .base = dgm_function_find(k->c.mod, "ais.base"),
 	                    .start = dgm_function_find(k->c.mod, "ais.start"),
-	                    .step = dgm_function_find(k->c.mod, "ais.step"),
+	                    .step = dgm_transition_find(k->c.mod, "ais.step", POP_AIS, 1),
 	                    .out = code_slot(k, "out.ais.step"),
 	                    .base_logz = code_slot(k, "out.ais.base"),
 	                    .scalar_b0 = scalar(k, "b0"),
