@@ -220,6 +220,46 @@ static bool read_subject(struct unit *u, const struct model *m, const struct cal
 	return ok;
 }
 
+/* The critic, its loss, the kernel: of implicit models. */
+static bool read_implicit(struct unit *u, const struct goal *g, const struct call *call,
+                          struct objective_args *out)
+{
+	static const char *const losses[] = {"nonsaturating", "minimax", "wasserstein"};
+	const struct value *critic = goal_value(g, "critic"), *loss = goal_value(g, "loss"),
+	                   *kernel = goal_value(g, "kernel"), *of = goal_value(g, "of");
+	out->span = call->span;
+	if (critic) {
+		int k = 0;
+		out->net = critic->name;
+		out->penalty = goal_value(g, "penalty")->num;
+		while (k < 3 && strcmp(losses[k], loss->name) != 0)
+			k++;
+		if (k == 3) {
+			diag(u->cx.diags, DIAG_LOSS_WORD, loss->span, loss->name);
+			return false;
+		}
+		out->loss = k;
+	}
+	if (kernel) {
+		const struct call *rbf = kernel->call;
+		double *s = NEW_ARRAY(u->cx.prog, double, rbf->narg + 1);
+		bool ok = strcmp(rbf->name, "rbf") == 0 && rbf->narg > 0;
+		for (int i = 0; i < rbf->narg; i++) {
+			ok = ok && rbf->arg[i].kind == VAL_NUM && rbf->arg[i].num > 0;
+			s[i] = rbf->arg[i].num;
+		}
+		if (!ok) {
+			diag(u->cx.diags, DIAG_KERNEL, kernel->span);
+			return false;
+		}
+		out->sigmas = s;
+		out->nsigma = rbf->narg;
+		out->root = strcmp(goal_value(g, "square")->name, "no") == 0;
+		out->net = strcmp(of->name, "data") == 0 ? NULL : of->name;
+	}
+	return true;
+}
+
 static bool read_objective_args(struct unit *u, const struct compiled *c, const struct goal *g,
                                 const struct call *call, struct objective_args *out)
 {
@@ -232,6 +272,8 @@ static bool read_objective_args(struct unit *u, const struct compiled *c, const 
 		}
 	}
 	out->sigma = sigma ? sigma->num : 0;
+	if (!read_implicit(u, g, call, out))
+		return false;
 	out->particles = goal_value(g, "samples") ? goal_value(g, "samples")->num : 1;
 	return goal_value(g, "of") == NULL || read_subject(u, c->m, call, out);
 }

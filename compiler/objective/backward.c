@@ -120,6 +120,34 @@ static void back_through(struct flow *fl, int i, reader_vec *readers)
 		assign(fl->x, fl->f, part[k].s->adjoint, part[k].s->batch, part[k].s->at, part[k].value);
 }
 
+struct node *flow_slope(struct flow *fl, struct node *value, const struct sym *s,
+                        const struct idx *const *at)
+{
+	struct arena *a = fl->x->cx->prog;
+	int n = fl->step.n;
+	bool *needed = NEW_ARRAY(a, bool, n + 1);
+	reader_vec readers = {0};
+	vec_push(a, &readers, ((struct reader){value, fl->batch}));
+	for (int i = 0; i < n; i++) {
+		const struct step *st = &fl->step.at[i];
+		needed[i] = ex_mentions(st->rhs, s);
+		for (int k = 0; k < i; k++)
+			needed[i] = needed[i] || (needed[k] && ex_mentions(st->rhs, fl->step.at[k].sym));
+	}
+	for (int i = n - 1; i >= 0; i--) {
+		struct step st = fl->step.at[i];
+		if (!needed[i])
+			continue;
+		if (st.state)
+			BUG("the slope of a value of state '%s'", st.sym->name);
+		struct node *d = adjoint(a, &readers, st.sym, st.at);
+		st.adjoint =
+		    flow_assign(fl, arena_printf(a, "%s.slope", st.sym->name), st.at, st.sym->rank, d);
+		vec_push(a, &readers, ((struct reader){pulled(a, &st), st.batch}));
+	}
+	return adjoint(a, &readers, s, at);
+}
+
 bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool accumulate)
 {
 	struct arena *a = fl->x->cx->prog;

@@ -190,7 +190,7 @@ static bool score_term(struct flow *fl, struct node *loss, struct node **out)
 }
 
 /* ---- objectives ---- */
-static struct node *scaled_loss(struct expansion *x, struct node *loss)
+struct node *flow_mean_loss(struct expansion *x, struct node *loss)
 {
 	struct arena *a = x->cx->prog;
 	struct node *inv_n = ex_access(a, scalar_sym(x, "inv_n"), NULL, NULL);
@@ -199,7 +199,7 @@ static struct node *scaled_loss(struct expansion *x, struct node *loss)
 
 bool directed_descend(struct flow *fl, struct node *loss)
 {
-	return flow_gradient(fl, scaled_loss(fl->x, loss), NULL, fl->x->begun);
+	return flow_gradient(fl, flow_mean_loss(fl->x, loss), NULL, fl->x->begun);
 }
 
 struct flow *flow_training(struct expansion *x, double k)
@@ -288,7 +288,7 @@ bool expand_wake_sleep(struct expansion *x, const struct objective_args *args)
 	hold_draws(sleep);
 	for (int i = 0; i < m->posterior.n; i++)
 		q = ex_add(a, q, log_density(sleep, m->posterior.at[i]));
-	return flow_gradient(sleep, scaled_loss(x, ex_neg(a, q)), NULL, true);
+	return flow_gradient(sleep, flow_mean_loss(x, ex_neg(a, q)), NULL, true);
 }
 
 /* ---- figures ---- */

@@ -51,6 +51,10 @@ void flow_mean(struct flow *fl, const struct factor *f);
  * `which` (one a weight; NULL: all); false: refused. */
 bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool accumulate);
 
+/* d value / d s[at] for a symbol s of the flow, its own adjoints as steps, so that it can be differentiated. */
+struct node *flow_slope(struct flow *fl, struct node *value, const struct sym *s, const struct idx *const *at);
+/* The objective's scale times the mean of a loss over the examples. */
+struct node *flow_mean_loss(struct expansion *x, struct node *loss);
 /* directed.c: a flow in train.final; minus log p(of | known) in it, NULL: a factor reads something else;
  * the gradients of the mean of a loss over the examples. */
 struct flow *flow_training(struct expansion *x, double particles);

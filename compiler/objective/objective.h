@@ -88,6 +88,13 @@ struct objective_args {
 	bool meanfield; /* posterior meanfield(...): the data's statistics at mean-field means */
 	double damping;
 	double sigma;           /* of denoising noise */
+	const char *net;        /* adversarial: the critic; mmd: what is compared, NULL: the data */
+	struct span span;
+	enum { LOSS_NONSATURATING, LOSS_MINIMAX, LOSS_WASSERSTEIN } loss;
+	double penalty;         /* on the slope of the critic */
+	const double *sigmas;   /* of the kernel */
+	int nsigma;
+	bool root;              /* of the discrepancy */
 	double particles;       /* draws of the latent variables for each example */
 	const bool *of, *given; /* nll(y given x): y, x, one a group; of NULL: all visible ones */
 };
