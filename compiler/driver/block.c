@@ -226,7 +226,7 @@ static bool read_implicit(struct unit *u, const struct goal *g, const struct cal
 {
 	static const char *const losses[] = {"nonsaturating", "minimax", "wasserstein"};
 	const struct value *critic = goal_value(g, "critic"), *loss = goal_value(g, "loss"),
-	                   *kernel = goal_value(g, "kernel"), *of = goal_value(g, "of");
+	                   *kernel = goal_value(g, "kernel"), *of = goal_value(g, "through");
 	out->span = call->span;
 	if (critic) {
 		int k = 0;

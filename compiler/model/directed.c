@@ -340,6 +340,8 @@ void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
 			d->at[k] = def->def.at[i]->at[k];
 		vec_push(m->a, &m->def, d);
 	}
+	for (int i = 0; i < def->value.n; i++)
+		vec_push(m->a, &m->net, ((struct net){def->value.at[i].name, def->value.at[i].sym}));
 	for (int i = 0; i < def->term.n; i++)
 		energy_push(m->a, &m->E, model_inline(m, def->term.at[i].node), def->term.at[i].span);
 	for (int i = 0; i < def->factor.n; i++)

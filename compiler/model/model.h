@@ -81,6 +81,10 @@ struct definition {
 	                              mean of it, which it is elsewhere.  NULL: rhs */
 	struct span span;
 };
+struct net { /* one that the model calls, and its value */
+	const char *name;
+	const struct sym *value;
+};
 /* A directed factor: the distribution of a group given others, by element or by block. */
 struct factor {
 	const struct group *group;
@@ -102,6 +106,7 @@ struct model {
 	const struct idx *batch; /* of every access to a group */
 	const struct sym *training; /* in formulas: 1 while gradients are computed, else 0 */
 	VEC(struct definition *) def; /* each uses those before it */
+	VEC(struct net) net;
 	VEC(struct factor *) factor, posterior; /* each reads groups of those before it, and itself in order */
 };
 

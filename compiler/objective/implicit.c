@@ -42,12 +42,11 @@ static struct flow *generated(struct expansion *x, const char *what)
 }
 
 /* The value of the net that the model calls by this name. */
-static const struct definition *value_of(struct expansion *x, const char *name, struct span at)
+static const struct sym *value_of(struct expansion *x, const char *name, struct span at)
 {
-	const char *full = arena_printf(x->cx->prog, "%s.value", name);
-	for (int i = 0; i < x->m->def.n; i++)
-		if (strcmp(x->m->def.at[i]->sym->name, full) == 0)
-			return x->m->def.at[i];
+	for (int i = 0; i < x->m->net.n; i++)
+		if (strcmp(x->m->net.at[i].name, name) == 0)
+			return x->m->net.at[i].value;
 	diag(x->cx->diags, DIAG_NO_NET, at, name, x->m->name);
 	return NULL;
 }
@@ -63,13 +62,13 @@ static void reaches(const struct model *m, const struct node *x, bool *which)
 }
 
 /* ---- adversarial ---- */
-static struct node *number(struct expansion *x, const struct definition *d)
+static struct node *number(struct expansion *x, const struct sym *d)
 {
 	struct arena *a = x->cx->prog;
 	struct affine zero[MAX_RANK];
-	for (int k = 0; k < d->sym->rank; k++)
+	for (int k = 0; k < d->rank; k++)
 		zero[k] = affine_const(0);
-	return ex_access(a, d->sym, x->m->batch, zero);
+	return ex_access(a, d, x->m->batch, zero);
 }
 
 static struct node *softplus(struct arena *a, double sign, struct node *x)
@@ -78,7 +77,7 @@ static struct node *softplus(struct arena *a, double sign, struct node *x)
 }
 
 /* lambda (|dd/dx| - 1)^2 at a point between an example and a generated one. */
-static bool penalty(struct expansion *x, const struct flow *fake, const struct definition *d,
+static bool penalty(struct expansion *x, const struct flow *fake, const struct sym *d,
                     double lambda, const bool *which)
 {
 	struct arena *a = x->cx->prog;
@@ -122,17 +121,17 @@ bool expand_adversarial(struct expansion *x, const struct objective_args *args)
 	struct arena *a = x->cx->prog;
 	const struct model *m = x->m;
 	bool *critic = NEW_ARRAY(a, bool, m->weight.n + 1), *rest = NEW_ARRAY(a, bool, m->weight.n + 1);
-	const struct definition *d = value_of(x, args->net, args->span);
+	const struct sym *d = value_of(x, args->net, args->span);
 	if (!d)
 		return false;
 	int64_t items = 1;
-	for (int k = 0; k < d->sym->rank; k++)
-		items *= d->sym->dim[k];
-	if (items != 1 || !d->sym->batched) {
+	for (int k = 0; k < d->rank; k++)
+		items *= d->dim[k];
+	if (items != 1 || !d->batched) {
 		diag(x->cx->diags, DIAG_CRITIC, args->span, args->net);
 		return false;
 	}
-	reaches(m, d->rhs, critic);
+	reaches(m, number(x, d), critic);
 	for (int k = 0; k < m->weight.n; k++)
 		rest[k] = !critic[k];
 	struct flow *fake = generated(x, "adversarial");
@@ -200,8 +199,7 @@ static const struct sym *compared(struct flow *fl, const struct objective_args *
 	const struct idx *at[MAX_RANK];
 	const struct sym *s = NULL;
 	if (args->net) {
-		const struct definition *d = value_of(x, args->net, args->span);
-		s = d ? d->sym : NULL;
+		s = value_of(x, args->net, args->span);
 	} else {
 		for (int i = 0; i < x->m->group.n; i++)
 			if (x->m->group.at[i]->role == GROUP_VISIBLE)

@@ -238,6 +238,7 @@ static bool body(struct term *t, const struct ast_net *n, struct instance *in)
 		e->sym = sema_computed(s, &in->scope, t->model, n->value, name, &e->to);
 		e->bad = !e->sym;
 		in->value = e;
+		vec_push(t->a, &t->model->value, ((struct net_value){n->name, e->sym}));
 	}
 	return diags_errors(s->cx->diags) == before;
 }

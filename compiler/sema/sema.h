@@ -62,6 +62,10 @@ struct def {
 	                                    running mean for all else; NULL: it is rhs */
 	struct span span;
 };
+struct net_value { /* of a net that the model calls */
+	const char *name;
+	const struct sym *sym;
+};
 /* x ~ dist(...): one element, or one block over the last axes, given other variables. */
 struct factor_def {
 	struct variable *var;
@@ -90,6 +94,7 @@ struct model_def {
 	VEC(struct data_mean) mean;
 	VEC(struct energy_term) term;
 	VEC(struct def *) def; /* each uses those before it */
+	VEC(struct net_value) value;
 	VEC(struct factor_def *) factor, posterior;
 	bool directed; /* has factors or posteriors */
 	const struct sym *training; /* 1 while gradients are computed, else 0 */
