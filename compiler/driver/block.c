@@ -221,8 +221,8 @@ static bool read_subject(struct unit *u, const struct model *m, const struct cal
 }
 
 /* The critic, its loss, the kernel: of implicit models. */
-static bool read_implicit(struct unit *u, const struct goal *g, const struct call *call,
-                          struct objective_args *out)
+static bool read_implicit(struct unit *u, const struct block_def *b, const struct goal *g,
+                          const struct call *call, struct objective_args *out)
 {
 	static const char *const losses[] = {"nonsaturating", "minimax", "wasserstein"};
 	const struct value *critic = goal_value(g, "critic"), *loss = goal_value(g, "loss"),
@@ -254,6 +254,9 @@ static bool read_implicit(struct unit *u, const struct goal *g, const struct cal
 		}
 		out->sigmas = s;
 		out->nsigma = rbf->narg;
+		const struct clause *batch = block_clause(b, "batch");
+		int64_t rows = batch ? (int64_t)batch->arg[0].num : BATCH_ROWS;
+		out->rows = rows > EVAL_ROWS ? rows : EVAL_ROWS;
 		out->root = strcmp(goal_value(g, "square")->name, "no") == 0;
 		out->net = strcmp(of->name, "data") == 0 ? NULL : of->name;
 	}
@@ -272,7 +275,7 @@ static bool read_objective_args(struct unit *u, const struct compiled *c, const 
 		}
 	}
 	out->sigma = sigma ? sigma->num : 0;
-	if (!read_implicit(u, g, call, out))
+	if (!read_implicit(u, c->block, g, call, out))
 		return false;
 	out->particles = goal_value(g, "samples") ? goal_value(g, "samples")->num : 1;
 	return goal_value(g, "of") == NULL || read_subject(u, c->m, call, out);

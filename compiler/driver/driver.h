@@ -62,6 +62,7 @@ struct estimator {
 };
 const struct estimator *estimator_find(const char *name); /* NULL: none */
 
+enum { EVAL_ROWS = 256, BATCH_ROWS = 100 }; /* examples at a time of a figure; of an update, where none is written */
 /* ---- block.c: a block compiled --------------------------------------------------------------------------- */
 struct posterior { /* posterior meanfield(iterations, tolerance, damping) */
 	bool given;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { EVAL_ROWS = 256, STATE_ROWS = 4096 };
+enum { STATE_ROWS = 4096 };
 
 static const struct dgm_function *fn(const struct compiled *c, const char *name)
 {
@@ -433,7 +433,7 @@ int job_train(struct session *s, const struct block_def *b)
 	if (status != EXIT_DONE)
 		return status;
 	bool batch_given = block_clause(b, "batch") != NULL;
-	t.batch = (int64_t)number(b, "batch", 100);
+	t.batch = (int64_t)number(b, "batch", BATCH_ROWS);
 	if (!batch_given && t.ninput && t.batch > t.input[0].data->n)
 		t.batch = t.input[0].data->n;
 	t.epochs = (int64_t)number(b, "epochs", 10);

@@ -107,12 +107,15 @@ static bool solve_one(struct arena *a, struct red *s, struct node **body)
 			int k = 0;
 			while (k < s->nbound && s->bound[k] != e.ix[t])
 				k++;
-			if (k == s->nbound || (e.coef[t] != 1 && e.coef[t] != -1) || e.ix[t]->size < 0)
+			if (k == s->nbound || (e.coef[t] != 1 && e.coef[t] != -1))
 				continue;
 			const struct idx *i = e.ix[t];
 			struct affine at =
 			    affine_add(a, affine_const(0), affine_subst(a, e, i, affine_const(0)),
 			               e.coef[t] == 1 ? -1 : 1);
+			const struct idx *row = i->pop >= 0 ? affine_single(at) : NULL;
+			if (i->pop >= 0 && (row == NULL || row->pop != i->pop))
+				continue; /* of a batch index only: it is another one of its population */
 			drop_guard(s, g);
 			drop_bound(s, k);
 			struct guard *all = NEW_ARRAY(a, struct guard, s->nguard + 2);
@@ -122,7 +125,7 @@ static bool solve_one(struct arena *a, struct red *s, struct node **body)
 			all[s->nguard + 1] =
 			    (struct guard){false, affine_add(a, affine_const(i->size - 1), at, -1)};
 			s->guard = all;
-			s->nguard += 2;
+			s->nguard += row ? 0 : 2;
 			*body = ex_subst_idx(a, *body, i, at);
 			return true;
 		}

@@ -168,22 +168,26 @@ static struct rows rows_of(struct flow *fl, const struct sym *x)
 	return (struct rows){x, flow_assign(fl, arena_printf(a, "%s.square", x->name), NULL, 0, s)};
 }
 
-/* k between row n of x and row m of y. */
-static struct node *kernel(struct arena *a, const struct rows *x, const struct idx *n,
-                           const struct rows *y, const struct idx *m,
-                           const struct objective_args *args)
+/* k between row n of x and row m of y; their squared distance is a step, so that one product is
+ * enough for the gradients through all widths. */
+static struct node *kernel(struct flow *fl, const struct rows *x, const struct rows *y,
+                           const struct idx *m, const struct objective_args *args)
 {
-	const struct idx *at[MAX_RANK];
+	struct arena *a = fl->x->cx->prog;
+	const struct idx *n = fl->batch, *at[MAX_RANK];
+	struct affine other = affine_idx(a, m);
 	struct node *k = ex_num(a, 0);
 	fresh_axes(a, x->x, at);
 	struct node *dot = ex_reduce(a, RED_SUM, at, x->x->rank, NULL, 0,
 	                             ex_mul(a, ex_at(a, x->x, n, at), ex_at(a, y->x, m, at)));
 	struct node *gap =
-	    ex_sub(a, ex_add(a, ex_access(a, x->square, n, NULL), ex_access(a, y->square, m, NULL)),
-	           ex_scale(a, 2, dot));
-	for (int i = 0; i < args->nsigma; i++)
-		k = ex_add(a, k,
-		           ex_op1(a, OP_EXP, ex_scale(a, -0.5 / (args->sigmas[i] * args->sigmas[i]), gap)));
+	    ex_add(a, ex_access(a, x->square, n, NULL), ex_access(a, y->square, m, NULL));
+	const struct sym *d = flow_assign(fl, arena_printf(a, "%s.distance", y->x->name), &m, 1,
+	                                  ex_sub(a, gap, ex_scale(a, 2, dot)));
+	for (int i = 0; i < args->nsigma; i++) {
+		double c = -0.5 / (args->sigmas[i] * args->sigmas[i]);
+		k = ex_add(a, k, ex_op1(a, OP_EXP, ex_scale(a, c, ex_access(a, d, n, &other))));
+	}
 	return k;
 }
 
@@ -218,6 +222,7 @@ bool expand_mmd(struct expansion *x, const struct objective_args *args)
 	struct flow *fake = generated(x, "mmd");
 	if (!fake)
 		return false;
+	program_pop_most(x->p, POP_DATA, args->rows);
 	struct flow *real = flow_new(x, fake->f, "real", POP_DATA, 1);
 	real->training = true;
 	const struct sym *g = compared(fake, args), *y = g ? compared(real, args) : NULL;
@@ -228,13 +233,13 @@ bool expand_mmd(struct expansion *x, const struct objective_args *args)
 	const struct sym *held = flow_assign(real, "held", at, g->rank, ex_at(a, g, n, at));
 	struct rows made = rows_of(fake, g), others = rows_of(real, held), data = rows_of(real, y);
 	struct node *inv = ex_access(a, scalar_sym(x, "inv_n"), NULL, NULL);
-	struct node *near = over_rows(a, m, kernel(a, &made, n, &others, m, args));
-	struct node *far = over_rows(a, m, kernel(a, &made, n, &data, m, args));
+	struct node *near = over_rows(a, m, kernel(fake, &made, &others, m, args));
+	struct node *far = over_rows(a, m, kernel(fake, &made, &data, m, args));
 	struct node *loss = ex_scale(a, 2, ex_mul(a, inv, ex_sub(a, near, far)));
 	if (args->root) { /* d sqrt(u) = du / (2 sqrt(u)) */
 		struct node *all = ex_sub(
 		    a, over_rows(a, n, ex_sub(a, near, ex_scale(a, 2, far))),
-		    ex_neg(a, over_rows(a, n, over_rows(a, m, kernel(a, &data, n, &data, m, args)))));
+		    ex_neg(a, over_rows(a, n, over_rows(a, m, kernel(real, &data, &data, m, args)))));
 		const struct sym *u =
 		    flow_assign(real, "mmd", NULL, 0, ex_mul(a, ex_mul(a, inv, inv), all));
 		struct node *root = ex_op2(a, OP_MAX, ex_access(a, u, NULL, NULL), ex_num(a, 1e-12));

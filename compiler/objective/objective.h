@@ -95,6 +95,7 @@ struct objective_args {
 	const double *sigmas;   /* of the kernel */
 	int nsigma;
 	bool root;              /* of the discrepancy */
+	int64_t rows;           /* examples at a time, at most */
 	double particles;       /* draws of the latent variables for each example */
 	const bool *of, *given; /* nll(y given x): y, x, one a group; of NULL: all visible ones */
 };
