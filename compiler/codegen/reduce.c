@@ -4,7 +4,10 @@
  * Otherwise one of the bound indices runs over lanes itself (the one with most unit strides) and a
  * fixed tree folds the lanes at the end.  A guard that is b*i + c >= 0 (or +-i + c == 0) in the
  * index i of a loop, the others known, becomes a bound of that loop; other guards mask the
- * accumulation. logsumexp x = m + log sum exp(x - m), m = max x (0 where that is infinite) */
+ * accumulation. Where c varies over lanes the loop has the bound of the lane that reaches farthest,
+ * and the mask.
+ *
+ *     logsumexp x = m + log sum exp(x - m), m = max x (0 where that is infinite) */
 #include "codegen/emit.h"
 
 #include <math.h>
@@ -45,18 +48,24 @@ static LLVMValueRef int_max(struct emit *e, const char *name, LLVMValueRef a, LL
 	return emit_intrinsic(e, name, &e->i64, 1, (LLVMValueRef[]){a, b}, 2);
 }
 
-/* Is every index of the guard but i known as a scalar here? */
-static bool guard_bounds(struct emit *e, const struct guard *g, const struct idx *i, int64_t *coef)
+/* Is every index of the guard but i known here?  *lanes: of one that runs over lanes, else 0. */
+static bool guard_bounds(struct emit *e, const struct guard *g, const struct idx *i, int64_t *coef,
+                         int *lanes)
 {
 	*coef = 0;
+	*lanes = 0;
 	for (int k = 0; k < g->e.n; k++) {
 		const struct bind *b = bind_find(e, g->e.ix[k]);
 		if (g->e.ix[k] == i)
 			*coef = g->e.coef[k];
-		else if (!b || b->lanes)
+		else if (!b)
 			return false;
+		else if (b->lanes)
+			*lanes = b->lanes;
 	}
-	return *coef == 1 || *coef == -1 || (*coef != 0 && !g->equal);
+	if (g->equal)
+		return !*lanes && (*coef == 1 || *coef == -1);
+	return *coef != 0;
 }
 
 /* c / b rounded down, b > 0 */
@@ -76,23 +85,26 @@ static bool narrow(struct emit *e, struct reduction *r, const struct idx *i, LLV
 	bool narrowed = false;
 	for (int k = 0; k < r->x->nguard; k++) {
 		const struct guard *g = &r->x->guard[k];
-		int64_t coef, unused;
+		int64_t coef, step;
+		int lanes;
 		const struct bind *lane;
-		if (r->bounded >> k & 1 || !guard_bounds(e, g, i, &coef))
+		if (r->bounded >> k & 1 || !guard_bounds(e, g, i, &coef, &lanes))
 			continue;
 		struct lin rest = lin_affine(g->e);
 		lin_add(&rest, i, -coef);
 		for (int t = 0; t < rest.n; t++) /* i itself is not bound yet */
 			if (rest.t[t].ix == i)
 				rest.t[t] = rest.t[--rest.n];
-		LLVMValueRef c = lin_value(e, &rest, &lane, &unused); /* coef*i + c >= 0 */
+		LLVMValueRef c = lin_value(e, &rest, &lane, &step); /* coef*i + c >= 0 */
+		if (step > 0)
+			c = LLVMBuildNSWAdd(e->b, c, emit_int(e, step * (lanes - 1)), "");
 		LLVMValueRef part = floor_div(e, c, coef < 0 ? -coef : coef);
 		LLVMValueRef at = coef > 0 ? LLVMBuildNeg(e->b, part, "") : part;
 		if (coef > 0 || g->equal)
 			*lo = int_max(e, "llvm.smax", *lo, at);
 		if (coef < 0 || g->equal)
 			*hi = int_max(e, "llvm.smin", *hi, LLVMBuildNSWAdd(e->b, at, emit_int(e, 1), ""));
-		r->bounded |= 1u << k;
+		r->bounded |= lanes ? 0 : 1u << k;
 		narrowed = true;
 	}
 	return narrowed;

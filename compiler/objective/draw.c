@@ -2,12 +2,12 @@
  *
  * A block of which one or at most one unit is 1 is drawn by inversion from one uniform number u:
  * with the means p and their running sums S[o] = sum over o2 <= o of p[o2], o the place in the
- * block in row-major order, x[o] = [S[o-1] <= u < S[o]]; where exactly one is 1 the last S is taken
- * as infinite, whatever the rounding.  Counts with the total n are drawn one after the other: with
- * R[o] = sum over o2 >= o of p[o2], v[o] is binomial(n - what is drawn, p[o]/R[o]), and the last
- * one what is left. A group whose units are coupled is drawn in turn, each unit seeing those drawn
- * before it.  A unit that is held keeps its state: what is drawn given it is drawn from the
- * conditional distribution. */
+ * block in row-major order, the place that is 1 is the number of sums that are at most u; where one
+ * has to be 1 the last sum is not asked, whatever the rounding. Counts with the total n are drawn
+ * one after the other: with R[o] = sum over o2 >= o of p[o2], v[o] is binomial(n - what is drawn,
+ * p[o]/R[o]), and the last one what is left. A group whose units are coupled is drawn in turn, each
+ * unit seeing those drawn before it; of a block x[o] is then [S[o-1] <= u < S[o]]. A unit that is
+ * held keeps its state: what is drawn given it is drawn from the conditional distribution. */
 #include "objective/internal.h"
 
 /* A temporary over these indices, batched; its value where rhs is given. */
@@ -78,21 +78,27 @@ static int layout(const struct conditional *c, const struct idx **at)
 	return n;
 }
 
-/* The means, over c->b, as a temporary; that of the fields is made first, so that the block's
- * log-partition is of an array. */
-static struct node *block_means(struct expansion *x, struct function *f,
-                                const struct conditional *c, const struct sym *dst,
-                                const struct walkers *w)
+/* The conditional with its field read from a temporary, so that what a block shares is of an array.
+ */
+static struct conditional with_field(struct expansion *x, struct function *f,
+                                     const struct conditional *c, const struct sym *dst,
+                                     const struct walkers *w)
 {
 	struct arena *a = x->cx->prog;
-	const struct idx *at[MAX_RANK];
 	struct conditional of = *c;
 	const struct sym *field = temp(x, f, dst, "f", c->at, dst->rank, w, at_walkers(x, c->field, w));
+	of.field = ex_at(a, field, w->batch, c->at);
 	of.inner = ex_access(a, field, w->batch, c->b.k);
-	int n = layout(c, at);
-	struct node *p = at_walkers(x, c->group->family->mean(a, &of), w);
-	const struct sym *mean = temp(x, f, dst, "p", at, n, w, p);
-	return ex_at(a, mean, w->batch, at);
+	return of;
+}
+
+/* The log-partitions of the blocks, as a temporary. */
+static struct node *norms(struct expansion *x, struct function *f, const struct conditional *of,
+                          const struct sym *dst, const struct walkers *w)
+{
+	struct arena *a = x->cx->prog;
+	struct node *z = of->group->family->log_partition(a, of, 0);
+	return ex_at(a, temp(x, f, dst, "z", of->b.block, of->b.n, w, z), w->batch, of->b.block);
 }
 
 /* [S[o-1] <= u < S[o]] with the running sums given. */
@@ -106,6 +112,29 @@ static struct node *inverted(struct arena *a, const struct conditional *c, struc
 	if (!c->group->family->empty)
 		below = ex_add(a, ex_mask(a, &inner, 1, below), ex_mask(a, &end, 1, ex_num(a, 1)));
 	return ex_sub(a, below, ex_mask(a, &later, 1, ex_op2(a, OP_LT, u, before)));
+}
+
+/* How many running sums of p are at most u: the number of the place that is 1, as a temporary over
+ * the blocks. Where one has to be 1 the last sum is not asked. */
+static struct node *chosen(struct expansion *x, struct function *f, const struct conditional *c,
+                           struct node *p, struct node *u, const struct sym *dst,
+                           const struct walkers *w)
+{
+	struct arena *a = x->cx->prog;
+	const struct idx *at[MAX_RANK], *i = idx_new(a, "o", (int64_t)block_units(c->group));
+	int n = layout(c, at), first = is_split(c->group);
+	p = ex_at(a, temp(x, f, dst, "p", at, n, w, p), w->batch, at);
+	for (int r = 0; r < c->b.n; r++)
+		at[r + first] = c->b.block[r];
+	at[first ? 0 : c->b.n] = i;
+	struct node *s = ex_at(
+	    a, temp(x, f, dst, "S", at, c->b.n + 1, w, running_sum(a, c, p, affine_idx(a, i), false)),
+	    w->batch, at);
+	int64_t asked = i->size - 1 + c->group->family->empty;
+	struct guard few = at_least(a, affine_const(asked - 1), affine_idx(a, i));
+	struct node *above = ex_reduce(a, RED_SUM, &i, 1, &few, 1, ex_op2(a, OP_LT, u, s));
+	struct node *number = ex_sub(a, ex_num(a, (double)asked), above);
+	return ex_at(a, temp(x, f, dst, "o", c->b.block, c->b.n, w, number), w->batch, c->b.block);
 }
 
 /* x, or the state where the element is held. */
@@ -140,32 +169,19 @@ static bool draw_onehot(struct expansion *x, struct function *f, const energy *E
 		return model_conditional(x->cx, x->m, E, c->group, c);
 	const struct sym *u =
 	    temp(x, f, dst, "u", c->b.block, c->b.n, w, ex_draw(a, OP_UNIFORM, program_stream(x->p)));
-	struct node *un = ex_at(a, u, w->batch, c->b.block), *s, *before;
+	struct node *un = ex_at(a, u, w->batch, c->b.block), *value;
 	struct affine o = order(a, c->b.in, c->b.m), o1 = affine_add(a, o, affine_const(1), -1);
 	if (c->coupled) {
 		struct node *p = at_walkers(x, c->inner_mean, w);
-		s = running_sum(a, c, p, o, false);
-		before = running_sum(a, c, p, o1, false);
+		value =
+		    inverted(a, c, o, un, running_sum(a, c, p, o, false), running_sum(a, c, p, o1, false));
 	} else {
-		struct node *p = block_means(x, f, c, dst, w);
-		const struct idx *at[MAX_RANK], *i = idx_new(a, "o", (int64_t)block_units(c->group));
-		struct affine k[MAX_RANK];
-		bool split = is_split(c->group);
-		for (int r = 0; r < c->b.n; r++) {
-			at[r + split] = c->b.block[r];
-			k[r + split] = affine_idx(a, c->b.block[r]);
-		}
-		int place = split ? 0 : c->b.n;
-		at[place] = i;
-		const struct sym *sums =
-		    temp(x, f, dst, "S", at, c->b.n + 1, w, running_sum(a, c, p, affine_idx(a, i), false));
-		k[place] = o;
-		s = ex_access(a, sums, w->batch, k);
-		k[place] = o1;
-		before = ex_access(a, sums, w->batch, k);
+		struct conditional of = with_field(x, f, c, dst, w);
+		struct node *p = ex_op1(a, OP_EXP, ex_sub(a, of.inner, norms(x, f, &of, dst, w)));
+		value = ex_sub(a, ex_index(a, o), chosen(x, f, c, p, un, dst, w));
+		value = ex_op2(a, OP_LT, ex_op1(a, OP_ABS, value), ex_num(a, 0.5));
 	}
-	struct stmt step =
-	    statement(x, c, dst, w, model_at_element(a, c, inverted(a, c, o, un, s, before)));
+	struct stmt step = statement(x, c, dst, w, model_at_element(a, c, value));
 	step.inner = c->coupled ? c->b.m : 0;
 	program_stmt(x->p, f, step);
 	return true;
@@ -179,8 +195,10 @@ static bool draw_total(struct expansion *x, struct function *f, const energy *E,
 		return false;
 	const struct idx *i = c->at[dst->rank - 1];
 	struct affine o = affine_idx(a, i), last = affine_const(i->size - 1);
-	struct node *p = block_means(x, f, c, dst, w);
+	struct conditional of = with_field(x, f, c, dst, w);
+	struct node *p = at_walkers(x, c->group->family->mean(a, &of), w);
 	p = ex_subst_idx(a, p, c->b.in[0], o);
+	p = ex_at(a, temp(x, f, dst, "p", c->at, dst->rank, w, p), w->batch, c->at);
 	struct affine one = affine_const(1);
 	struct guard inner = at_least(a, affine_add(a, last, one, -1), o), end = at_least(a, o, last);
 	const struct sym *rest =
@@ -234,7 +252,10 @@ struct node *mean_at(struct expansion *x, struct function *f, const struct condi
 {
 	if (c->coupled || !is_split(c->group))
 		return at_walkers(x, c->mean, w);
-	return model_at_element(x->cx->prog, c, block_means(x, f, c, dst, w));
+	struct arena *a = x->cx->prog;
+	struct conditional of = with_field(x, f, c, dst, w);
+	struct node *z = model_at_element(a, c, norms(x, f, &of, dst, w));
+	return ex_op1(a, OP_EXP, ex_sub(a, of.field, z));
 }
 
 bool mean_group(struct expansion *x, struct function *f, const energy *E, const struct group *g,
