@@ -42,6 +42,7 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 %token <const char *> DATA "'data'" CONST "'const'"
 %token <const char *> TRAIN "'train'" EVALUATE "'evaluate'" SAMPLE "'sample'"
 %token <const char *> VISIBLE "'visible'" HIDDEN "'hidden'" GIVEN "'given'" PARAM "'param'"
+%token WHERE "'where'"
 %token <const char *> LET "'let'" STATE "'state'" POSTERIOR "'posterior'" ENERGY "'energy'" EVERY "'every'" IN "'in'" AS "'as'"
 %token PIPE "'|>'" ARROW "'->'" DOTDOT "'..'" LE "'<='" GE "'>='" EQ "'=='" NE "'!='"
 
@@ -56,7 +57,7 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 %right '^'
 %precedence '[' '.'
 
-%type <struct ast *> expr target rule
+%type <struct ast *> expr target rule where
 %type <struct args *> args args1 exprs
 %type <struct names *> names
 %type <struct sizes *> sizes sizes1
@@ -164,9 +165,13 @@ decl: role variable ';'                { $$ = $2; $$->kind = $1; }
 	| LET NAME '=' expr ';'            { $$ = node_decl(p, DECL_LET, $2, @2, '=', $4); }
 	| LET NAME '[' exprs ']' '=' expr ';' { $$ = node_indexed(p, DECL_LET, $2, @2, $4, '=', $7); }
 	| STATE expr ':' type '=' expr ',' expr '=' expr ';' { $$ = node_state(p, $2, $4, $6, $8, $10); }
-	| expr '~' expr ';'                { $$ = node_factor(p, DECL_FACTOR, $1, $3); }
-	| POSTERIOR expr '~' expr ';'      { $$ = node_factor(p, DECL_POSTERIOR, $2, $4); }
+	| expr '~' expr where ';'          { $$ = node_factor(p, DECL_FACTOR, $1, $3, $4); }
+	| POSTERIOR expr '~' expr where ';' { $$ = node_factor(p, DECL_POSTERIOR, $2, $4, $5); }
 	| ENERGY '=' expr ';'              { $$ = node_decl(p, DECL_ENERGY, NULL, @1, '=', $3); }
+	;
+
+where: %empty                          { $$ = NULL; }
+	| WHERE expr                       { $$ = $2; }
 	;
 
 role: VISIBLE                          { $$ = DECL_VISIBLE; }

@@ -288,6 +288,57 @@ int dgm_step_window(struct dgm_data_work *w, const struct dgm_step *s)
 	return DGM_OK;
 }
 
+/* The sequences in pieces of T examples, the last one of a sequence with zeros behind its end; as a
+ * mask, 1 where a piece has an example. */
+int dgm_step_unroll(struct dgm_data_work *w, const struct dgm_step *s)
+{
+	struct dgm_data *d = &w->d;
+	bool mask = s->kind == DGM_STEP_UNROLL_MASK;
+	int64_t t = s->more[0], whole[2] = {0, d->n}, nseq = d->start ? d->nseq : 1, pieces = 0;
+	const int64_t *from = d->start ? d->start : whole;
+	const char *name = mask ? "unroll_mask" : "unroll";
+	size_t row = mask ? 1 : (size_t)d->items * dgm_data_value_size(w);
+	int status = needs_order(w, name);
+	for (int64_t i = 0; i < nseq && t > 0; i++)
+		pieces += (from[i + 1] - from[i] - 1) / t + 1;
+	if (status)
+		return status;
+	if (!mask && d->rank == DGM_MAX_RANK)
+		return dgm_fail(DGM_ESHAPE, "%s: %s(...) adds an axis, and there are %d already", w->name,
+		                name, d->rank);
+	if (t < 1 || t > DGM_MAX_DENSE / pieces / d->items)
+		return dgm_fail(DGM_ELIMIT,
+		                "%s: %s(%" PRId64 ") makes pieces of 1 to 2^32 values altogether", w->name,
+		                name, t);
+	char *to = calloc((size_t)(pieces * t), row), *piece = to, *values = dgm_data_values(w);
+	if (!to)
+		return dgm_data_no_memory(w);
+	for (int64_t i = 0; i < nseq; i++)
+		for (int64_t e = from[i]; e < from[i + 1]; e += t, piece += (size_t)t * row) {
+			size_t n = (size_t)(from[i + 1] - e < t ? from[i + 1] - e : t);
+			if (mask)
+				memset(piece, 1, n);
+			else
+				memcpy(piece, values + (size_t)e * row, n * row);
+		}
+	if (mask) {
+		dgm_data_set_bytes(w, (uint8_t *)to);
+		d->rank = 0;
+		d->items = 1;
+	} else {
+		set_values(w, to);
+	}
+	forget_sequences(w);
+	w->unordered = true;
+	memmove(d->dim + 1, d->dim, (size_t)d->rank * sizeof *d->dim);
+	d->dim[0] = t;
+	d->rank++;
+	d->items *= t;
+	d->n = pieces;
+	PICKED(" |> %s(%" PRId64 ")", name, t);
+	return DGM_OK;
+}
+
 int dgm_step_onehot(struct dgm_data_work *w, const struct dgm_step *s)
 {
 	struct dgm_data *d = &w->d;

@@ -383,6 +383,10 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 			const struct group *y = target_group(u, c->m, &cl->arg[0]);
 			ok = y && objective_error(c->x, y) && ok;
 		}
+		if (strcmp(cl->name, "per") == 0)
+			ok =
+			    mark(u, c->m, &cl->arg[0], true, NEW_ARRAY(u->cx.tmp, bool, c->m->group.n), NULL) &&
+			    ok;
 		if (strcmp(cl->name, "loglik") != 0)
 			continue;
 		const struct call *how = cl->arg[0].call;

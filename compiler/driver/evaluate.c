@@ -13,6 +13,7 @@ struct evaluation {
 	const char *data, *key; /* names and keys of the sets, joined */
 	uint64_t digest;
 	int64_t n;
+	double per; /* figures of an example are divided by it */
 };
 
 int job_record(struct session *s, const struct result *r)
@@ -57,7 +58,7 @@ static int record(struct evaluation *e, const char *figure, double value, double
 }
 
 static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
-                           const struct clause *cl)
+                           const struct clause *cl, double per)
 {
 	struct session *s = e->s;
 	struct dgm_figure f;
@@ -84,11 +85,7 @@ static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
 		value = m.mean - train.mean;
 		error = sqrt(m.stderr_ * m.stderr_ + train.stderr_ * train.stderr_);
 	}
-	if (k->per_unit) {
-		value /= visible_units(e->c.m);
-		error /= visible_units(e->c.m);
-	}
-	return record(e, k->name, value, error,
+	return record(e, k->name, value / per, error / per,
 	              k->gap ? "mean over data minus mean over as many training examples"
 	                     : "mean over data",
 	              "") == DGM_OK
@@ -211,7 +208,8 @@ static int evaluate_importance(struct evaluation *e, const struct call *how)
 	const char *method =
 	    arena_printf(s->u->cx.prog, "lower bound by %.0f importance samples", samples);
 	const char *detail = arena_printf(s->u->cx.prog, ", \"samples\": %.0f", samples);
-	return record(e, "log-likelihood", -m.mean - log(samples), m.stderr_, method, detail) == DGM_OK
+	return record(e, "log-likelihood", (-m.mean - log(samples)) / e->per, m.stderr_ / e->per,
+	              method, detail) == DGM_OK
 	           ? EXIT_DONE
 	           : run_failed();
 }
@@ -240,8 +238,10 @@ static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 		return run_failed();
 	double error = sqrt(m.stderr_ * m.stderr_ + z.stderr_ * z.stderr_);
 	const char *name = bound ? "log-likelihood bound (mean field)" : "log-likelihood";
-	return record(e, name, -m.mean - z.value, error, z.method, z.detail) == DGM_OK ? EXIT_DONE
-	                                                                               : run_failed();
+	return record(e, name, (-m.mean - z.value) / e->per, error / e->per, z.method, z.detail) ==
+	               DGM_OK
+	           ? EXIT_DONE
+	           : run_failed();
 }
 
 static int describe_data(struct evaluation *e)
@@ -249,6 +249,7 @@ static int describe_data(struct evaluation *e)
 	struct buf name, key;
 	struct dgm_figure f;
 	const struct figure_kind none = {.name = "", .function = "prepare"};
+	const struct clause *per = block_clause(e->c.block, "per");
 	int status = job_figure(e->s, &e->c, &none, &f);
 	if (status != EXIT_DONE)
 		return status;
@@ -261,7 +262,24 @@ static int describe_data(struct evaluation *e)
 	}
 	e->data = name.s;
 	e->key = key.s;
-	return EXIT_DONE;
+	e->per = 1;
+	if (!per)
+		return EXIT_DONE;
+	for (int i = 0; i < e->c.block->nbind; i++) {
+		const struct binding_def *b = &e->c.block->bind[i];
+		if (strcmp(b->var->name, per->arg[0].name) != 0)
+			continue;
+		const struct dgm_data *d = dataset(e->s->u, b->data, &status);
+		float *mean = NEW_ARRAY(e->s->u->cx.prog, float, d->items);
+		dgm_data_mean(d, false, mean);
+		e->per = 0;
+		for (int64_t k = 0; k < d->items; k++)
+			e->per += mean[k];
+	}
+	if (e->per > 0)
+		return EXIT_DONE;
+	dgm_fail(DGM_EDOMAIN, "per %s: its sum over the data is %g", per->arg[0].name, e->per);
+	return run_failed();
 }
 
 int job_evaluate(struct session *s, const struct block_def *b)
@@ -293,9 +311,9 @@ int job_evaluate(struct session *s, const struct block_def *b)
 		const struct figure_kind *k = figure_find(cl->name);
 		const struct figure_kind error = {.name = "error", .function = "error"};
 		if (k)
-			status = evaluate_figure(&e, k, cl);
+			status = evaluate_figure(&e, k, cl, k->per_unit ? visible_units(e.c.m) : e.per);
 		else if (strcmp(cl->name, "error") == 0)
-			status = evaluate_figure(&e, &error, cl);
+			status = evaluate_figure(&e, &error, cl, 1);
 		else if (strcmp(cl->name, "loglik") == 0)
 			status = evaluate_loglik(&e, cl);
 	}

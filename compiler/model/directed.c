@@ -296,12 +296,28 @@ static struct factor *build(const struct model *m, const struct factor_def *d)
 	for (int k = 0; k < d->var->sym->rank; k++)
 		f->at[k] = d->at[k];
 	f->block = d->block;
+	f->where = d->where;
 	f->log_density = d->log_density;
+	if (f->log_density && f->where)
+		f->log_density = ex_mul(m->a, f->where, f->log_density);
 	f->draw = d->draw;
 	f->mean = d->mean;
 	f->variance = d->variance;
 	f->span = d->span;
 	return f;
+}
+
+/* What a log-density is multiplied by is data of the outside, else the density is none. */
+static bool check_where(struct cx *cx, const struct model *m, const struct factor *f)
+{
+	for (int i = 0; i < m->group.n && f->where; i++) {
+		const struct group *g = m->group.at[i];
+		if (g->role == GROUP_GIVEN || !model_reads(m, f->where, g))
+			continue;
+		diag(cx->diags, DIAG_WHERE, f->span, f->group->name, g->name);
+		return false;
+	}
+	return true;
 }
 
 static bool check_groups(struct cx *cx, const struct model *m)
@@ -350,9 +366,9 @@ void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
 		vec_push(m->a, &m->posterior, build(m, def->posterior.at[i]));
 	bool ok = (!def->directed || check_groups(cx, m)) && states_in_order(cx, m);
 	for (int i = 0; ok && i < m->factor.n; i++)
-		ok = causal(cx, m, m->factor.at[i]);
+		ok = check_where(cx, m, m->factor.at[i]) && causal(cx, m, m->factor.at[i]);
 	for (int i = 0; ok && i < m->posterior.n; i++)
-		ok = causal(cx, m, m->posterior.at[i]);
+		ok = check_where(cx, m, m->posterior.at[i]) && causal(cx, m, m->posterior.at[i]);
 	if (ok && sort_factors(cx, m, m->factor.at, m->factor.n))
 		sort_factors(cx, m, m->posterior.at, m->posterior.n);
 }

@@ -91,7 +91,8 @@ struct factor {
 	const char *dist;               /* NULL: the group is computed, not drawn */
 	const struct idx *at[MAX_RANK]; /* all axes of the group */
 	int block;                      /* of which the last so many make one draw */
-	struct node *log_density;       /* over the other axes; NULL where computed */
+	struct node *log_density;       /* over the other axes, times `where`; NULL where computed */
+	struct node *where;             /* NULL: 1 */
 	struct node *draw;              /* over all axes, from noise; NULL: one of the block, by its means */
 	struct node *mean, *variance;   /* over all axes; NULL: no closed form */
 	struct span span;

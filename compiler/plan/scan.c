@@ -199,8 +199,36 @@ static void emit(struct work *w, struct work_kernel *k)
 	plan_emit(w, k);
 }
 
+/* Is there a sum over the set's d in x, but for running sums? */
+static bool sums_over(const struct running_set *s, const struct node *x)
+{
+	bool found = false;
+	for (int b = 0; b < x->nbound; b++)
+		found = found || x->bound[b] == s->d;
+	for (int k = 0; k < x->nkid && !found && !running_of(s, x); k++)
+		found = sums_over(s, x->kid[k]);
+	return found;
+}
+
+/* sum(n) sum(d) as sum(n, d) */
+static struct node *one_sum(struct work *w, struct node *x)
+{
+	struct node *y = x->kid[0];
+	const struct idx *bound[2 * MAX_BOUND];
+	int n = 0;
+	if (x->red != RED_SUM || x->nguard || y->kind != N_REDUCE || y->red != RED_SUM || y->nguard ||
+	    x->nbound + y->nbound > MAX_BOUND)
+		return x;
+	for (int b = 0; b < x->nbound; b++)
+		bound[n++] = x->bound[b];
+	for (int b = 0; b < y->nbound; b++)
+		bound[n++] = y->bound[b];
+	return ex_reduce(w->a, RED_SUM, bound, n, NULL, 0, y->kid[0]);
+}
+
 struct node *plan_columns(struct work *w, struct node *x, const struct running_set *s)
 {
+	x = one_sum(w, x);
 	struct seq free = plan_free(x), layout = {.n = 0};
 	bool has_n = false, other = false;
 	for (int b = 0; b < x->nbound; b++) {
@@ -210,7 +238,7 @@ struct node *plan_columns(struct work *w, struct node *x, const struct running_s
 	for (int k = 0; k < free.n; k++)
 		other = other || free.ix[k]->pop >= 0;
 	if (x->red != RED_SUM || x->nguard || !has_n || other || !seq_has(&free, s->j) ||
-	    ex_has_draw(x))
+	    ex_has_draw(x) || sums_over(s, x->kid[0]))
 		return NULL;
 	if (seq_has(&free, s->d))
 		seq_push(&layout, s->d);

@@ -254,20 +254,18 @@ static bool once(struct sema *s, struct model_def *m, const struct ast_decl *d,
 	return true;
 }
 
-static void generated(struct sema *s, struct scope *sc, struct model_def *m, struct factor_def *f,
-                      struct element *x, const struct ast *e)
+/* A value at the element, over all axes but those of its block; NULL: an error was given. */
+static struct node *at_element(struct sema *s, struct scope *sc, struct model_def *m,
+                               struct element *x, const char *name, const struct ast *e)
 {
-	struct ast_formal value = {.name = f->var->name};
+	struct ast_formal value = {.name = name};
 	struct let *l = argument(s, sc, m, x, &value, e);
 	struct term t;
-	if (!l)
-		return;
 	sema_term_init(&t, s, sc, m, x->mode);
 	t.at = x->at;
 	t.nat = x->rank;
-	t.about = f->var->name;
-	f->draw = sema_build(&t, l->body);
-	vec_push(s->a, &m->factor, f);
+	t.about = x->name;
+	return l ? sema_build(&t, l->body) : NULL;
 }
 
 void sema_factor(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d)
@@ -293,7 +291,9 @@ void sema_factor(struct sema *s, struct scope *sc, struct model_def *m, const st
 	f->var = v;
 	f->span = d->span;
 	if (d->rel == '=') {
-		generated(s, sc, m, f, &x, d->value);
+		f->draw = at_element(s, sc, m, &x, v->name, d->value);
+		if (f->draw)
+			vec_push(s->a, &m->factor, f);
 		return;
 	}
 	if (!read_dist(s, sc, m, &x, v->sym, d->value, own, &dist))
@@ -304,6 +304,8 @@ void sema_factor(struct sema *s, struct scope *sc, struct model_def *m, const st
 	f->draw = attribute(s, own, m, &x, v->name, "draw");
 	f->mean = attribute(s, own, m, &x, v->name, "expectation");
 	f->variance = attribute(s, own, m, &x, v->name, "variance");
+	if (d->where && !(f->where = at_element(s, sc, m, &x, "where", d->where)))
+		return;
 	if (f->log_density)
 		f->log_density = ex_with_span(s->a, f->log_density, d->span);
 	if (d->kind == DECL_POSTERIOR)

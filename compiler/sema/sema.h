@@ -75,6 +75,7 @@ struct factor_def {
 	struct node *log_density;      /* over the other axes */
 	struct node *draw;             /* over all axes, from noise; NULL: by inversion of mean, one of the block */
 	struct node *mean, *variance;  /* over all axes; NULL: not known */
+	struct node *where;            /* over the other axes: what the log-density is multiplied by; NULL: 1 */
 	struct span span;
 };
 struct energy_term { /* the energy is their sum, in the file's order */

@@ -83,6 +83,7 @@ struct ast_decl {
 	const char *alias;        /* p; NULL: none */
 	struct span alias_span;
 	struct ast *start;        /* of a state */
+	struct ast *where;        /* of a factor: which elements count; NULL: all */
 	char rel;                 /* 0 nothing follows, '=' a value, '~' a distribution */
 	struct ast *value;
 };

@@ -321,7 +321,7 @@ static bool is_start(const struct ast *e, const char *name)
 struct ast_decl *node_state(struct parser *p, struct ast *left, struct ast_type *type,
                             struct ast *value, struct ast *first, struct ast *start)
 {
-	struct ast_decl *d = node_factor(p, DECL_STATE, left, value);
+	struct ast_decl *d = node_factor(p, DECL_STATE, left, value, NULL);
 	if (d->nindex != 1 || !is_start(first, d->name)) {
 		if (left->kind != AST_BAD && first->kind != AST_BAD)
 			diag(p->cx->diags, DIAG_SYNTAX_STATE, span_join(left->span, start->span));
@@ -334,8 +334,8 @@ struct ast_decl *node_state(struct parser *p, struct ast *left, struct ast_type 
 	return d;
 }
 
-struct ast_decl *node_factor(struct parser *p, enum decl_kind kind, struct ast *left,
-                             struct ast *dist)
+static struct ast_decl *drawn(struct parser *p, enum decl_kind kind, struct ast *left,
+                              struct ast *dist)
 {
 	struct args index = {0};
 	if (left->kind == AST_NAME)
@@ -348,6 +348,14 @@ struct ast_decl *node_factor(struct parser *p, enum decl_kind kind, struct ast *
 	for (int k = 1; k < left->nkid; k++)
 		args_push(p, &index, NULL, left->kid[k]);
 	return node_indexed(p, kind, left->kid[0]->name, left->kid[0]->span, &index, '~', dist);
+}
+
+struct ast_decl *node_factor(struct parser *p, enum decl_kind kind, struct ast *left,
+                             struct ast *dist, struct ast *where)
+{
+	struct ast_decl *d = drawn(p, kind, left, dist);
+	d->where = where;
+	return d;
 }
 
 struct ast_setting *node_setting(struct parser *p, const char *name, struct span name_at,

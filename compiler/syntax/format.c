@@ -183,6 +183,10 @@ static void decl(struct format *f, const struct ast_decl *d)
 		buf_printf(&b, " %c ", d->rel);
 		unparse_expr(&u, d->value);
 	}
+	if (d->where) {
+		buf_puts(&b, " where ");
+		unparse_expr(&u, d->where);
+	}
 	if (d->start) {
 		buf_printf(&b, ", %s[-1] = ", d->name);
 		unparse_expr(&u, d->start);

@@ -78,6 +78,7 @@ static const struct {
     {"import", IMPORT},
     {"posterior", POSTERIOR},
     {"state", STATE},
+    {"where", WHERE},
     {"in", IN},
     {"as", AS},
 };

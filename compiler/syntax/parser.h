@@ -86,7 +86,8 @@ struct ast_decl *node_rule(struct ast_decl *d, struct ast *rule, const char *ali
 /* NAME[i, j < 10] rel value, and the same on the left of a '~'. */
 struct ast_decl *node_indexed(struct parser *p, enum decl_kind kind, const char *name,
                               struct span name_at, struct args *index, char rel, struct ast *value);
-struct ast_decl *node_factor(struct parser *p, enum decl_kind kind, struct ast *left, struct ast *dist);
+struct ast_decl *node_factor(struct parser *p, enum decl_kind kind, struct ast *left, struct ast *dist,
+                             struct ast *where);
 struct ast_decl *node_state(struct parser *p, struct ast *left, struct ast_type *type, struct ast *value,
                             struct ast *first, struct ast *start);
 struct ast_setting *node_setting(struct parser *p, const char *name, struct span name_at,

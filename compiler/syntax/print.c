@@ -182,6 +182,8 @@ static void decl(struct printer *p, const struct ast_decl *d)
 		fprintf(p->out, "    as %s\n", d->alias);
 	if (d->rel)
 		line(p, 4, d->rel == '~' ? "~" : "=", d->value);
+	if (d->where)
+		line(p, 4, "where", d->where);
 	if (d->start)
 		line(p, 4, "start", d->start);
 }

@@ -271,6 +271,18 @@ static const struct gradient_case cases[] = {
      "sigmoid((u[t-1]@B)[j] + sum(i < d) W[j,i]*v[t,i]);\n"
      "v[t,d] ~ bernoulli(logits = sum(j) P[d,j]*g[t,d,j]); }",
      NLL},
+    {"recurrent nade, masked",
+     "model m(T = 3, V = 5, U = 2, H = 2) { visible v : binary[T,V]; given c : binary[T]; param Q "
+     ": "
+     "real[U,U] = 0; param R : real[V,U] = 0; param B : real[U,H] = 0; param W : real[H,V] = 0; "
+     "param P : real[V,H] = 0; param u0 : real[U] = 0;\n"
+     "state u[t] : real[U] = tanh(u[t-1]@Q + v[t]@R), u[-1] = u0; let g[t,d,j] = "
+     "sigmoid((u[t-1]@B)[j] + sum(i < d) W[j,i]*v[t,i]);\n"
+     "v[t,d] ~ bernoulli(logits = sum(j) P[d,j]*g[t,d,j]) where c[t]; }",
+     "nll()",
+     "nll(d, d)",
+     1,
+     {"nll"}},
     {"regression",
      "net f(z : real[N], H = 3) { z |> dense(H) |> tanh |> dense(2) }\n"
      "model m { visible x : real[2]; param a : real[4] = 0; x ~ laplace(mean = f(a), scale = 0.7); "

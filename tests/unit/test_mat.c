@@ -145,6 +145,20 @@ static void test_sequences(void)
 	CU_ASSERT(d->n == 4 && d->nseq == 2 && d->start[1] == 3 && d->start[2] == 4);
 	CU_ASSERT_EQUAL(d->u8[6], 20);
 	dgm_data_free(d);
+	/* pieces of two steps, zeros behind the end of a sequence, and where they are not */
+	s.step[0] = (struct dgm_step){.kind = DGM_STEP_UNROLL, .more = {2}};
+	d = load(&s);
+	CU_ASSERT(d->n == 4 && d->rank == 2 && d->dim[0] == 2 && d->dim[1] == 3 && d->nseq == 0);
+	CU_ASSERT(memcmp(d->u8, "\0\1\2\12\13\14\0\1\2\12\13\14\24\25\26\0\0\0\0\1\2\0\0\0", 24) == 0);
+	CU_ASSERT_STRING_EQUAL(d->key, "count |> unroll(2)");
+	dgm_data_free(d);
+	s.step[0].kind = DGM_STEP_UNROLL_MASK;
+	d = load(&s);
+	CU_ASSERT(d->n == 4 && d->rank == 1 && d->dim[0] == 2 && d->items == 2);
+	CU_ASSERT(memcmp(d->u8, "\1\1\1\1\1\0\1\0", 8) == 0);
+	dgm_data_free(d);
+	s.step[0].more[0] = INT64_MAX;
+	refused(&s, DGM_ELIMIT, "makes pieces of 1 to 2^32 values");
 	s.step[0] = (struct dgm_step){.kind = DGM_STEP_ROWS, .lo = 1, .hi = 4};
 	d = load(&s);
 	CU_ASSERT(d->n == 3 && d->nseq == 2 && d->start[1] == 1 && d->start[2] == 3);
