@@ -322,7 +322,8 @@ int dgm_step_unroll(struct dgm_data_work *w, const struct dgm_step *s)
 				memcpy(piece, values + (size_t)e * row, n * row);
 		}
 	if (mask) {
-		dgm_data_set_bytes(w, (uint8_t *)to);
+		w->gaps = false;
+		dgm_data_set_bytes(w, (uint8_t *)to, 1);
 		d->rank = 0;
 		d->items = 1;
 	} else {

@@ -269,7 +269,7 @@ static int describe_data(struct evaluation *e)
 		const struct binding_def *b = &e->c.block->bind[i];
 		if (strcmp(b->var->name, per->arg[0].name) != 0)
 			continue;
-		const struct dgm_data *d = dataset(e->s->u, b->data, &status);
+		const struct dgm_data *d = dataset(e->s->u, b->data, false, &status);
 		float *mean = NEW_ARRAY(e->s->u->cx.prog, float, d->items);
 		dgm_data_mean(d, false, mean);
 		e->per = 0;

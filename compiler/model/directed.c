@@ -243,6 +243,97 @@ static bool states_in_order(struct cx *cx, const struct model *m)
 	return true;
 }
 
+/* ---- energies that read states ----
+ * With u[t] made of v at steps up to t, E = sum over t of E_t(v[t], h[t]; u[t-1], ...) means p(v,
+ * h) = the product over t of exp(-E_t)/Z_t, each step given those before it (Boulanger-Lewandowski
+ * et al. 2012).  So a term is of one step, the same for all its variables, and its states are of
+ * earlier ones. */
+bool model_reads_states(const struct model *m)
+{
+	for (int i = 0; i < m->def.n; i++)
+		for (int t = 0; t < m->E.n && m->def.at[i]->state; t++)
+			if (ex_mentions(m->E.at[t].node, m->def.at[i]->sym))
+				return true;
+	return false;
+}
+
+/* The step of the variables in x, an index or a number; false: they are of several. */
+static bool one_step(const struct model *m, const struct node *x, const struct affine **t)
+{
+	for (int i = 0; i < m->group.n && x->kind == N_ACCESS; i++) {
+		const struct group *g = m->group.at[i];
+		if (x->sym != g->sym || g->role == GROUP_GIVEN)
+			continue;
+		if (!g->sym->rank || (x->map[0].n && !affine_single(x->map[0])) ||
+		    (*t && !affine_same(**t, x->map[0])))
+			return false;
+		*t = &x->map[0];
+	}
+	for (int k = 0; k < x->nkid; k++)
+		if (!one_step(m, x->kid[k], t))
+			return false;
+	return true;
+}
+
+/* Is every state in x made of variables before step t only? */
+static bool earlier(const struct model *m, const struct node *x, struct affine t, struct guard *g,
+                    int n)
+{
+	const struct definition *d = x->kind == N_ACCESS ? state_of(m, x->sym) : NULL;
+	for (int i = 0; i < m->group.n && d; i++) {
+		int64_t most = INT64_MIN / 2;
+		if (m->group.at[i]->role == GROUP_GIVEN || !model_reads(m, d->rhs, m->group.at[i]))
+			continue;
+		if (!ahead(m, model_inline(m, d->rhs), d, m->group.at[i]->sym, &most))
+			return false;
+		struct affine gap = affine_add(m->a, t, x->map[0], -1);
+		if (!holds(m->a, affine_add(m->a, gap, affine_const(-1 - most), 1), g, n))
+			return false;
+	}
+	for (int k = 0; k < x->nguard && n < 64; k++)
+		g[n++] = x->guard[k];
+	for (int k = 0; k < x->nkid; k++)
+		if (!earlier(m, x->kid[k], t, g, n))
+			return false;
+	return true;
+}
+
+static bool step_term(struct cx *cx, const struct model *m, const struct node *x, struct span at)
+{
+	const struct affine *t = NULL;
+	struct guard g[64];
+	if (one_step(m, x, &t) && (!t || earlier(m, x, *t, g, 0)))
+		return true;
+	diag(cx->diags, DIAG_ENERGY_STEP, at, ex_text(m->a, x));
+	diag(cx->diags, DIAG_ENERGY_STEP_NOTE, at);
+	return false;
+}
+
+static bool energy_by_steps(struct cx *cx, const struct model *m)
+{
+	bool reads = false;
+	for (int i = 0; i < m->group.n && model_reads_states(m); i++)
+		for (int k = 0; k < m->def.n; k++) {
+			const struct definition *d = m->def.at[k];
+			if (!d->state || m->group.at[i]->role == GROUP_GIVEN ||
+			    !model_reads(m, d->rhs, m->group.at[i]))
+				continue;
+			if (m->group.at[i]->role == GROUP_HIDDEN) {
+				diag(cx->diags, DIAG_STATE_HIDDEN, d->span, d->sym->name, m->group.at[i]->name);
+				return false;
+			}
+			reads = true;
+		}
+	for (int i = 0; i < m->E.n && reads; i++) {
+		struct node **term;
+		int n = ex_terms(m->E.at[i].node, &term);
+		for (int k = 0; k < n; k++)
+			if (!step_term(cx, m, term[k], m->E.at[i].span))
+				return false;
+	}
+	return true;
+}
+
 static bool causal(struct cx *cx, const struct model *m, const struct factor *f)
 {
 	struct guard g[64];
@@ -364,7 +455,8 @@ void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
 		vec_push(m->a, &m->factor, build(m, def->factor.at[i]));
 	for (int i = 0; i < def->posterior.n; i++)
 		vec_push(m->a, &m->posterior, build(m, def->posterior.at[i]));
-	bool ok = (!def->directed || check_groups(cx, m)) && states_in_order(cx, m);
+	bool ok =
+	    (!def->directed || check_groups(cx, m)) && states_in_order(cx, m) && energy_by_steps(cx, m);
 	for (int i = 0; ok && i < m->factor.n; i++)
 		ok = check_where(cx, m, m->factor.at[i]) && causal(cx, m, m->factor.at[i]);
 	for (int i = 0; ok && i < m->posterior.n; i++)

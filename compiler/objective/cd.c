@@ -109,6 +109,8 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 	struct function *sweep = program_function(x->p, "train.sweep");
 	struct function *final = program_function(x->p, "train.final");
 	struct function *positive = persistent ? final : first;
+	bool states = model_reads_states(x->m);
+	own_states(x, first);
 	if (!persistent && (chain.mover || visible_coupled(x)))
 		copy_role(x, positive, &data, &chain, GROUP_VISIBLE);
 	if (args->samples) {
@@ -119,7 +121,7 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 	} else {
 		struct walkers start = chain; /* hidden chains drawn from the examples */
 		start.batch = data.batch;
-		if (!hidden_means(x, positive, &data, &pos_mean))
+		if (!states && !hidden_means(x, positive, &data, &pos_mean))
 			return false;
 		if (!persistent) {
 			const struct sym **state = NEW_ARRAY(x->cx->prog, const struct sym *, x->m->group.n);
@@ -135,10 +137,15 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 	    !sweep_role(x, sweep, &moving, &chain, GROUP_HIDDEN) ||
 	    !sweep_role(x, final, E, &chain, GROUP_VISIBLE))
 		return false;
-	if (!args->samples && !hidden_means(x, final, &chain, &neg_mean))
+	if (!args->samples && !states && !hidden_means(x, final, &chain, &neg_mean))
 		return false;
 	if ((args->samples || persistent) && !sweep_role(x, final, E, &chain, GROUP_HIDDEN))
 		return false;
+	if (states) {
+		struct node *e = energy_node(x->cx->prog, args->samples ? E : &F);
+		e = ex_sub(x->cx->prog, e, at_walkers(x, e, &chain));
+		return descend_states(x, final, e, &data);
+	}
 	gradients(x, final, &F, args->samples ? &pos_draw : &pos_mean,
 	          args->samples ? &chain : &neg_mean);
 	return true;

@@ -329,7 +329,7 @@ bool objective_directed_nll(struct expansion *x, const char *name)
 
 bool objective_nll(struct expansion *x)
 {
-	return objective_directed_nll(x, "nll");
+	return model_reads_states(x->m) ? objective_states_nll(x) : objective_directed_nll(x, "nll");
 }
 
 bool objective_elbo(struct expansion *x)

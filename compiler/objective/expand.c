@@ -74,6 +74,12 @@ bool without_given(struct expansion *x, const char *what)
 			     x->m->group.at[i]->name);
 			return false;
 		}
+	for (int i = 0; i < x->m->def.n && model_reads_states(x->m); i++)
+		if (x->m->def.at[i]->state) {
+			diag(x->cx->diags, DIAG_STATE_CHAINS, x->m->def.at[i]->span, what,
+			     x->m->def.at[i]->sym->name);
+			return false;
+		}
 	return true;
 }
 

@@ -27,6 +27,7 @@ bool objective_free_energy(struct expansion *x)
 	if (!model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;
 	struct function *f = program_function(x->p, "free_energy");
+	own_states(x, f);
 	struct node *e = ex_add(x->cx->prog, energy_node(x->cx->prog, &F), base_measure(x));
 	assign(x, f, out_sym(x, "free_energy", POP_DATA), x->m->batch, NULL, e);
 	return true;
@@ -37,6 +38,7 @@ bool objective_reconstruction(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
 	struct function *f = program_function(x->p, "reconstruction");
+	own_states(x, f);
 	struct walkers data = walkers_data(x);
 	struct walkers up = walkers_means(x, "up", &data, GROUP_HIDDEN);
 	struct node *sum = ex_num(a, 0);
@@ -134,6 +136,7 @@ bool objective_pseudo_likelihood(struct expansion *x)
 		return false;
 	struct node *sum = pseudo_log_likelihood(x, &F);
 	struct function *f = program_function(x->p, "pseudo_likelihood");
+	own_states(x, f);
 	if (sum)
 		assign(x, f, out_sym(x, "pseudo_likelihood", POP_DATA), x->m->batch, NULL, sum);
 	return sum != NULL;

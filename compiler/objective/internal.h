@@ -21,7 +21,7 @@ const struct sym *mean_sym(struct expansion *x, const struct group *g, const cha
 /* e read at the walkers' states. */
 struct node *at_walkers(struct expansion *x, struct node *e, const struct walkers *w);
 
-/* Refuses a model with given variables: `what` has no values for them, or none to sum over. */
+/* Refuses a model with given variables, or states: `what` has no values for them, or none to sum over. */
 bool without_given(struct expansion *x, const char *what);
 
 /* dst[at] = rhs */
@@ -92,6 +92,10 @@ struct walkers walkers_means(struct expansion *x, const char *suffix, const stru
 void set_gradient(struct expansion *x, struct function *f, int i, const struct idx *const *at, struct node *g);
 /* The gradient of the mean over the batch of a loss, a number an example; false: refused. */
 bool descend(struct expansion *x, struct function *f, struct node *loss);
+/* states.c: the states that the energy reads := what they are at the examples; the gradient of the mean of a
+ * loss, back through them: what it reads of the groups is in `at`. */
+void own_states(struct expansion *x, struct function *f);
+bool descend_states(struct expansion *x, struct function *f, struct node *loss, const struct walkers *at);
 /* nll() of all visible groups, by enumeration. */
 bool exact_likelihood(struct expansion *x);
 
@@ -116,6 +120,7 @@ const struct sym *out_sym(struct expansion *x, const char *function, int pop);
 
 /* Figures and samples of directed models. */
 bool objective_directed_nll(struct expansion *x, const char *name);
+bool objective_states_nll(struct expansion *x);
 bool objective_ancestral(struct expansion *x);
 
 #define OBJECTIVE(name, signature, chains, expand, what)                                           \

@@ -12,6 +12,9 @@ bool descend(struct expansion *x, struct function *f, struct node *loss)
 {
 	struct arena *a = x->cx->prog;
 	const char *op;
+	struct walkers data = walkers_data(x);
+	if (model_reads_states(x->m))
+		return descend_states(x, f, loss, &data);
 	if (!ex_differentiable(loss, &op)) {
 		diag(x->cx->diags, DIAG_NO_DERIVATIVE, loss->span.src ? loss->span : x->m->E.at[0].span,
 		     op);

@@ -247,7 +247,7 @@ bool expand_nll(struct expansion *x, const struct objective_args *args)
 {
 	const struct model *m = x->m;
 	bool *of = NEW_ARRAY(m->a, bool, m->group.n), *rest = NEW_ARRAY(m->a, bool, m->group.n);
-	bool conditional = false, all = true;
+	bool conditional = model_reads_states(m), all = true;
 	energy F;
 	for (int i = 0; i < m->group.n; i++) {
 		bool known = m->group.at[i]->role == GROUP_GIVEN || (args->given && args->given[i]);
@@ -264,12 +264,29 @@ bool expand_nll(struct expansion *x, const struct objective_args *args)
 	}
 	if (!conditional && all)
 		return exact_likelihood(x);
+	for (int i = 0; i < m->group.n && model_reads_states(m); i++)
+		if (rest[i] && m->group.at[i]->role == GROUP_VISIBLE)
+			return without_given(x, "a sum over visible variables");
 	if (!model_sum_out(x->cx, m, &m->E, rest, &F))
 		return false;
 	struct node *loss =
 	    conditional ? conditional_loss(x, &F, of) : energy_node(m->a, &F); /* else + log Z */
 	return loss && descend(x, program_function(x->p, "train.final"), loss) &&
 	       (conditional || objective_enumerate(x, true));
+}
+
+/* Of an energy whose states each example gives: normalised for each. */
+bool objective_states_nll(struct expansion *x)
+{
+	energy F;
+	struct function *f = program_function(x->p, "nll");
+	if (!model_free_energy(x->cx, x->m, &x->m->E, &F))
+		return false;
+	own_states(x, f);
+	struct node *loss = conditional_loss(x, &F, model_role(x->m, GROUP_VISIBLE));
+	if (loss)
+		assign(x, f, out_sym(x, "nll", POP_DATA), x->m->batch, NULL, loss);
+	return loss != NULL;
 }
 
 /* ---- errors ---- */
@@ -344,6 +361,7 @@ bool objective_error(struct expansion *x, const struct group *y)
 		wrong = ex_op2(a, OP_POW, ex_sub(a, taken(x, y, c.at), up), ex_num(a, 2));
 	}
 	wrong = ex_scale(a, 1 / blocks, ex_reduce(a, RED_SUM, c.b.block, c.b.n, NULL, 0, wrong));
+	own_states(x, program_function(x->p, "error"));
 	assign(x, program_function(x->p, "error"), out_sym(x, "error", POP_DATA), x->m->batch, NULL,
 	       wrong);
 	return true;

@@ -158,6 +158,32 @@ static void loss_in_training(void)
 	assign(x, fl->f, out_sym(x, "training", POP_DATA), fl->batch, NULL, value);
 }
 
+/* The gradients in memory against differences of sign times the loss. */
+static void slopes_agree(struct memory *m, const char *name, const char *const *functions,
+                         double sign)
+{
+	double worst = 0, largest = 0;
+	for (int i = 0; i < block.m->weight.n; i++) {
+		const struct weight *w = block.m->weight.at[i];
+		double *x = values_at(m, w->sym);
+		const double *g = values_at(m, block.x->grad[i]);
+		for (int64_t k = 0; k < items_of(w->sym); k++) {
+			double at = x[k], h = 1e-5;
+			x[k] = at + h;
+			double up = loss(m, functions);
+			x[k] = at - h;
+			double slope = sign * (up - loss(m, functions)) / (2 * h);
+			x[k] = at;
+			worst = fmax(worst, isnan(g[k]) ? INFINITY : fabs(slope - g[k]));
+			largest = fmax(largest, fabs(slope));
+		}
+	}
+	if (!(worst < 1e-7 * (1 + largest)) || largest == 0)
+		fprintf(stderr, "%s: gradient off by %g of %g\n", name, worst, largest);
+	CU_ASSERT(worst < 1e-7 * (1 + largest));
+	CU_ASSERT(largest > 0);
+}
+
 /* Gradients of train.final against differences of the figure. */
 static void gradients(const struct gradient_case *c)
 {
@@ -181,26 +207,7 @@ static void gradients(const struct gradient_case *c)
 	state = 7;
 	prepare(&m);
 	run(&m, "train.final");
-	double worst = 0, largest = 0;
-	for (int i = 0; i < block.m->weight.n; i++) {
-		const struct weight *w = block.m->weight.at[i];
-		double *x = values_at(&m, w->sym);
-		const double *g = values_at(&m, block.x->grad[i]);
-		for (int64_t k = 0; k < items_of(w->sym); k++) {
-			double at = x[k], h = 1e-5;
-			x[k] = at + h;
-			double up = loss(&m, c->functions);
-			x[k] = at - h;
-			double slope = c->sign * (up - loss(&m, c->functions)) / (2 * h);
-			x[k] = at;
-			worst = fmax(worst, isnan(g[k]) ? INFINITY : fabs(slope - g[k]));
-			largest = fmax(largest, fabs(slope));
-		}
-	}
-	if (!(worst < 1e-7 * (1 + largest)) || largest == 0)
-		fprintf(stderr, "%s: gradient off by %g of %g\n", c->name, worst, largest);
-	CU_ASSERT(worst < 1e-7 * (1 + largest));
-	CU_ASSERT(largest > 0);
+	slopes_agree(&m, c->name, c->functions, c->sign);
 	memory_free(&m);
 	cx = unit.cx;
 	fun = NULL;
@@ -283,6 +290,25 @@ static const struct gradient_case cases[] = {
      "nll(d, d)",
      1,
      {"nll"}},
+    {"rnn-rbm, exact",
+     "model m(T = 3, V = 2, H = 2, U = 2) { visible v : binary[T,V]; hidden h : binary[T,H]; param "
+     "W "
+     ": real[V,H] = 0; param A : real[U,V] = 0; param B : real[U,H] = 0; param R : real[V,U] = 0; "
+     "param u0 : real[U] = 0;\n"
+     "state u[t] : real[U] = tanh(0.5*u[t-1] + v[t]@R), u[-1] = u0;\n"
+     "energy = - sum(t, i, j) v[t,i]*W[i,j]*h[t,j] - sum(t, i) (u[t-1]@A)[i]*v[t,i] - sum(t, j) "
+     "(u[t-1]@B)[j]*h[t,j]; }",
+     NLL},
+    {"rnn-rbm, pseudo-likelihood",
+     "model m(T = 3, V = 3, H = 2, U = 2) { visible v : binary[T,V]; hidden h : binary[T,H]; param "
+     "W "
+     ": real[V,H] = 0; param A : real[U,V] = 0; param R : real[V,U] = 0; param u0 : real[U] = 0;\n"
+     "state u[t] : real[U] = tanh(0.5*u[t-1] + v[t]@R), u[-1] = u0;\n"
+     "energy = - sum(t, i, j) v[t,i]*W[i,j]*h[t,j] - sum(t, i) (u[t-1]@A)[i]*v[t,i]; }",
+     "pseudo_likelihood()",
+     "pseudo_likelihood(d)",
+     -1,
+     {"pseudo_likelihood"}},
     {"regression",
      "net f(z : real[N], H = 3) { z |> dense(H) |> tanh |> dense(2) }\n"
      "model m { visible x : real[2]; param a : real[4] = 0; x ~ laplace(mean = f(a), scale = 0.7); "
@@ -440,6 +466,108 @@ static void test_all_layers(void)
 	}
 }
 
+/* ---- energies that read states: contrastive divergence, the chains as they stand ---- */
+#define RNN_RBM(start) \
+	"model m(T = 4, V = 3, H = 2, U = 3) { visible v : binary[T,V]; hidden h : binary[T,H];\n" \
+	"param W : real[V,H] = 0; param A : real[U,V] = 0; param B : real[U,H] = 0; param b : " \
+	"real[V] = " \
+	"0; param c : real[H] = 0; param Q : real[U,U] = 0; param R : real[V,U] = 0; param u0 : " \
+	"real[U] " \
+	"= 0;\n" start \
+	"energy = - sum(t, i, j) v[t,i]*W[i,j]*h[t,j] - sum(t, i) (b[i] + (u[t-1]@A)[i])*v[t,i] - " \
+	"sum(t, j) (c[j] + (u[t-1]@B)[j])*h[t,j]; }"
+static const struct {
+	const char *name, *model, *objective;
+} chain_cases[] = {
+    {"rnn-rbm", RNN_RBM("state u[t] : real[U] = tanh(u[t-1]@Q + v[t]@R), u[-1] = u0;"),
+     "cd(k = 2)"},
+    {"rnn-rbm, samples", RNN_RBM("state u[t] : real[U] = tanh(u[t-1]@Q + v[t]@R), u[-1] = u0;"),
+     "cd(k = 1, statistics = samples)"},
+    {"rtrbm",
+     "model m(T = 4, V = 3, H = 2) { visible v : binary[T,V]; hidden h : binary[T,H]; param W : "
+     "real[V,H] = 0; param U : real[H,H] = 0; param b : real[V] = 0; param c : real[H] = 0; param "
+     "r0 "
+     ": real[H] = 0;\n"
+     "state r[t] : real[H] = sigmoid(v[t]@W + c + r[t-1]@U), r[-1] = r0;\n"
+     "energy = - sum(t, i, j) v[t,i]*W[i,j]*h[t,j] - sum(t, i) b[i]*v[t,i] - sum(t, j) (c[j] + "
+     "(r[t-1]@U)[j])*h[t,j]; }",
+     "cd(k = 1)"},
+};
+
+static void test_chains(void)
+{
+	static const char *const gap[] = {"test.gap", NULL};
+	for (size_t c = 0; c < sizeof chain_cases / sizeof *chain_cases; c++) {
+		struct memory m;
+		bool samples = strstr(chain_cases[c].objective, "samples");
+		const char *text = arena_printf(
+		    arena_new(), "%s\ndata d = csv(\"d.csv\");\ntrain m { v = d; objective %s; }\n",
+		    chain_cases[c].model, chain_cases[c].objective);
+		CU_ASSERT_FATAL(expand(text, 0));
+		struct expansion *x = block.x;
+		struct arena *a = x->cx->prog;
+		energy F;
+		model_free_energy(x->cx, x->m, &x->m->E, &F);
+		struct node *e = energy_node(a, samples ? &x->m->E : &F);
+		struct walkers chain = walkers_data(x);
+		for (int i = 0; i < x->p->tensor.n; i++)
+			for (int g = 0; g < x->m->group.n; g++)
+				if (strcmp(x->p->tensor.at[i].sym->name,
+				           arena_printf(a, "%s.chain", x->m->group.at[g]->name)) == 0)
+					chain.state[g] = x->p->tensor.at[i].sym;
+		struct function *f = program_function(x->p, "test.gap");
+		own_states(x, f);
+		assign(x, f, out_sym(x, "test.gap", POP_DATA), x->m->batch, NULL,
+		       ex_sub(a, e, at_walkers(x, e, &chain)));
+		state = 5;
+		prepare(&m);
+		run(&m, "train.first");
+		run(&m, "train.sweep");
+		run(&m, "train.final");
+		const double *moved = named(&m, "v.chain"), *from = named(&m, "v");
+		double far = 0;
+		for (int64_t k = 0; k < 12 * INTERP_ROWS; k++)
+			far += fabs(moved[k] - from[k]);
+		CU_ASSERT(far > 0);
+		slopes_agree(&m, chain_cases[c].name, gap, 1);
+		memory_free(&m);
+		cx = unit.cx;
+		fun = NULL;
+		prog = block.x->p;
+		CU_ASSERT(generated_agrees(plan()));
+	}
+}
+
+/* A likelihood adds up to 1 over all sequences: p(v) = product over the steps, each given those
+ * before it. */
+static void test_total(void)
+{
+	struct memory m;
+	double sum = 0;
+	CU_ASSERT_FATAL(expand(
+	    "model m(T = 3, V = 3, H = 2, U = 2) { visible v : binary[T,V]; hidden h : binary[T,H];"
+	    "param W : real[V,H] = 0; param A : real[U,V] = 0; param B : real[U,H] = 0; param R : "
+	    "real[V,U] = 0;\n"
+	    "state u[t] : real[U] = tanh(0.7*u[t-1] + v[t]@R), u[-1] = 0.2;\n"
+	    "energy = - sum(t, i, j) v[t,i]*W[i,j]*h[t,j] - sum(t, i) (u[t-1]@A)[i]*v[t,i] - sum(t, "
+	    "j) (u[t-1]@B)[j]*h[t,j]; }\n"
+	    "data d = csv(\"d.csv\");\ntrain m { v = d; objective nll(); monitor nll(d); }\n",
+	    0));
+	state = 3;
+	prepare(&m);
+	double *v = named(&m, "v");
+	const double *out = named(&m, "out.nll");
+	for (int s = 0; s < 512; s += INTERP_ROWS) {
+		for (int k = 0; k < 9 * INTERP_ROWS; k++)
+			v[k] = (s + k / 9) >> k % 9 & 1;
+		run(&m, "nll");
+		for (int r = 0; r < INTERP_ROWS && s + r < 512; r++)
+			sum += exp(-out[r]);
+	}
+	CU_ASSERT_DOUBLE_EQUAL(sum, 1, 1e-9);
+	memory_free(&m);
+}
+
 static void test_gradients(void)
 {
 	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
@@ -455,6 +583,8 @@ int main(void)
 	CU_add_test(suite, "gradients", test_gradients);
 	CU_add_test(suite, "every layer", test_all_layers);
 	CU_add_test(suite, "outside training", test_outside_training);
+	CU_add_test(suite, "contrastive divergence through states", test_chains);
+	CU_add_test(suite, "a likelihood over states adds up to 1", test_total);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
