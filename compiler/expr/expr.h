@@ -86,7 +86,10 @@ enum op {
 #undef OP
 	OP_COUNT
 };
-enum op_flag { OPF_DRAW = 1 /* a random number: never merged, moved or evaluated twice */ };
+enum op_flag {
+	OPF_DRAW = 1, /* a random number: never merged, moved or evaluated twice */
+	OPF_KINK = 2  /* its derivative does not tell what it is: it has corners or steps */
+};
 
 enum node_kind { N_CONST, N_INDEX, N_ACCESS, N_OP, N_REDUCE, N_MASK };
 enum reduce { RED_SUM, RED_PROD, RED_MAX, RED_MIN, RED_LOGSUMEXP };
@@ -146,6 +149,8 @@ bool ex_uses_idx(const struct node *x, const struct idx *i);
 int ex_free(const struct node *x, const struct idx **out, int max);
 /* The polynomial degree in the elements of s, taken together; -1: not a polynomial. */
 int ex_degree(const struct node *x, const struct sym *s);
+/* Is nothing of s under an operation or reduction with corners or steps? */
+bool ex_smooth(const struct node *x, const struct sym *s);
 /* Terms of a sum (itself when it is no ADD). */
 int ex_terms(struct node *x, struct node ***terms);
 

@@ -253,6 +253,20 @@ bool ex_uses_idx(const struct node *x, const struct idx *i)
 	return false;
 }
 
+/* ---- smoothness ---- */
+bool ex_smooth(const struct node *x, const struct sym *s)
+{
+	if (!ex_mentions(x, s))
+		return true;
+	if ((x->kind == N_OP && (op_flags(x->op) & OPF_KINK)) ||
+	    (x->kind == N_REDUCE && (x->red == RED_MAX || x->red == RED_MIN)))
+		return false;
+	for (int i = 0; i < x->nkid; i++)
+		if (!ex_smooth(x->kid[i], s))
+			return false;
+	return true;
+}
+
 /* ---- degree ---- */
 int ex_degree(const struct node *x, const struct sym *s)
 {

@@ -15,7 +15,7 @@ static bool marginal(const struct model *m, const energy *E, const struct group 
 	double value;
 	*out = (energy){0};
 	model_field(m, E, g, &c);
-	if (c.coupled || !conditional_proper(&c, &what, &value))
+	if (c.coupled || !conditional_proper(&c, &what, &value) || !model_closed(m, E, g, NULL))
 		return false;
 	bool affine = true;
 	for (int i = 0; i < E->n; i++) {

@@ -233,18 +233,20 @@ static bool term_closed(struct element *e, struct node *t)
 	switch (e->g->family->shape) {
 	case SHAPE_TWO:
 	case SHAPE_ONEHOT:
-	case SHAPE_TOTAL:
 		break;
+	case SHAPE_TOTAL:
+		return ex_smooth(t, s);
 	case SHAPE_EXPONENTIAL:
-		return degree == 1 || ex_is_num(ex_diff(a, ex_diff(a, t, s, e->b->k), s, e->b->k), 0);
+		return degree == 1 ||
+		       (ex_smooth(t, s) && ex_is_num(ex_diff(a, ex_diff(a, t, s, e->b->k), s, e->b->k), 0));
 	case SHAPE_GAMMA:
 		f = term_field(e, t, &p);
-		return !mentions_group(f, e->g) && !mentions_group(p, e->g);
+		return ex_smooth(t, s) && !mentions_group(f, e->g) && !mentions_group(p, e->g);
 	case SHAPE_GAUSS:
 		if (degree == 1 || degree == 2)
 			return true;
 		p = ex_diff(a, ex_diff(a, t, s, e->b->k), s, e->b->k);
-		return ex_is_num(ex_diff(a, p, s, e->b->k), 0);
+		return ex_smooth(t, s) && ex_is_num(ex_diff(a, p, s, e->b->k), 0);
 	}
 	return true;
 }
