@@ -161,6 +161,14 @@ void diags_print(const struct diags *d, FILE *out)
 		        d->errors - MAX_ERRORS == 1 ? " is" : "s are");
 }
 
+const char *diags_error(const struct diags *d)
+{
+	for (int i = d->settled; i < d->list.n; i++)
+		if (table[d->list.at[i].id].severity == SEV_ERROR)
+			return d->list.at[i].text;
+	return NULL;
+}
+
 void diags_settle(struct diags *d)
 {
 	d->settled = d->list.n;

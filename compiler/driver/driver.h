@@ -30,6 +30,7 @@ struct unit {
 	const struct options *opt;
 	const struct source *src;
 	struct ast_file *ast;
+	struct override *set; /* --set, opt->set.n of them */
 	struct checked *checked;
 	VEC(struct model *) model; /* one a checked model, same order */
 	double ms[8];              /* per pass */
@@ -181,6 +182,7 @@ int call_run(struct options *o);
 int call_check(struct options *o);
 int call_explain(struct options *o);
 int call_emit(struct options *o);
+int call_verify(struct options *o);
 int call_eval(struct options *o);
 int call_sample(struct options *o);
 int call_fmt(struct options *o);

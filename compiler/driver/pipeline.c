@@ -34,9 +34,10 @@ void unit_time(const struct unit *u)
 	fprintf(stderr, "data_ms %15.2f  reading data\n", u->data_ms);
 }
 
-static bool read_overrides(struct unit *u, struct override *set)
+static bool read_overrides(struct unit *u)
 {
 	bool ok = true;
+	struct override *set = u->set = NEW_ARRAY(u->cx.prog, struct override, u->opt->set.n + 1);
 	for (int i = 0; i < u->opt->set.n; i++) {
 		const char *kv = u->opt->set.at[i], *eq = strchr(kv, '=');
 		set[i].key = intern_n(kv, (size_t)(eq - kv));
@@ -60,12 +61,11 @@ int unit_read(struct unit *u, const struct options *opt)
 		fprintf(stderr, "dgm: %s: %s\n", opt->file, strerror(errno));
 		return EXIT_FILE;
 	}
-	struct override *set = NEW_ARRAY(u->cx.prog, struct override, opt->set.n + 1);
 	u->ast = parse(&u->cx, u->src);
-	bool ok = read_overrides(u, set);
+	bool ok = read_overrides(u);
 	t = lap(u, PASS_PARSE, t);
 	if (ok) {
-		u->checked = sema_check(&u->cx, u->ast, set, opt->set.n);
+		u->checked = sema_check(&u->cx, u->ast, u->set, opt->set.n);
 		t = lap(u, PASS_SEMA, t);
 	}
 	if (ok && diags_errors(u->cx.diags) == 0) {

@@ -1,0 +1,82 @@
+/* dgm verify FILE: each model of the file at small sizes, trial by trial. */
+#include "driver/verify.h"
+
+#include <string.h>
+
+enum { TRIALS = 3 };
+
+static void verify_trials(struct unit *small, bool joint, struct report *r, uint64_t seed)
+{
+	const char *why;
+	struct code_cache cache = {.code = {0}};
+	for (uint64_t k = 0; k < TRIALS; k++) {
+		struct trial *t = trial_new(small, small->model.at[0], joint, seed * TRIALS + k, r, &why);
+		if (t == NULL) {
+			report_skip(r, "a draw of the parameters", why);
+			continue;
+		}
+		t->cache = &cache;
+		verify_reference(t);
+		verify_meanfield(t);
+		verify_figures(t);
+		verify_objectives(t);
+		verify_chains(t);
+		trial_free(t);
+	}
+	code_cache_free(&cache);
+	arena_free(small->cx.prog);
+	arena_free(small->cx.tmp);
+}
+
+/* At sizes where all can be summed over; and, where they are larger, at those where the hidden
+ * units can. */
+static bool verify_model(const struct unit *u, const struct model_def *def, struct report *r,
+                         uint64_t seed)
+{
+	struct unit small[2];
+	const char *sizes[2], *why[2];
+	bool there[2];
+	for (int k = 0; k < 2; k++)
+		there[k] = verify_shrink(u, def, k == 0, &small[k], &sizes[k], &why[k]);
+	bool second = there[1] && !(there[0] && strcmp(sizes[0], sizes[1]) == 0);
+	report_model(r, def->name, there[0] ? sizes[0] : "", second ? sizes[1] : "");
+	if (there[0])
+		verify_trials(&small[0], true, r, seed);
+	else
+		report_skip(r, "sums over all states", why[0]);
+	if (second)
+		verify_trials(&small[1], false, r, seed);
+	if (!there[1])
+		report_skip(r, "sums over the hidden states", why[1]);
+	return report_print(r);
+}
+
+bool verify_unit(const struct unit *u, uint64_t seed, bool json)
+{
+	struct report *r = report_new(u->cx.perm, json);
+	bool ok = true;
+	for (int i = 0; i < u->checked->model.n; i++)
+		ok = verify_model(u, u->checked->model.at[i], r, seed) && ok;
+	return ok;
+}
+
+int call_verify(struct options *o)
+{
+	struct unit u;
+	int status = unit_read(&u, o);
+	if (status != EXIT_DONE)
+		return status;
+	for (int i = 0; i < u.checked->block.n; i++) { /* what is refused is no matter of this call */
+		struct compiled c;
+		block_expand(&u, u.checked->block.at[i], &c);
+	}
+	diags_print(u.cx.diags, stderr);
+	if (diags_errors(u.cx.diags))
+		return EXIT_FILE;
+	if (!codegen_init()) {
+		fprintf(stderr, "dgm: LLVM has no target for this machine\n");
+		return EXIT_RUN;
+	}
+	dgm_threads(1);
+	return verify_unit(&u, (uint64_t)o->seed, o->json) ? EXIT_DONE : EXIT_FILE;
+}

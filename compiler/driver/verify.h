@@ -1,0 +1,184 @@
+/* verify: what was derived and generated, against brute force.
+ *
+ * The truth is the energy alone: its terms as written, evaluated in double by the reference evaluator at
+ * the states of a model whose sizes were shrunk.  A site is what takes one value of a domain (a unit; a
+ * one-hot row); a state gives each site one of its values.  Sums over all states give conditionals by
+ * Bayes' rule, free energies, log Z and expectations; integrals are sums too, by the trapezoidal rule in
+ * a variable in which the integrand decays doubly exponentially, where the rule converges exponentially
+ * (Takahasi & Mori 1974), and the sum over every second point tells its error.
+ *
+ * One trial is one model with one draw of its parameters.  Nothing here knows a model. */
+#ifndef DGM_VERIFY_H
+#define DGM_VERIFY_H
+
+#include "driver/driver.h"
+
+/* ---- memory: values of symbols, in double ------------------------------------------------------------ */
+struct memory {
+	struct arena *a;
+	double **at; /* by the symbol's id: rows of items; NULL: not there */
+	int64_t *rows;
+	int n;
+	int64_t pop[POP_COUNT]; /* rows of the populations */
+	double (*draw)(void *arg, const struct node *draw); /* NULL: a draw is a BUG */
+	void *draw_arg;
+};
+/* The values of s, zero at first; rows 1 for an unbatched symbol. */
+double *memory_put(struct memory *m, const struct sym *s, int64_t rows);
+double *memory_get(const struct memory *m, const struct sym *s); /* NULL: none */
+double memory_eval(struct memory *m, const struct node *x, const struct binding *b, int nb);
+int64_t sym_items(const struct sym *s);
+/* Bindings of ix to the subscripts of element `flat` of s, and of batch to row; returns how many. */
+int bind_element(const struct sym *s, const struct idx *const *ix, int64_t flat, const struct idx *batch,
+                 int64_t row, struct binding *b);
+/* Runs a function of a program with the reference evaluator.  false: no such function. */
+bool memory_run(struct memory *m, const struct program *p, const char *function);
+const struct sym *program_symbol(const struct program *p, const char *name); /* NULL: none */
+
+/* An expression of row 0 (its only free index the batch's) for many evaluations, as long as no symbol in it is put
+ * anew. */
+struct tape;
+struct tape *tape_new(struct memory *m, const struct node *x);
+double tape_eval(struct tape *t);
+
+/* ---- the report: a line a quantity ------------------------------------------------------------------- */
+struct report;
+struct report *report_new(struct arena *a, bool json);
+void report_model(struct report *r, const char *name, const char *sizes, const char *more);
+/* One comparison; the line shows the one with the largest share of its tolerance.  NaN is wrong. */
+void report_compare(struct report *r, const char *what, double error, double tolerance);
+/* A quantity that cannot be checked, and why; once each. */
+void report_skip(struct report *r, const char *what, const char *why);
+bool report_print(struct report *r); /* of the model, and forgets it; false: something is wrong */
+
+/* ---- trials -------------------------------------------------------------------------------------------- */
+struct site {
+	int group;   /* number in the model */
+	int width;   /* its elements */
+	int64_t *at; /* their places in the group */
+	int n;       /* values; the i-th is x[i*width..] */
+	double *x;
+	double *log_w; /* base measure and, in an integral, the step */
+	bool halves;   /* every second value is a coarser sum of the same integral */
+	bool ends;     /* values were left out behind the last ones */
+};
+enum { ROWS = 4 }; /* examples of a trial */
+struct code_cache;
+struct trial {
+	struct unit *u; /* of the shrunk file */
+	struct model *m;
+	struct arena *a;
+	struct memory mem; /* row 0 is the state; parameters, directions, data means */
+	struct tape **term; /* of the model's energy */
+	VEC(struct site) site;
+	const bool *hidden, *visible, *all; /* groups, as masks; all: but the given ones */
+	double *row[ROWS];                  /* states whose visible and given units are the examples */
+	const struct sym **direction;       /* one a weight: a random direction in it, in mem */
+	bool joint;                         /* its states are few enough to sum over all of them */
+	const struct site *held;            /* left out of sums over its group */
+	uint64_t rng;
+	struct report *report;
+	struct code_cache *cache;
+};
+/* Draws parameters, directions, sites and examples; NULL: with the reason in *why. */
+struct trial *trial_new(struct unit *u, struct model *m, bool joint, uint64_t seed, struct report *r,
+                        const char **why);
+void trial_free(struct trial *t);
+/* About as many states as a trial of it will have, of all groups or the hidden ones. */
+double nominal_states(const struct model *m, bool hidden_only);
+double trial_uniform(struct trial *t);
+double trial_normal(struct trial *t);
+double trial_energy(struct trial *t); /* of the state: the sum of the model's terms */
+double trial_eval(struct trial *t, const struct node *x, const struct idx *const *at, const struct sym *s, int64_t flat);
+void trial_given(struct trial *t); /* given units := random values */
+/* The sites and their values, found out at the parameters; false: some group has no bounded weights. */
+bool trial_sites(struct trial *t);
+void trial_set(struct trial *t, const struct site *s, int value);
+void trial_load(struct trial *t, const double *state); /* the state of all groups := */
+void trial_load_given(struct trial *t, const double *state); /* its given units only */
+double *trial_save(struct trial *t);
+void trial_gibbs(struct trial *t, const bool *which); /* each site drawn from its conditional, by brute force */
+/* log of the weight of each value of a site given the rest, the groups `summed` (NULL: none) summed out. */
+void trial_site(struct trial *t, const struct site *s, const bool *summed, double *log_w);
+double trial_site_mean(struct trial *t, const struct site *s, const double *log_w, int element);
+double trial_base(struct trial *t, const bool *which); /* the energy of the base measures of the state's units */
+/* log p of the site's value given the rest, the groups `summed` (NULL: none) summed out. */
+double trial_site_log_p(struct trial *t, const struct site *s, const bool *summed);
+/* The state with the hidden units at their conditional means. */
+double *trial_hidden_means(struct trial *t);
+/* log sum of exp(-E) over the groups `which`, the others as they are; *error: its own relative error. */
+double trial_logsum(struct trial *t, const bool *which, double *error);
+typedef void stat_fn(struct trial *t, void *arg, double *out);
+/* ... of another energy, and the expectations of n numbers. */
+double trial_sum(struct trial *t, const energy *E, const bool *which, stat_fn *f, void *arg, int n, double *mean,
+                 double *error);
+/* d E / d epsilon with weight w moved by epsilon times its direction: one number a weight, by differences
+ * of fourth order of the terms that mention it. */
+void trial_slopes(struct trial *t, void *unused, double *out);
+/* The same of any number that brute force gives. */
+double trial_slope(struct trial *t, int w, double (*value)(struct trial *t, void *arg), void *arg);
+double trial_along(struct trial *t, int w, const double *gradient); /* gradient . direction */
+const char *trial_why(struct trial *t); /* what the last diagnostic says; it is forgotten */
+
+/* Memory of its own for a program: parameters and data means as the trial's, the examples in the data population. */
+struct memory trial_memory(struct trial *t);
+bool trial_known(struct trial *t, const char *what, double error); /* a sum's own error is small; else skipped */
+/* Relative error of x against the truth. */
+double off_by(double x, double truth);
+/* Tolerances: of double against sums; of what differences of step 1e-3 enter; of generated code (float). */
+#define TOL_DOUBLE 1e-9
+#define TOL_SLOPE 1e-8
+#define TOL_FLOAT 1e-4
+
+/* ---- engines: a program run by the reference evaluator, or as generated code ------------------------------ */
+struct engine {
+	struct trial *t;
+	struct compiled c; /* c.x the expansion */
+	bool generated;
+	int64_t pop[DGM_MAX_POP]; /* rows of the populations */
+	struct memory mem;
+	struct dgm_store *store;
+	struct dgm_call call;
+};
+/* Code generated once for all trials of a model at its sizes, by what it is for. */
+struct code_cache {
+	VEC(struct compiled) code;
+	VEC(const char *) key;
+};
+void code_cache_free(struct code_cache *c);
+/* The trial's parameters and data means in place; data rows hold the examples in turn.  key: what the program is
+ * for. */
+bool engine_open(struct engine *e, struct trial *t, const char *key, const struct compiled *c, bool generated,
+                 const int64_t *pop);
+void engine_close(struct engine *e);
+bool engine_run(struct engine *e, const char *function); /* false: there is none */
+double engine_get(const struct engine *e, const char *name, int64_t row, int64_t element);
+void engine_set(struct engine *e, const char *name, int64_t row, int64_t element, double x);
+double engine_log_z(struct engine *e); /* by its enumeration; completes the gradients */
+double engine_gradient(const struct engine *e, int w); /* along the direction */
+/* Tolerance of the engine's numbers, and a label that tells the engines apart. */
+double engine_tolerance(const struct engine *e, double in_double);
+const char *engine_label(const struct engine *e, const char *what);
+
+/* ---- what is compared, a file each ---------------------------------------------------------------------- */
+void verify_reference(struct trial *t);
+void verify_meanfield(struct trial *t);
+void verify_figures(struct trial *t);
+void verify_objectives(struct trial *t);
+void verify_chains(struct trial *t);
+bool objective_defined(const struct objective *o); /* it is a number of the examples, which verify_objectives checks */
+/* A mean-field program's q: a state whose hidden units are its means for a data row; and the energy's mean under
+ * it (q a double[], the state's visible units as they are). */
+double *meanfield_means(struct engine *e, int row);
+double meanfield_energy(struct trial *t, void *q);
+
+/* ---- shrink.c --------------------------------------------------------------------------------------------- */
+/* The file with one model, its blocks, and small sizes: a unit of its own, in which all groups (joint) or the
+ * hidden ones can be summed over.  false: *why says which sizes stand in the way.  *sizes: what was chosen. */
+bool verify_shrink(const struct unit *u, const struct model_def *def, bool joint, struct unit *out,
+                   const char **sizes, const char **why);
+
+/* The whole of it for a file: prints; false: something is wrong. */
+bool verify_unit(const struct unit *u, uint64_t seed, bool json);
+
+#endif

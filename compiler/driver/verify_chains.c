@@ -1,0 +1,260 @@
+/* Random numbers at work in generated code, against exact expectations.
+ *
+ * The sampler's long-run marginals: the mean of each unit and of each product of two, over
+ * independent chains (of x/sqrt(1 + x^2) where x has no bound, so that the mean's error is finite).
+ * Contrastive divergence and persistent chains: with many sweeps an update, the mean of their
+ * gradient is the likelihood's, the data's half at the posterior asked for.  A number compared is a
+ * mean of independent values, its standard error that of their spread; SIGMAS of it are allowed,
+ * which a right program exceeds once in 2e6 comparisons, and FLOOR for what float rounding does to
+ * values that hardly vary. */
+#include "driver/verify.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SIGMAS 5
+#define FLOOR 1e-4
+enum {
+	CHAINS = 2000,
+	BURN_IN = 100,
+	SWEEPS = 20,
+	ROWS_OF_DATA = 64,
+	UPDATES = 200,
+	LONG = 30,
+	AIS_CHAINS = 200,
+	AIS_BETAS = 500
+};
+
+struct moments {
+	double sum, squares;
+	int n;
+};
+
+static void add(struct moments *m, double x)
+{
+	m->sum += x;
+	m->squares += x * x;
+	m->n++;
+}
+
+/* Distance of the mean from the truth in standard errors. */
+static double sigmas(const struct moments *m, double truth)
+{
+	double mean = m->sum / m->n, var = fmax(0, m->squares / m->n - mean * mean) / (m->n - 1);
+	return fabs(mean - truth) / (sqrt(var) + FLOOR * (1 + fabs(truth)));
+}
+
+/* ---- marginals ---- */
+static double bounded(const struct family *f, double x)
+{
+	return isfinite(f->lo) && isfinite(f->hi) ? x : x / sqrt(1 + x * x);
+}
+
+static void products(int n, const double *x, double *out)
+{
+	for (int i = 0; i < n; i++) {
+		*out++ = x[i];
+		for (int k = 0; k <= i; k++)
+			*out++ = x[i] * x[k];
+	}
+}
+
+static int64_t all_units(const struct trial *t)
+{
+	int64_t n = 0;
+	for (int g = 0; g < t->m->group.n; g++)
+		n += sym_items(t->m->group.at[g]->sym);
+	return n;
+}
+
+static void state_products(struct trial *t, void *arg, double *out)
+{
+	double *x = arg;
+	int n = 0;
+	for (int g = 0; g < t->m->group.n; g++)
+		for (int64_t i = 0; i < sym_items(t->m->group.at[g]->sym); i++)
+			x[n++] =
+			    bounded(t->m->group.at[g]->family, memory_get(&t->mem, t->m->group.at[g]->sym)[i]);
+	products(n, x, out);
+}
+
+static void chain_products(struct engine *e, int chain, double *x, double *out)
+{
+	struct trial *t = e->t;
+	int n = 0;
+	for (int g = 0; g < t->m->group.n; g++) {
+		const char *name = arena_printf(t->u->cx.tmp, "%s.sample", t->m->group.at[g]->name);
+		for (int64_t i = 0; i < sym_items(t->m->group.at[g]->sym); i++)
+			x[n++] = bounded(t->m->group.at[g]->family, engine_get(e, name, chain, i));
+	}
+	products(n, x, out);
+}
+
+static void marginals(struct trial *t)
+{
+	static const int64_t pop[DGM_MAX_POP] = {1, 1, 1, 1, CHAINS};
+	const char *what = "sampler: long-run marginals, in standard errors";
+	struct compiled c = {.m = t->m, .x = expansion_new(&t->u->cx, t->m)};
+	struct engine e;
+	if (!objective_sampler(c.x)) {
+		report_skip(t->report, what, trial_why(t));
+		return;
+	}
+	int units = (int)all_units(t), n = units + units * (units + 1) / 2;
+	double *x = NEW_ARRAY(t->a, double, units), *now = NEW_ARRAY(t->a, double, n),
+	       *truth = NEW_ARRAY(t->a, double, n);
+	double *sum = NEW_ARRAY(t->a, double, n *CHAINS), error;
+	trial_sum(t, &t->m->E, t->all, state_products, x, n, truth, &error);
+	if (!trial_known(t, what, error) || !engine_open(&e, t, what, &c, true, pop))
+		return;
+	engine_run(&e, "sample.begin");
+	for (int i = 0; i < BURN_IN + SWEEPS; i++) {
+		engine_run(&e, "sample.sweep");
+		for (int chain = 0; i >= BURN_IN && chain < CHAINS; chain++) {
+			chain_products(&e, chain, x, now);
+			for (int k = 0; k < n; k++)
+				sum[chain * n + k] += now[k] / SWEEPS;
+		}
+	}
+	for (int k = 0; k < n; k++) {
+		struct moments m = {0, 0, 0};
+		for (int chain = 0; chain < CHAINS; chain++)
+			add(&m, sum[chain * n + k]);
+		report_compare(t->report, what, sigmas(&m, truth[k]), SIGMAS);
+	}
+	engine_close(&e);
+}
+
+/* ---- annealed importance sampling ---- */
+static int scalar_of(const struct dgm_module *m, const char *name)
+{
+	int i = 0;
+	while (strcmp(m->scalar_name[i], name) != 0)
+		i++;
+	return i;
+}
+
+static void annealed(struct trial *t)
+{
+	static const int64_t pop[DGM_MAX_POP] = {1, 1, 1, AIS_CHAINS, 1};
+	const char *what = "log Z by AIS, in standard errors";
+	struct compiled c = {.m = t->m, .x = expansion_new(&t->u->cx, t->m)};
+	struct dgm_ais_result found;
+	struct engine e;
+	double error;
+	if (!objective_ais(c.x)) {
+		report_skip(t->report, what, trial_why(t));
+		return;
+	}
+	double truth = trial_logsum(t, t->all, &error);
+	if (!trial_known(t, what, error) || !engine_open(&e, t, what, &c, true, pop))
+		return;
+	const struct dgm_module *m = e.c.mod;
+	struct dgm_ais ais = {.store = e.store,
+	                      .pop = POP_AIS,
+	                      .chains = AIS_CHAINS,
+	                      .prepare = dgm_function_find(m, "prepare"),
+	                      .base = dgm_function_find(m, "ais.base"),
+	                      .start = dgm_function_find(m, "ais.start"),
+	                      .step = dgm_function_find(m, "ais.step"),
+	                      .out = dgm_slot_find(m, "out.ais.step"),
+	                      .base_logz = dgm_slot_find(m, "out.ais.base"),
+	                      .scalar_b0 = scalar_of(m, "b0"),
+	                      .scalar_b1 = scalar_of(m, "b1"),
+	                      .betas = AIS_BETAS,
+	                      .seed = e.call.seed,
+	                      .quiet = true};
+	if (dgm_ais_run(&ais, &found) == DGM_OK) {
+		report_compare(t->report, what, fabs(found.log_z - truth) / (found.stderr_ + FLOOR),
+		               SIGMAS);
+		free(found.log_w);
+	} else {
+		report_skip(t->report, what, dgm_error());
+	}
+	engine_close(&e);
+}
+
+/* ---- gradients by chains ---- */
+static bool has_given(const struct model *m)
+{
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->role == GROUP_GIVEN)
+			return true;
+	return false;
+}
+
+/* truth[w] := mean over the examples of dE/dw, data's half minus the model's */
+static bool likelihood_gradient(struct trial *t, struct engine *e, const char *what, double *truth)
+{
+	int n = t->m->weight.n;
+	double *part = NEW_ARRAY(t->a, double, n + 1), *model = NEW_ARRAY(t->a, double, n + 1),
+	       error = 0;
+	for (int w = 0; w < n; w++)
+		truth[w] = 0;
+	for (int r = 0; r < ROWS; r++) {
+		trial_load(t, t->row[r]);
+		if (e->c.posterior.given)
+			for (int w = 0; w < n; w++)
+				part[w] = trial_slope(t, w, meanfield_energy, meanfield_means(e, r));
+		else
+			trial_sum(t, &t->m->E, t->hidden, trial_slopes, NULL, n, part, &error);
+		for (int w = 0; w < n; w++)
+			truth[w] += part[w] / ROWS;
+		if (!trial_known(t, what, error))
+			return false;
+		if (r == 0 || has_given(t->m))
+			trial_sum(t, &t->m->E, t->all, trial_slopes, NULL, n, model, &error);
+		for (int w = 0; w < n; w++)
+			truth[w] -= model[w] / ROWS;
+		if (!trial_known(t, what, error))
+			return false;
+	}
+	return true;
+}
+
+static void updates(struct trial *t, const struct compiled *c, const char *key)
+{
+	static const int64_t pop[DGM_MAX_POP] = {ROWS_OF_DATA, ROWS_OF_DATA, 1, 1, 1};
+	const char *what =
+	    arena_printf(t->a, "objective %s: mean gradient at %d sweeps, in standard errors",
+	                 c->objective->name, LONG);
+	int n = t->m->weight.n;
+	struct engine e;
+	struct moments *m = NEW_ARRAY(t->a, struct moments, n + 1);
+	double *truth = NEW_ARRAY(t->a, double, n + 1);
+	if (!engine_open(&e, t, key, c, true, pop)) {
+		report_skip(t->report, what, dgm_error());
+		return;
+	}
+	engine_run(&e, "chains.begin");
+	for (int u = -5; u < UPDATES; u++) { /* the first ones let persistent chains settle */
+		engine_run(&e, "train.first");
+		for (int64_t i = 0; i < c->posterior.iterations; i++)
+			engine_run(&e, "train.pass");
+		for (int i = 1; i < LONG; i++)
+			engine_run(&e, "train.sweep");
+		engine_run(&e, "train.final");
+		for (int w = 0; u >= 0 && w < n; w++)
+			add(&m[w], engine_gradient(&e, w));
+	}
+	if (likelihood_gradient(t, &e, what, truth))
+		for (int w = 0; w < n; w++)
+			report_compare(t->report, what, sigmas(&m[w], truth[w]), SIGMAS);
+	engine_close(&e);
+}
+
+void verify_chains(struct trial *t)
+{
+	if (!t->joint)
+		return;
+	marginals(t);
+	annealed(t);
+	for (int i = 0; i < t->u->checked->block.n; i++) {
+		struct compiled c;
+		if (t->u->checked->block.at[i]->kind == BLOCK_TRAIN &&
+		    block_expand(t->u, t->u->checked->block.at[i], &c) && !objective_defined(c.objective))
+			updates(t, &c, arena_printf(t->a, "block %d", i));
+	}
+	trial_why(t);
+}

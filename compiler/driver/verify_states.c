@@ -1,0 +1,498 @@
+/* Sites and their values, one row a domain, and sums over the states that they span.
+ *
+ * The values of a site that takes infinitely many are found by looking: along the site, at states
+ * that brute-force Gibbs sampling visits, wherever exp(-E) is not e^-40 below its largest value. */
+#include "driver/verify.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- domains: what a site is, and what values it takes ---- */
+static bool list_binary(int width, int k, double *x)
+{
+	(void)width;
+	*x = k;
+	return k < 2;
+}
+
+static bool list_spin(int width, int k, double *x)
+{
+	(void)width;
+	*x = 2 * k - 1;
+	return k < 2;
+}
+
+static bool list_onehot(int width, int k, double *x)
+{
+	for (int i = 0; i < width; i++)
+		x[i] = i == k;
+	return k < width;
+}
+
+/* the line: x = sinh(s) */
+static double map_real(double s, double *log_w)
+{
+	*log_w = log(cosh(s));
+	return sinh(s);
+}
+
+/* [0, 1]: x = 1/(1 + exp(-pi sinh(s))) */
+static double map_unit(double s, double *log_w)
+{
+	double z = M_PI * sinh(s), tail = -fabs(z) - 2 * log1p(exp(-fabs(z)));
+	*log_w = log(M_PI * cosh(s)) + tail;
+	return 1 / (1 + exp(-z));
+}
+
+/* the weight 1/n! makes a count Poisson */
+static double map_count(double s, double *log_w)
+{
+	*log_w = -lgamma(s + 1);
+	return s;
+}
+
+static const struct domain_values {
+	const char *domain;
+	bool row;                                  /* a site is the last axis, not a unit */
+	bool (*list)(int width, int k, double *x); /* the k-th value; false: there are no more */
+	double (*map)(double s, double *log_w);    /* else the value at s, and the log of its weight */
+	double first, last, step;                  /* of s; the step of an integral may be a multiple */
+	bool integral, open;                       /* open: nothing says that `first` is the end */
+} domains[] = {
+    {"binary", false, list_binary, NULL, 0, 0, 0, false, false},
+    {"spin", false, list_spin, NULL, 0, 0, 0, false, false},
+    {"categorical", true, list_onehot, NULL, 0, 0, 0, false, false},
+    {"real", false, NULL, map_real, -30, 30, 0.0625, true, true},
+    {"unit", false, NULL, map_unit, -3.5, 3.5, 0.0625, true, false},
+    {"count", false, NULL, map_count, 0, 400, 1, false, false},
+};
+
+static const struct domain_values *domain_of(const struct group *g)
+{
+	for (size_t i = 0; i < sizeof domains / sizeof *domains; i++)
+		if (strcmp(domains[i].domain, g->domain) == 0)
+			return &domains[i];
+	BUG("verify: no values for domain %s", g->domain);
+}
+
+static int site_width(const struct group *g)
+{
+	return domain_of(g)->row ? (int)g->sym->dim[g->sym->rank - 1] : 1;
+}
+
+double nominal_states(const struct model *m, bool hidden_only)
+{
+	double n = 1, x[64];
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		const struct domain_values *d = domain_of(g);
+		int width = site_width(g), values = d->integral ? 40 : 20;
+		for (values = d->list ? 0 : values; d->list && width <= 64 && d->list(width, values, x);)
+			values++;
+		if (g->role == GROUP_HIDDEN || (g->role == GROUP_VISIBLE && !hidden_only))
+			n *= width > 64 ? INFINITY : pow(values, (double)(sym_items(g->sym) / width));
+	}
+	return n;
+}
+
+/* ---- random numbers: splitmix64, Box-Muller ---- */
+double trial_uniform(struct trial *t)
+{
+	uint64_t z = t->rng += 0x9E3779B97F4A7C15u;
+	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+	z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+	return ((double)((z ^ (z >> 31)) >> 11) + 0.5) * 0x1p-53;
+}
+
+double trial_normal(struct trial *t)
+{
+	double r = sqrt(-2 * log(trial_uniform(t)));
+	return r * cos(2 * M_PI * trial_uniform(t));
+}
+
+/* ---- the state ---- */
+static double *group_state(const struct trial *t, int g)
+{
+	return memory_get(&t->mem, t->m->group.at[g]->sym);
+}
+
+static void put_value(struct trial *t, const struct site *s, const double *x)
+{
+	double *state = group_state(t, s->group);
+	for (int i = 0; i < s->width; i++)
+		state[s->at[i]] = x[i];
+}
+
+void trial_set(struct trial *t, const struct site *s, int value)
+{
+	put_value(t, s, s->x + (int64_t)value * s->width);
+}
+
+double *trial_save(struct trial *t)
+{
+	int64_t n = 0;
+	for (int g = 0; g < t->m->group.n; g++)
+		n += sym_items(t->m->group.at[g]->sym);
+	double *save = NEW_ARRAY(t->a, double, n), *to = save;
+	for (int g = 0; g < t->m->group.n; to += sym_items(t->m->group.at[g++]->sym))
+		memcpy(to, group_state(t, g), sizeof *to * (size_t)sym_items(t->m->group.at[g]->sym));
+	return save;
+}
+
+void trial_load(struct trial *t, const double *state)
+{
+	for (int g = 0; g < t->m->group.n; state += sym_items(t->m->group.at[g++]->sym))
+		memcpy(group_state(t, g), state, sizeof *state * (size_t)sym_items(t->m->group.at[g]->sym));
+}
+
+void trial_load_given(struct trial *t, const double *state)
+{
+	for (int g = 0; g < t->m->group.n; state += sym_items(t->m->group.at[g++]->sym))
+		if (t->m->group.at[g]->role == GROUP_GIVEN)
+			memcpy(group_state(t, g), state,
+			       sizeof *state * (size_t)sym_items(t->m->group.at[g]->sym));
+}
+
+double trial_eval(struct trial *t, const struct node *x, const struct idx *const *at,
+                  const struct sym *s, int64_t flat)
+{
+	struct binding b[MAX_RANK + 1] = {{t->m->batch, 0}};
+	int n = s ? bind_element(s, at, flat, t->m->batch, 0, b) : 1;
+	return memory_eval(&t->mem, x, b, n);
+}
+
+static double energy_of(struct trial *t, const energy *E)
+{
+	double sum = 0;
+	for (int i = 0; i < E->n; i++)
+		sum += E == &t->m->E ? tape_eval(t->term[i]) : trial_eval(t, E->at[i].node, NULL, NULL, 0);
+	return sum;
+}
+
+double trial_energy(struct trial *t)
+{
+	return energy_of(t, &t->m->E);
+}
+
+/* ---- sums ---- */
+struct walk {
+	struct trial *t;
+	const energy *E;
+	const bool *which;
+	stat_fn *f;
+	void *arg;
+	int n, integrals;
+	double top, sum, coarse, edge, *mean, *now;
+};
+
+static void rescale(struct walk *w, double lw)
+{
+	double f = isfinite(w->top) ? exp(w->top - lw) : 0;
+	w->top = lw;
+	w->sum *= f;
+	w->coarse *= f;
+	w->edge *= f;
+	for (int k = 0; k < w->n; k++)
+		w->mean[k] *= f;
+}
+
+static void walk_state(struct walk *w, double lw, bool coarse, bool edge)
+{
+	lw -= energy_of(w->t, w->E);
+	if (lw == -INFINITY)
+		return;
+	if (!(lw <= w->top))
+		rescale(w, lw);
+	double p = exp(lw - w->top);
+	w->sum += p;
+	w->coarse += coarse ? ldexp(p, w->integrals) : 0;
+	w->edge += edge ? p : 0;
+	if (w->n && !(p < 1e-18)) {
+		w->f(w->t, w->arg, w->now);
+		for (int k = 0; k < w->n; k++)
+			w->mean[k] += p * w->now[k];
+	}
+}
+
+static void walk_sites(struct walk *w, int i, double lw, bool coarse, bool edge)
+{
+	while (i < w->t->site.n &&
+	       (!w->which[w->t->site.at[i].group] || &w->t->site.at[i] == w->t->held))
+		i++;
+	if (i == w->t->site.n) {
+		walk_state(w, lw, coarse, edge);
+		return;
+	}
+	const struct site *s = &w->t->site.at[i];
+	for (int k = 0; k < s->n; k++) {
+		trial_set(w->t, s, k);
+		walk_sites(w, i + 1, lw + s->log_w[k], coarse && !(s->halves && k % 2),
+		           edge || (s->ends && (k == s->n - 1 || (s->halves && k == 0))));
+	}
+}
+
+/* The trapezoidal rule's error at half the step is the square of that at the whole, and less. */
+double trial_sum(struct trial *t, const energy *E, const bool *which, stat_fn *f, void *arg, int n,
+                 double *mean, double *error)
+{
+	struct walk w = {.t = t, .E = E, .which = which, .f = f, .arg = arg, .n = n, .mean = mean};
+	double *was = trial_save(t);
+	w.top = -INFINITY;
+	w.now = NEW_ARRAY(t->a, double, n + 1);
+	for (int k = 0; k < n; k++)
+		mean[k] = 0;
+	for (int i = 0; i < t->site.n; i++)
+		w.integrals +=
+		    which[t->site.at[i].group] && t->site.at[i].halves && &t->site.at[i] != t->held;
+	walk_sites(&w, 0, 0, true, false);
+	trial_load(t, was);
+	for (int k = 0; k < n; k++)
+		mean[k] /= w.sum;
+	double half = w.coarse / w.sum - 1;
+	if (error)
+		*error = half * half + w.edge / w.sum;
+	return w.top + log(w.sum);
+}
+
+double trial_logsum(struct trial *t, const bool *which, double *error)
+{
+	return trial_sum(t, &t->m->E, which, NULL, NULL, 0, NULL, error);
+}
+
+/* ---- one site ---- */
+void trial_site(struct trial *t, const struct site *s, const bool *summed, double *log_w)
+{
+	double *was = trial_save(t);
+	t->held = s;
+	for (int k = 0; k < s->n; k++) {
+		trial_set(t, s, k);
+		log_w[k] = s->log_w[k] + (summed ? trial_logsum(t, summed, NULL) : -trial_energy(t));
+	}
+	t->held = NULL;
+	trial_load(t, was);
+}
+
+double trial_site_mean(struct trial *t, const struct site *s, const double *log_w, int element)
+{
+	double top = -INFINITY, sum = 0, mean = 0;
+	(void)t;
+	for (int k = 0; k < s->n; k++)
+		top = fmax(top, log_w[k]);
+	for (int k = 0; k < s->n; k++) {
+		sum += exp(log_w[k] - top);
+		mean += exp(log_w[k] - top) * s->x[k * s->width + element];
+	}
+	return mean / sum;
+}
+
+double trial_site_log_p(struct trial *t, const struct site *s, const bool *summed)
+{
+	double *log_w = NEW_ARRAY(t->a, double, s->n), top = -INFINITY, sum = 0;
+	trial_site(t, s, summed, log_w);
+	for (int k = 0; k < s->n; k++)
+		top = fmax(top, log_w[k]);
+	for (int k = 0; k < s->n; k++)
+		sum += exp(log_w[k] - top);
+	t->held = s;
+	double here = summed ? trial_logsum(t, summed, NULL) : -trial_energy(t);
+	t->held = NULL;
+	const struct domain_values *d = domain_of(t->m->group.at[s->group]);
+	if (!d->list && !d->integral) {
+		double base;
+		d->map(group_state(t, s->group)[s->at[0]], &base);
+		here += base;
+	}
+	return here - top - log(sum);
+}
+
+double *trial_hidden_means(struct trial *t)
+{
+	double *mean = trial_save(t), *to = mean;
+	for (int g = 0; g < t->m->group.n; to += sym_items(t->m->group.at[g++]->sym))
+		for (int i = 0; i < t->site.n; i++) {
+			const struct site *s = &t->site.at[i];
+			double *log_w = NEW_ARRAY(t->a, double, s->n);
+			if (s->group != g || !t->hidden[g])
+				continue;
+			trial_site(t, s, t->hidden, log_w);
+			for (int k = 0; k < s->width; k++)
+				to[s->at[k]] = trial_site_mean(t, s, log_w, k);
+		}
+	return mean;
+}
+
+static int pick(struct trial *t, int n, const double *log_w)
+{
+	double top = -INFINITY, sum = 0;
+	for (int k = 0; k < n; k++)
+		top = fmax(top, log_w[k]);
+	for (int k = 0; k < n; k++)
+		sum += exp(log_w[k] - top);
+	double u = sum * trial_uniform(t);
+	for (int k = 0; k < n - 1; k++)
+		if ((u -= exp(log_w[k] - top)) < 0)
+			return k;
+	return n - 1;
+}
+
+void trial_gibbs(struct trial *t, const bool *which)
+{
+	for (int i = 0; i < t->site.n; i++) {
+		const struct site *s = &t->site.at[i];
+		double *log_w = NEW_ARRAY(t->a, double, s->n);
+		if (!which[s->group])
+			continue;
+		trial_site(t, s, NULL, log_w);
+		trial_set(t, s, pick(t, s->n, log_w));
+	}
+}
+
+/* ---- where the values of a site lie ---- */
+struct reach {
+	int64_t lo, hi; /* of the values looked at */
+	int64_t stride; /* every so many of them do */
+};
+
+/* The most steps of an integral that can be one, by the rule's error estimate. */
+static int64_t stride_of(int64_t n, const double *log_w, double top)
+{
+	for (int64_t stride = 8; stride > 1; stride /= 2) {
+		double fine = 0, coarse = 0;
+		for (int64_t k = 0; k < n; k += stride) {
+			fine += exp(log_w[k] - top);
+			coarse += k % (2 * stride) == 0 ? 2 * exp(log_w[k] - top) : 0;
+		}
+		if (fabs(coarse / fine - 1) < 1e-7)
+			return stride;
+	}
+	return 1;
+}
+
+/* Weights along the site; widens *e unless e is NULL; draws a value.  false: it has no end. */
+static bool look(struct trial *t, const struct site *s, struct reach *e)
+{
+	const struct domain_values *d = domain_of(t->m->group.at[s->group]);
+	int64_t n = (int64_t)((d->last - d->first) / d->step) + 1, lo = n, hi = -1;
+	double *lw = NEW_ARRAY(t->a, double, n), top = -INFINITY;
+	for (int64_t k = 0; k < n; k++) {
+		double x = d->map(d->first + (double)k * d->step, &lw[k]);
+		put_value(t, s, &x);
+		lw[k] -= trial_energy(t);
+		if (isnan(lw[k]) || lw[k] == INFINITY)
+			return false;
+		top = fmax(top, lw[k]);
+	}
+	for (int64_t k = 0; k < n; k++)
+		if (lw[k] > top - 40) {
+			lo = k < lo ? k : lo;
+			hi = k;
+		}
+	if (hi == n - 1 || (lo == 0 && d->open))
+		return false;
+	double log_w, x = d->map(d->first + pick(t, (int)n, lw) * d->step, &log_w);
+	put_value(t, s, &x);
+	int64_t stride = d->integral ? stride_of(n, lw, top) : 1;
+	if (e)
+		*e = (struct reach){lo < e->lo ? lo : e->lo, hi > e->hi ? hi : e->hi,
+		                    stride < e->stride ? stride : e->stride};
+	return true;
+}
+
+static void fill(struct trial *t, struct site *s, struct reach e)
+{
+	const struct domain_values *d = domain_of(t->m->group.at[s->group]);
+	int64_t lo = e.lo > e.stride ? e.lo - e.stride : 0;
+	s->n = (int)((e.hi - lo) / e.stride + 2);
+	s->x = NEW_ARRAY(t->a, double, s->n);
+	s->log_w = NEW_ARRAY(t->a, double, s->n);
+	s->halves = d->integral;
+	s->ends = true;
+	for (int k = 0; k < s->n; k++) {
+		s->x[k] = d->map(d->first + (double)(lo + k * e.stride) * d->step, &s->log_w[k]);
+		s->log_w[k] += d->integral ? log(d->step * (double)e.stride) : 0;
+	}
+}
+
+static void list(struct trial *t, struct site *s, const struct domain_values *d)
+{
+	double *x = NEW_ARRAY(t->a, double, s->width);
+	while (d->list(s->width, s->n, x))
+		s->n++;
+	s->x = NEW_ARRAY(t->a, double, s->n * s->width);
+	s->log_w = NEW_ARRAY(t->a, double, s->n);
+	for (int k = 0; k < s->n; k++)
+		d->list(s->width, k, s->x + k * s->width);
+	trial_set(t, s, 0);
+}
+
+void trial_given(struct trial *t)
+{
+	for (int g = 0; g < t->m->group.n; g++) {
+		const struct group *x = t->m->group.at[g];
+		const struct domain_values *d = domain_of(x);
+		double *state = group_state(t, g), log_w;
+		int width = site_width(x), values = 0;
+		for (int64_t k = 0; x->role == GROUP_GIVEN && k < sym_items(x->sym); k += width) {
+			while (d->list && d->list(width, values, state + k))
+				values++;
+			if (d->list)
+				d->list(width, (int)(values * trial_uniform(t)), state + k);
+			else
+				state[k] = (double)(float)d->map(
+				    d->integral ? 0.6 * trial_normal(t) : floor(3 * trial_uniform(t)), &log_w);
+		}
+	}
+}
+
+bool trial_sites(struct trial *t)
+{
+	enum { SWEEPS = 24, BURN_IN = 4 };
+	struct arena *a = t->a;
+	for (int g = 0; g < t->m->group.n; g++) {
+		const struct group *x = t->m->group.at[g];
+		int width = site_width(x);
+		for (int64_t k = 0; x->role != GROUP_GIVEN && k < sym_items(x->sym); k += width) {
+			struct site s = {.group = g, .width = width, .at = NEW_ARRAY(a, int64_t, width)};
+			for (int i = 0; i < width; i++)
+				s.at[i] = k + i;
+			if (domain_of(x)->list)
+				list(t, &s, domain_of(x));
+			vec_push(a, &t->site, s);
+		}
+	}
+	struct reach *e = NEW_ARRAY(a, struct reach, t->site.n);
+	for (int i = 0; i < t->site.n; i++)
+		e[i] = (struct reach){INT64_MAX, 0, INT64_MAX};
+	for (int round = 0; round < SWEEPS; round++) {
+		trial_load_given(t, t->row[round % ROWS]);
+		for (int i = 0; i < t->site.n; i++) {
+			const struct site *s = &t->site.at[i];
+			double *log_w = NEW_ARRAY(a, double, s->n);
+			if (s->n == 0) {
+				if (!look(t, s, round < BURN_IN ? NULL : &e[i]))
+					return false;
+				continue;
+			}
+			trial_site(t, s, NULL, log_w);
+			trial_set(t, s, pick(t, s->n, log_w));
+		}
+	}
+	for (int i = 0; i < t->site.n; i++)
+		if (t->site.at[i].n == 0)
+			fill(t, &t->site.at[i], e[i]);
+	return true;
+}
+
+double trial_base(struct trial *t, const bool *which)
+{
+	double sum = 0, log_w;
+	for (int i = 0; i < t->site.n; i++) {
+		const struct site *s = &t->site.at[i];
+		const struct domain_values *d = domain_of(t->m->group.at[s->group]);
+		if (!which[s->group] || d->list || d->integral)
+			continue;
+		d->map(group_state(t, s->group)[s->at[0]], &log_w);
+		sum -= log_w;
+	}
+	return sum;
+}
