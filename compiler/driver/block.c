@@ -308,6 +308,7 @@ static bool expand_goal(struct unit *u, struct compiled *c, const struct value *
 	if (!clash && !(read_objective_args(u, c, &g, call, &args) &&
 	                objective_add(c->x, g.objective, &args, g.scale)))
 		return false;
+	c->goal.at[c->goal.n - 1].args = args;
 	if (before && c->x->exact)
 		clash = "sums over all states";
 	c->x->exact = before || c->x->exact;

@@ -74,6 +74,7 @@ struct goal { /* a term of a train block's objective */
 	const struct objective *objective;
 	double scale;
 	struct value *arg; /* bound to its signature */
+	struct objective_args args;
 };
 struct compiled {
 	const struct block_def *block;

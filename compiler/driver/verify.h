@@ -52,14 +52,18 @@ void report_skip(struct report *r, const char *what, const char *why);
 bool report_print(struct report *r); /* of the model, and forgets it; false: something is wrong */
 
 /* ---- trials -------------------------------------------------------------------------------------------- */
+struct reach { /* of numbered values: from lo to hi, every stride-th */
+	int64_t lo, hi, stride;
+};
 struct site {
 	int group;   /* number in the model */
-	int width;   /* its elements */
+	int width;   /* its units: 1, or a block's */
 	int64_t *at; /* their places in the group */
 	int n;       /* values; the i-th is x[i*width..] */
 	double *x;
 	double *log_w; /* base measure and, in an integral, the step */
 	bool halves;   /* every second value is a coarser sum of the same integral */
+	struct reach reach;
 	bool ends;     /* values were left out behind the last ones */
 };
 enum { ROWS = 4 }; /* examples of a trial */
@@ -76,6 +80,7 @@ struct trial {
 	const struct sym **direction;       /* one a weight: a random direction in it, in mem */
 	bool joint;                         /* its states are few enough to sum over all of them */
 	const struct site *held;            /* left out of sums over its group */
+	int total;                          /* of counts that have one */
 	uint64_t rng;
 	struct report *report;
 	struct code_cache *cache;
@@ -98,6 +103,9 @@ void trial_load(struct trial *t, const double *state); /* the state of all group
 void trial_load_given(struct trial *t, const double *state); /* its given units only */
 double *trial_save(struct trial *t);
 void trial_gibbs(struct trial *t, const bool *which); /* each site drawn from its conditional, by brute force */
+/* The site's values where its conditional at this state lies; false: it has no end. */
+bool trial_refine(struct trial *t, struct site *s);
+void trial_widen(struct trial *t); /* more values at the ends of sites that have infinitely many */
 /* log of the weight of each value of a site given the rest, the groups `summed` (NULL: none) summed out. */
 void trial_site(struct trial *t, const struct site *s, const bool *summed, double *log_w);
 double trial_site_mean(struct trial *t, const struct site *s, const double *log_w, int element);
@@ -166,10 +174,14 @@ void verify_meanfield(struct trial *t);
 void verify_figures(struct trial *t);
 void verify_objectives(struct trial *t);
 void verify_chains(struct trial *t);
-bool objective_defined(const struct objective *o); /* it is a number of the examples, which verify_objectives checks */
+/* The mean gradient of many updates of a train block whose objective draws chains. */
+void verify_updates(struct trial *t, const struct compiled *c, const char *key);
+/* The gradient of a train block's objective along each direction, by brute force, chains at their equilibrium. */
+bool objective_truth(struct trial *t, const struct engine *e, const char *what, double *truth, double *tolerance);
+const char *objective_text(struct trial *t, const struct compiled *c);
 /* A mean-field program's q: a state whose hidden units are its means for a data row; and the energy's mean under
  * it (q a double[], the state's visible units as they are). */
-double *meanfield_means(struct engine *e, int row);
+double *meanfield_means(const struct engine *e, int row);
 double meanfield_energy(struct trial *t, void *q);
 
 /* ---- shrink.c --------------------------------------------------------------------------------------------- */

@@ -24,11 +24,11 @@ static double reconstruction(struct trial *t)
 	double sum = 0, *mean = trial_hidden_means(t);
 	trial_load(t, mean);
 	for (int i = 0; i < t->site.n; i++) {
-		const struct site *s = &t->site.at[i];
+		struct site at_means = t->site.at[i], *s = &at_means;
 		const double *v = memory_get(&t->mem, t->m->group.at[s->group]->sym);
-		double *log_w = NEW_ARRAY(t->a, double, s->n);
-		if (!t->visible[s->group])
+		if (!t->visible[s->group] || !trial_refine(t, s))
 			continue;
+		double *log_w = NEW_ARRAY(t->a, double, s->n);
 		trial_site(t, s, NULL, log_w);
 		for (int k = 0; k < s->width; k++)
 			sum += pow(v[s->at[k]] - trial_site_mean(t, s, log_w, k), 2);

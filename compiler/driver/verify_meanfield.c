@@ -16,7 +16,7 @@ static int64_t offset(const struct trial *t, int group)
 	return at;
 }
 
-double *meanfield_means(struct engine *e, int row)
+double *meanfield_means(const struct engine *e, int row)
 {
 	struct trial *t = e->t;
 	double *q = arena_copy(t->a, t->row[row % ROWS], sizeof *q * (size_t)offset(t, t->m->group.n)),
@@ -30,13 +30,16 @@ double *meanfield_means(struct engine *e, int row)
 /* q of the k-th value of a site: a finite site's means say the probabilities of its values. */
 static double q_of(const struct trial *t, const double *q, const struct site *s, int k)
 {
-	const double *mean = q + offset(t, s->group);
-	const double *x = s->x + k * s->width, *other = s->x + (1 - k) * s->width;
-	if (s->width > 1)
-		for (int i = 0; i < s->width; i++)
-			if (x[i] > 0)
-				return mean[s->at[i]];
-	return (mean[s->at[0]] - other[0]) / (x[0] - other[0]);
+	const double *mean = q + offset(t, s->group), *x = s->x + k * s->width;
+	double rest = 1;
+	if (s->width == 1 && s->n == 2)
+		return (mean[s->at[0]] - s->x[1 - k]) / (x[0] - s->x[1 - k]);
+	for (int i = 0; i < s->width; i++) {
+		if (x[i] > 0)
+			return mean[s->at[i]];
+		rest -= mean[s->at[i]];
+	}
+	return rest;
 }
 
 /* over the hidden sites from the i-th on, the one held as it is */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct defined { /* what a definition reads */
-	const struct compiled *c;
+	const struct goal *goal;
 	const struct engine *e; /* after its run: the noise that it drew */
 	int row;
 };
@@ -20,23 +20,6 @@ static double log_sum_hidden(struct trial *t)
 static bool is_visible(const struct trial *t, int i)
 {
 	return t->visible[t->site.at[i].group];
-}
-
-/* -log p(v) */
-static double nll(struct trial *t, const struct defined *d)
-{
-	(void)d;
-	return trial_logsum(t, t->all, NULL) - log_sum_hidden(t);
-}
-
-/* -log p(y | the other visible units) */
-static double conditional(struct trial *t, const struct defined *d)
-{
-	const struct value *v = objective_value(d->c, "target");
-	bool *which = NEW_ARRAY(t->a, bool, t->m->group.n);
-	for (int i = 0; i < t->m->group.n; i++)
-		which[i] = t->hidden[i] || strcmp(t->m->group.at[i]->name, v->name) == 0;
-	return trial_logsum(t, which, NULL) - log_sum_hidden(t);
 }
 
 /* - sum over visible units of log p(unit | the other visible units) */
@@ -60,17 +43,18 @@ static double ratio(struct trial *t, const struct defined *d)
 }
 
 #define H 0.03
-/* log p'(x) and log p''(x) of a visible unit, by differences of fourth order */
+/* log p'(x) and log p''(x) of a visible unit, by differences of sixth order */
 static void curvature(struct trial *t, const struct site *s, double *first, double *second)
 {
-	double *x = memory_get(&t->mem, t->m->group.at[s->group]->sym) + s->at[0], was = *x, f[5];
-	for (int k = 0; k < 5; k++) {
-		*x = was + (k - 2) * H;
+	double *x = memory_get(&t->mem, t->m->group.at[s->group]->sym) + s->at[0], was = *x, f[7];
+	for (int k = 0; k < 7; k++) {
+		*x = was + (k - 3) * H;
 		f[k] = log_sum_hidden(t);
 	}
 	*x = was;
-	*first = (8 * (f[3] - f[1]) - (f[4] - f[0])) / (12 * H);
-	*second = (16 * (f[3] + f[1]) - (f[4] + f[0]) - 30 * f[2]) / (12 * H * H);
+	*first = (45 * (f[4] - f[2]) - 9 * (f[5] - f[1]) + f[6] - f[0]) / (60 * H);
+	*second =
+	    (270 * (f[4] + f[2]) - 27 * (f[5] + f[1]) + 2 * (f[6] + f[0]) - 490 * f[3]) / (180 * H * H);
 }
 
 /* sum of (log p')^2/2 + log p'' */
@@ -89,7 +73,7 @@ static double score(struct trial *t, const struct defined *d)
 /* sum of (sigma log p' at v + sigma z, plus z)^2/2, z the noise that was drawn */
 static double denoising(struct trial *t, const struct defined *d)
 {
-	double sigma = objective_value(d->c, "sigma")->num, sum = 0, first, second;
+	double sigma = d->goal->args.sigma, sum = 0, first, second;
 	double *z = NEW_ARRAY(t->a, double, t->site.n);
 	for (int i = 0; i < t->site.n; i++) {
 		const struct site *s = &t->site.at[i];
@@ -112,8 +96,6 @@ static const struct definition {
 	double (*value)(struct trial *t, const struct defined *d); /* at the state's visible units */
 	double tolerance;                                          /* of the gradient, in double */
 } definitions[] = {
-    {"nll", nll, TOL_SLOPE},
-    {"conditional", conditional, TOL_SLOPE},
     {"pseudo_likelihood", pseudo, TOL_SLOPE},
     {"ratio_matching", ratio, TOL_SLOPE},
     {"score_matching", score, 1e-6},
@@ -136,40 +118,6 @@ static double mean_value(struct trial *t, void *arg)
 	return sum;
 }
 
-static void compare(struct trial *t, const struct compiled *c, const char *key,
-                    const struct definition *is, bool generated)
-{
-	struct states st = {.units = 0};
-	struct engine e;
-	const char *name = arena_printf(t->a, "objective %s: gradient", c->objective->name);
-	if (c->objective->exact && !t->joint)
-		return;
-	if (c->objective->exact)
-		objective_states(&t->u->cx, t->m, &st);
-	int64_t pop[DGM_MAX_POP] = {ROWS, 1, 1, 1, 1};
-	pop[POP_STATES] = (int64_t)1 << st.units;
-	if (!engine_open(&e, t, key, c, generated, pop)) {
-		report_skip(t->report, name, dgm_error());
-		return;
-	}
-	struct mean m = {is, {c, &e, 0}};
-	engine_run(&e, "train.first");
-	engine_run(&e, "train.final");
-	if (c->objective->exact) {
-		double log_z = engine_log_z(&e), error, truth;
-		trial_load(t, t->row[0]);
-		truth = trial_logsum(t, t->all, &error);
-		if (trial_known(t, "log Z of the objective", error))
-			report_compare(t->report, engine_label(&e, "log Z of the objective"),
-			               off_by(log_z, truth), engine_tolerance(&e, TOL_DOUBLE) + 10 * error);
-	}
-	for (int w = 0; w < t->m->weight.n; w++)
-		report_compare(t->report, engine_label(&e, name),
-		               off_by(engine_gradient(&e, w), trial_slope(t, w, mean_value, &m)),
-		               engine_tolerance(&e, is->tolerance));
-	engine_close(&e);
-}
-
 static const struct definition *definition_of(const struct objective *o)
 {
 	for (size_t i = 0; i < sizeof definitions / sizeof *definitions; i++)
@@ -178,9 +126,114 @@ static const struct definition *definition_of(const struct objective *o)
 	return NULL;
 }
 
-bool objective_defined(const struct objective *o)
+static bool is_likelihood(const struct objective *o)
 {
-	return definition_of(o) != NULL;
+	return strcmp(o->name, "nll") == 0 || strcmp(o->name, "cd") == 0 || strcmp(o->name, "sml") == 0;
+}
+
+/* - d log p(of | known) = <dE>_rest - <dE>_rest and of: means given what else there is */
+static void likelihood(struct trial *t, const struct engine *e, const struct goal *g, double *truth,
+                       double *error)
+{
+	const struct objective_args *args = &g->args;
+	int n = t->m->weight.n;
+	bool *rest = NEW_ARRAY(t->a, bool, t->m->group.n), *free = NEW_ARRAY(t->a, bool, t->m->group.n);
+	bool given = false;
+	double *data = NEW_ARRAY(t->a, double, n + 1), *model = NEW_ARRAY(t->a, double, n + 1), off = 0;
+	for (int i = 0; i < t->m->group.n; i++) {
+		free[i] = t->all[i] && !(args->given && args->given[i]);
+		rest[i] = free[i] && !(args->of ? args->of[i] : t->visible[i]);
+		given = given || !free[i];
+	}
+	for (int r = 0; r < ROWS; r++) {
+		trial_load(t, t->row[r]);
+		if (args->meanfield)
+			for (int w = 0; w < n; w++)
+				data[w] = trial_slope(t, w, meanfield_energy, meanfield_means(e, r));
+		else
+			trial_sum(t, &t->m->E, rest, trial_slopes, NULL, n, data, &off);
+		*error = fmax(*error, off);
+		if (r == 0 || given)
+			trial_sum(t, &t->m->E, free, trial_slopes, NULL, n, model, &off);
+		*error = fmax(*error, off);
+		for (int w = 0; w < n; w++)
+			truth[w] += g->scale * (data[w] - model[w]) / ROWS;
+	}
+}
+
+bool objective_truth(struct trial *t, const struct engine *e, const char *what, double *truth,
+                     double *tolerance)
+{
+	double error = 0;
+	*tolerance = TOL_SLOPE;
+	for (int w = 0; w < t->m->weight.n; w++)
+		truth[w] = 0;
+	for (int i = 0; i < e->c.goal.n; i++) {
+		const struct goal *g = &e->c.goal.at[i];
+		const struct definition *is = definition_of(g->objective);
+		struct mean m = {is, {g, e, 0}};
+		if (is == NULL && !is_likelihood(g->objective)) {
+			report_skip(t->report, what, "brute force has no definition of it");
+			return false;
+		}
+		if (is == NULL)
+			likelihood(t, e, g, truth, &error);
+		for (int w = 0; is && w < t->m->weight.n; w++)
+			truth[w] += g->scale * trial_slope(t, w, mean_value, &m);
+		*tolerance = is ? fmax(*tolerance, is->tolerance) : *tolerance;
+	}
+	*tolerance += 10 * error;
+	return trial_known(t, what, error);
+}
+
+const char *objective_text(struct trial *t, const struct compiled *c)
+{
+	struct buf b;
+	buf_init(&b, t->a);
+	for (int i = 0; i < c->goal.n; i++)
+		buf_printf(&b, "%s%s", i ? " + " : "", c->goal.at[i].objective->name);
+	return b.s;
+}
+
+/* ---- objectives without chains ---- */
+static void compare(struct trial *t, const struct compiled *c, const char *key, bool generated)
+{
+	struct states st = {.units = 0};
+	struct engine e;
+	const char *name = arena_printf(t->a, "objective %s: gradient", objective_text(t, c));
+	double *truth = NEW_ARRAY(t->a, double, t->m->weight.n + 1), tolerance;
+	if (c->x->exact)
+		objective_states(&t->u->cx, t->m, &st);
+	int64_t pop[DGM_MAX_POP] = {ROWS, 1, 1, 1, 1};
+	pop[POP_STATES] = (int64_t)1 << st.units;
+	if (!engine_open(&e, t, key, c, generated, pop)) {
+		report_skip(t->report, name, dgm_error());
+		return;
+	}
+	engine_run(&e, "train.first");
+	engine_run(&e, "train.final");
+	if (c->x->exact) {
+		double log_z = engine_log_z(&e), error;
+		trial_load(t, t->row[0]);
+		double exact = trial_logsum(t, t->all, &error);
+		report_compare(t->report, engine_label(&e, "log Z of the objective"), off_by(log_z, exact),
+		               engine_tolerance(&e, TOL_DOUBLE) + 10 * error);
+	}
+	if (objective_truth(t, &e, name, truth, &tolerance))
+		for (int w = 0; w < t->m->weight.n; w++)
+			report_compare(t->report, engine_label(&e, name),
+			               off_by(engine_gradient(&e, w), truth[w]),
+			               engine_tolerance(&e, tolerance));
+	engine_close(&e);
+}
+
+/* Do the definitions sum over no visible unit, or one at a time? */
+static bool few_sums(const struct compiled *c)
+{
+	for (int i = 0; i < c->goal.n; i++)
+		if (definition_of(c->goal.at[i].objective) == NULL)
+			return false;
+	return true;
 }
 
 void verify_objectives(struct trial *t)
@@ -194,10 +247,11 @@ void verify_objectives(struct trial *t)
 			report_skip(t->report, "a train block", trial_why(t));
 			continue;
 		}
-		const struct definition *is = definition_of(c.objective);
-		if (is == NULL)
-			continue;
-		for (int generated = 0; generated < 2; generated++)
-			compare(t, &c, arena_printf(t->a, "block %d", i), is, generated);
+		const char *key = arena_printf(t->a, "block %d", i);
+		bool chains = objective_value(&c, "k") != NULL;
+		if (chains && t->joint)
+			verify_updates(t, &c, key);
+		for (int generated = 0; !chains && generated < 2 && (t->joint || few_sums(&c)); generated++)
+			compare(t, &c, key, generated);
 	}
 }

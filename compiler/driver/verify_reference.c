@@ -27,7 +27,12 @@ static double derived_log_p(struct trial *t, const struct conditional *c, const 
 			lp += field * x[i] -
 			      0.5 * trial_eval(t, c->precision, c->at, c->group->sym, s->at[i]) * x[i] * x[i];
 			break;
+		case SHAPE_GAMMA:
+			lp += field * x[i] +
+			      trial_eval(t, c->precision, c->at, c->group->sym, s->at[i]) * log(x[i]);
+			break;
 		case SHAPE_ONEHOT:
+		case SHAPE_TOTAL:
 		case SHAPE_EXPONENTIAL:
 			lp += field * x[i];
 			break;
@@ -41,9 +46,12 @@ struct derived {
 	struct node *log_z;
 };
 
-static void compare_site(struct trial *t, const struct derived *d, const struct site *s)
+static void compare_site(struct trial *t, const struct derived *d, const struct site *of)
 {
 	const struct group *g = d->c.group;
+	struct site at_state = *of, *s = &at_state;
+	if (!trial_refine(t, s))
+		return;
 	double *log_w = NEW_ARRAY(t->a, double, s->n), top = -INFINITY, sum = 0, dense = 0, total = 0,
 	       off = 0;
 	double log_z = trial_eval(t, d->log_z, d->c.at, g->sym, s->at[0]);
@@ -81,8 +89,8 @@ static void conditionals(struct trial *t)
 			report_skip(t->report, text(t, "conditional of %s", g), trial_why(t));
 			continue;
 		}
-		d.log_z = g->family->log_partition(t->m->a, &d.c,
-		                                   g->family->shape == SHAPE_TWO ? g->family->lo : 0);
+		double base = g->family->shape == SHAPE_TWO ? g->family->lo : 0;
+		d.log_z = model_at_element(t->m->a, &d.c, g->family->log_partition(t->m->a, &d.c, base));
 		for (int r = 0; r < ROWS; r++) {
 			trial_load(t, t->row[r]);
 			trial_gibbs(t, t->all);
@@ -244,7 +252,7 @@ void verify_reference(struct trial *t)
 	together(t);
 	if (has(t->m, GROUP_HIDDEN))
 		sum_out(t, t->hidden, "free energy (hidden groups summed out)");
-	if (model_sum_out(NULL, t->m, &t->m->E, t->visible, &F))
+	if (t->joint && model_sum_out(NULL, t->m, &t->m->E, t->visible, &F))
 		sum_out(t, t->visible, "energy with the visible groups summed out");
 	if (!t->joint)
 		; /* at other sizes */

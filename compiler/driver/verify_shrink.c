@@ -8,8 +8,9 @@
 
 #include <string.h>
 
-enum { MAX_KNOB = 12, MAX_TRIES = 4000 };
-#define MAX_STATES 6e4
+enum { MAX_KNOB = 12, MAX_TRIES = 4000, MAX_LARGE = 256 };
+#define MAX_STATES 2e4 /* of all groups */
+#define MAX_HIDDEN 4e3
 
 struct knob { /* a number of the file */
 	const char *name;
@@ -24,7 +25,9 @@ struct search {
 	struct ast_model *model;
 	struct knob knob[MAX_KNOB];
 	int nknob, tries;
-	int64_t now[MAX_KNOB];
+	int64_t now[MAX_KNOB],
+	    large[MAX_LARGE][MAX_KNOB]; /* large: assignments that leave too many states */
+	int nlarge;
 	double states; /* the fewest seen */
 	const char *error;
 	struct unit *out;
@@ -138,8 +141,10 @@ static bool checks(struct search *s)
 		vec_push(o->cx.prog, &o->model, model_build(&o->cx, o->checked->model.at[0]));
 		double n = nominal_states(o->model.at[0], !s->joint);
 		s->states = n < s->states ? n : s->states;
-		if (n <= MAX_STATES)
+		if (n <= (s->joint ? MAX_STATES : MAX_HIDDEN))
 			return true;
+		if (s->nlarge < MAX_LARGE)
+			memcpy(s->large[s->nlarge++], s->now, sizeof s->now);
 	} else if (s->error == NULL) {
 		s->error = arena_printf(s->a, "%s", diags_error(o->cx.diags));
 	}
@@ -148,16 +153,29 @@ static bool checks(struct search *s)
 	return false;
 }
 
+/* Is it in no size less than one that leaves too many states? */
+static bool too_large(const struct search *s)
+{
+	for (int i = 0; i < s->nlarge; i++) {
+		int k = 0;
+		while (k < s->nknob && s->now[k] >= s->large[i][k])
+			k++;
+		if (k == s->nknob)
+			return true;
+	}
+	return false;
+}
+
 /* All assignments of the cost, the first ones first. */
 static bool choose(struct search *s, int k, int cost)
 {
-	static const int price[] = {9, 6, 0, 1, 2, 3, 4, 5, 7}; /* of sizes 0.. */
+	static const int price[] = {9, 4, 0, 1, 2, 3, 4, 5, 7}; /* of sizes 0.. */
 	if (k == s->nknob)
-		return cost == 0 && s->tries++ < MAX_TRIES && checks(s);
+		return cost == 0 && !too_large(s) && s->tries++ < MAX_TRIES && checks(s);
 	for (int64_t v = 1; v <= s->knob[k].was; v = v == 8 ? s->knob[k].was : v + 1) {
 		int rest = cost - (v <= 8 ? price[v] : 7);
 		for (int i = 0; i < k; i++)
-			rest -= 2 * (s->now[i] == v);
+			rest -= v > 1 && s->now[i] == v ? 2 : 0;
 		s->now[k] = v;
 		if (rest >= 0 && choose(s, k + 1, rest))
 			return true;

@@ -7,26 +7,49 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- domains: what a site is, and what values it takes ---- */
-static bool list_binary(int width, int k, double *x)
+/* ---- domains: what values a site takes ---- */
+static bool list_binary(int width, int total, int k, double *x)
 {
 	(void)width;
+	(void)total;
 	*x = k;
 	return k < 2;
 }
 
-static bool list_spin(int width, int k, double *x)
+static bool list_spin(int width, int total, int k, double *x)
 {
 	(void)width;
+	(void)total;
 	*x = 2 * k - 1;
 	return k < 2;
 }
 
-static bool list_onehot(int width, int k, double *x)
+static bool list_onehot(int width, int total, int k, double *x)
 {
+	(void)total;
 	for (int i = 0; i < width; i++)
 		x[i] = i == k;
 	return k < width;
+}
+
+static bool list_atmostone(int width, int total, int k, double *x)
+{
+	list_onehot(width, total, k, x);
+	return k <= width;
+}
+
+/* the k-th of the counts, in the order of numbers to the base total + 1, that add up to it */
+static bool list_total(int width, int total, int k, double *x)
+{
+	for (int code = 0;; code++) {
+		int rest = code, sum = 0;
+		for (int i = 0; i < width; i++, rest /= total + 1)
+			sum += (int)(x[i] = rest % (total + 1));
+		if (rest)
+			return false;
+		if (sum == total && k-- == 0)
+			return true;
+	}
 }
 
 /* the line: x = sinh(s) */
@@ -34,6 +57,14 @@ static double map_real(double s, double *log_w)
 {
 	*log_w = log(cosh(s));
 	return sinh(s);
+}
+
+/* above 0: x = exp(s - exp(-s)) */
+static double map_positive(double s, double *log_w)
+{
+	double log_x = s - exp(-s);
+	*log_w = log_x + log1p(exp(-s));
+	return exp(log_x);
 }
 
 /* [0, 1]: x = 1/(1 + exp(-pi sinh(s))) */
@@ -44,41 +75,45 @@ static double map_unit(double s, double *log_w)
 	return 1 / (1 + exp(-z));
 }
 
-/* the weight 1/n! makes a count Poisson */
 static double map_count(double s, double *log_w)
 {
-	*log_w = -lgamma(s + 1);
+	*log_w = 0;
 	return s;
 }
 
 static const struct domain_values {
-	const char *domain;
-	bool row;                                  /* a site is the last axis, not a unit */
-	bool (*list)(int width, int k, double *x); /* the k-th value; false: there are no more */
-	double (*map)(double s, double *log_w);    /* else the value at s, and the log of its weight */
-	double first, last, step;                  /* of s; the step of an integral may be a multiple */
-	bool integral, open;                       /* open: nothing says that `first` is the end */
+	const char *domain, *rule;
+	bool (*list)(int width, int total, int k,
+	             double *x);                /* the k-th value; false: there are no more */
+	double (*map)(double s, double *log_w); /* else the value at s, and the log of its weight */
+	double first, last, step;               /* of s; the step of an integral may be a multiple */
+	bool integral, open;                    /* open: nothing says that `first` is the end */
+	bool counts;                            /* base measure 1/n! */
+	int about;                              /* values, where they are found out */
 } domains[] = {
-    {"binary", false, list_binary, NULL, 0, 0, 0, false, false},
-    {"spin", false, list_spin, NULL, 0, 0, 0, false, false},
-    {"categorical", true, list_onehot, NULL, 0, 0, 0, false, false},
-    {"real", false, NULL, map_real, -30, 30, 0.0625, true, true},
-    {"unit", false, NULL, map_unit, -3.5, 3.5, 0.0625, true, false},
-    {"count", false, NULL, map_count, 0, 400, 1, false, false},
+    {.domain = "binary", .list = list_binary},
+    {.domain = "binary", .rule = "atmostone", .list = list_atmostone},
+    {.domain = "spin", .list = list_spin},
+    {.domain = "categorical", .list = list_onehot},
+    {"real", NULL, NULL, map_real, -30, 30, 0.0625, true, true, false, 30},
+    {"positive", NULL, NULL, map_positive, -6.5, 40, 0.0625, true, true, false, 30},
+    {"unit", NULL, NULL, map_unit, -3.5, 3.5, 0.0625, true, false, false, 16},
+    {"count", NULL, NULL, map_count, 0, 400, 1, false, false, true, 20},
+    {.domain = "count", .rule = "total", .list = list_total, .counts = true},
 };
 
 static const struct domain_values *domain_of(const struct group *g)
 {
-	for (size_t i = 0; i < sizeof domains / sizeof *domains; i++)
-		if (strcmp(domains[i].domain, g->domain) == 0)
+	for (size_t i = 0; i < sizeof domains / sizeof *domains; i++) {
+		const char *rule = domains[i].rule, *has = g->family->rule;
+		if (strcmp(domains[i].domain, g->domain) == 0 &&
+		    (rule == has || (rule && has && strcmp(rule, has) == 0)))
 			return &domains[i];
+	}
 	BUG("verify: no values for domain %s", g->domain);
 }
 
-static int site_width(const struct group *g)
-{
-	return domain_of(g)->row ? (int)g->sym->dim[g->sym->rank - 1] : 1;
-}
+enum { MOST_TOTAL = 3 };
 
 double nominal_states(const struct model *m, bool hidden_only)
 {
@@ -86,13 +121,33 @@ double nominal_states(const struct model *m, bool hidden_only)
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *g = m->group.at[i];
 		const struct domain_values *d = domain_of(g);
-		int width = site_width(g), values = d->integral ? 40 : 20;
-		for (values = d->list ? 0 : values; d->list && width <= 64 && d->list(width, values, x);)
+		int width = (int)block_units(g), values = d->about;
+		for (values = d->list ? 0 : values;
+		     d->list && width <= 64 && d->list(width, MOST_TOTAL, values, x);)
 			values++;
 		if (g->role == GROUP_HIDDEN || (g->role == GROUP_VISIBLE && !hidden_only))
-			n *= width > 64 ? INFINITY : pow(values, (double)(sym_items(g->sym) / width));
+			n *= width > 64 ? INFINITY : pow(values, (double)sym_items(g->sym) / width);
 	}
 	return n;
+}
+
+/* The number of the block that a unit is in. */
+static int64_t block_of(const struct group *g, int64_t unit)
+{
+	int64_t of = 0, scale = 1;
+	for (int k = g->sym->rank - 1; k >= 0; unit /= g->sym->dim[k--]) {
+		of += unit % g->sym->dim[k] / g->block[k] * scale;
+		scale *= g->sym->dim[k] / g->block[k];
+	}
+	return of;
+}
+
+static double base_of(const struct group *g, int64_t n, const double *x)
+{
+	double sum = 0;
+	for (int64_t i = 0; domain_of(g)->counts && i < n; i++)
+		sum += lgamma(x[i] + 1);
+	return sum;
 }
 
 /* ---- random numbers: splitmix64, Box-Muller ---- */
@@ -296,12 +351,10 @@ double trial_site_log_p(struct trial *t, const struct site *s, const bool *summe
 	t->held = s;
 	double here = summed ? trial_logsum(t, summed, NULL) : -trial_energy(t);
 	t->held = NULL;
-	const struct domain_values *d = domain_of(t->m->group.at[s->group]);
-	if (!d->list && !d->integral) {
-		double base;
-		d->map(group_state(t, s->group)[s->at[0]], &base);
-		here += base;
-	}
+	const struct group *g = t->m->group.at[s->group];
+	const double *state = group_state(t, s->group);
+	for (int i = 0; i < s->width; i++)
+		here -= base_of(g, 1, state + s->at[i]);
 	return here - top - log(sum);
 }
 
@@ -335,37 +388,31 @@ static int pick(struct trial *t, int n, const double *log_w)
 	return n - 1;
 }
 
-void trial_gibbs(struct trial *t, const bool *which)
+/* ---- where the values of a site lie ---- */
+#define FARTHEST 1e3 /* a chain that gets there has no distribution to go to */
+enum { MOST_STRIDE = 8 };
+
+/* How far the rule's sum with this stride is from that of single steps, wherever it begins. */
+static double stride_error(int64_t n, const double *log_w, double top, int64_t stride)
 {
-	for (int i = 0; i < t->site.n; i++) {
-		const struct site *s = &t->site.at[i];
-		double *log_w = NEW_ARRAY(t->a, double, s->n);
-		if (!which[s->group])
-			continue;
-		trial_site(t, s, NULL, log_w);
-		trial_set(t, s, pick(t, s->n, log_w));
+	double sum[2 * MOST_STRIDE] = {0}, all = 0, off = 0;
+	for (int64_t k = 0; k < n; k++) {
+		sum[k % stride] += exp(log_w[k] - top);
+		all += exp(log_w[k] - top);
 	}
+	for (int64_t k = 0; k < stride; k++)
+		off = fmax(off, fabs((double)stride * sum[k] / all - 1));
+	return off;
 }
 
-/* ---- where the values of a site lie ---- */
-struct reach {
-	int64_t lo, hi; /* of the values looked at */
-	int64_t stride; /* every so many of them do */
-};
-
-/* The most steps of an integral that can be one, by the rule's error estimate. */
+/* The most steps that can be one, and twice as many for the estimate of the error. */
 static int64_t stride_of(int64_t n, const double *log_w, double top)
 {
-	for (int64_t stride = 8; stride > 1; stride /= 2) {
-		double fine = 0, coarse = 0;
-		for (int64_t k = 0; k < n; k += stride) {
-			fine += exp(log_w[k] - top);
-			coarse += k % (2 * stride) == 0 ? 2 * exp(log_w[k] - top) : 0;
-		}
-		if (fabs(coarse / fine - 1) < 1e-7)
-			return stride;
-	}
-	return 1;
+	int64_t stride = MOST_STRIDE;
+	while (stride > 1 && (stride_error(n, log_w, top, stride) > 1e-12 ||
+	                      stride_error(n, log_w, top, 2 * stride) > 1e-6))
+		stride /= 2;
+	return stride;
 }
 
 /* Weights along the site; widens *e unless e is NULL; draws a value.  false: it has no end. */
@@ -377,7 +424,7 @@ static bool look(struct trial *t, const struct site *s, struct reach *e)
 	for (int64_t k = 0; k < n; k++) {
 		double x = d->map(d->first + (double)k * d->step, &lw[k]);
 		put_value(t, s, &x);
-		lw[k] -= trial_energy(t);
+		lw[k] -= trial_energy(t) + base_of(t->m->group.at[s->group], 1, &x);
 		if (isnan(lw[k]) || lw[k] == INFINITY)
 			return false;
 		top = fmax(top, lw[k]);
@@ -391,6 +438,8 @@ static bool look(struct trial *t, const struct site *s, struct reach *e)
 		return false;
 	double log_w, x = d->map(d->first + pick(t, (int)n, lw) * d->step, &log_w);
 	put_value(t, s, &x);
+	if (fabs(x) > FARTHEST)
+		return false;
 	int64_t stride = d->integral ? stride_of(n, lw, top) : 1;
 	if (e)
 		*e = (struct reach){lo < e->lo ? lo : e->lo, hi > e->hi ? hi : e->hi,
@@ -398,9 +447,31 @@ static bool look(struct trial *t, const struct site *s, struct reach *e)
 	return true;
 }
 
-static void fill(struct trial *t, struct site *s, struct reach e)
+/* Draws the site's value from its conditional; see look. */
+static bool draw_site(struct trial *t, const struct site *s, struct reach *e)
 {
-	const struct domain_values *d = domain_of(t->m->group.at[s->group]);
+	if (domain_of(t->m->group.at[s->group])->list == NULL)
+		return look(t, s, e);
+	double *log_w = NEW_ARRAY(t->a, double, s->n);
+	trial_site(t, s, NULL, log_w);
+	trial_set(t, s, pick(t, s->n, log_w));
+	return true;
+}
+
+void trial_gibbs(struct trial *t, const bool *which)
+{
+	for (int i = 0; i < t->site.n; i++)
+		if (which[t->site.at[i].group])
+			draw_site(t, &t->site.at[i], NULL);
+}
+
+static const struct reach nowhere = {INT64_MAX, 0, INT64_MAX};
+
+static void fill(struct trial *t, struct site *s)
+{
+	struct reach e = s->reach;
+	const struct group *g = t->m->group.at[s->group];
+	const struct domain_values *d = domain_of(g);
 	int64_t lo = e.lo > e.stride ? e.lo - e.stride : 0;
 	s->n = (int)((e.hi - lo) / e.stride + 2);
 	s->x = NEW_ARRAY(t->a, double, s->n);
@@ -409,20 +480,32 @@ static void fill(struct trial *t, struct site *s, struct reach e)
 	s->ends = true;
 	for (int k = 0; k < s->n; k++) {
 		s->x[k] = d->map(d->first + (double)(lo + k * e.stride) * d->step, &s->log_w[k]);
-		s->log_w[k] += d->integral ? log(d->step * (double)e.stride) : 0;
+		s->log_w[k] += d->integral ? log(d->step * (double)e.stride) : -base_of(g, 1, s->x + k);
 	}
 }
 
-static void list(struct trial *t, struct site *s, const struct domain_values *d)
+static void list(struct trial *t, struct site *s)
 {
+	const struct group *g = t->m->group.at[s->group];
+	const struct domain_values *d = domain_of(g);
 	double *x = NEW_ARRAY(t->a, double, s->width);
-	while (d->list(s->width, s->n, x))
+	while (d->list(s->width, t->total, s->n, x))
 		s->n++;
 	s->x = NEW_ARRAY(t->a, double, s->n * s->width);
 	s->log_w = NEW_ARRAY(t->a, double, s->n);
-	for (int k = 0; k < s->n; k++)
-		d->list(s->width, k, s->x + k * s->width);
+	for (int k = 0; k < s->n; k++) {
+		d->list(s->width, t->total, k, s->x + k * s->width);
+		s->log_w[k] = -base_of(g, s->width, s->x + k * s->width);
+	}
 	trial_set(t, s, 0);
+}
+
+static bool is_total(const struct model *m, const struct sym *s)
+{
+	for (int g = 0; g < m->group.n; g++)
+		if (m->group.at[g]->total == s)
+			return true;
+	return false;
 }
 
 void trial_given(struct trial *t)
@@ -431,12 +514,14 @@ void trial_given(struct trial *t)
 		const struct group *x = t->m->group.at[g];
 		const struct domain_values *d = domain_of(x);
 		double *state = group_state(t, g), log_w;
-		int width = site_width(x), values = 0;
+		int width = (int)block_units(x), values = 0;
 		for (int64_t k = 0; x->role == GROUP_GIVEN && k < sym_items(x->sym); k += width) {
-			while (d->list && d->list(width, values, state + k))
+			while (d->list && d->list(width, t->total, values, state + k))
 				values++;
 			if (d->list)
-				d->list(width, (int)(values * trial_uniform(t)), state + k);
+				d->list(width, t->total, (int)(values * trial_uniform(t)), state + k);
+			else if (is_total(t->m, x->sym))
+				state[k] = t->total;
 			else
 				state[k] = (double)(float)d->map(
 				    d->integral ? 0.6 * trial_normal(t) : floor(3 * trial_uniform(t)), &log_w);
@@ -444,55 +529,84 @@ void trial_given(struct trial *t)
 	}
 }
 
+static void add_sites(struct trial *t, int group)
+{
+	const struct group *g = t->m->group.at[group];
+	int width = (int)block_units(g);
+	for (int64_t b = 0; b < sym_items(g->sym) / width; b++) {
+		struct site s = {.group = group, .at = NEW_ARRAY(t->a, int64_t, width), .reach = nowhere};
+		for (int64_t i = 0; i < sym_items(g->sym); i++)
+			if (block_of(g, i) == b)
+				s.at[s.width++] = i;
+		if (domain_of(g)->list) {
+			list(t, &s);
+		} else {
+			double log_w, x = domain_of(g)->map(0, &log_w);
+			put_value(t, &s, &x);
+		}
+		vec_push(t->a, &t->site, s);
+	}
+}
+
 bool trial_sites(struct trial *t)
 {
 	enum { SWEEPS = 24, BURN_IN = 4 };
-	struct arena *a = t->a;
-	for (int g = 0; g < t->m->group.n; g++) {
-		const struct group *x = t->m->group.at[g];
-		int width = site_width(x);
-		for (int64_t k = 0; x->role != GROUP_GIVEN && k < sym_items(x->sym); k += width) {
-			struct site s = {.group = g, .width = width, .at = NEW_ARRAY(a, int64_t, width)};
-			for (int i = 0; i < width; i++)
-				s.at[i] = k + i;
-			if (domain_of(x)->list)
-				list(t, &s, domain_of(x));
-			vec_push(a, &t->site, s);
-		}
+	t->total = 1 + (int)(MOST_TOTAL * trial_uniform(t));
+	for (int k = 0; k < ROWS; k++) {
+		trial_given(t);
+		t->row[k] = trial_save(t);
 	}
-	struct reach *e = NEW_ARRAY(a, struct reach, t->site.n);
-	for (int i = 0; i < t->site.n; i++)
-		e[i] = (struct reach){INT64_MAX, 0, INT64_MAX};
-	for (int round = 0; round < SWEEPS; round++) {
+	t->site.n = 0;
+	for (int g = 0; g < t->m->group.n; g++)
+		if (t->m->group.at[g]->role != GROUP_GIVEN)
+			add_sites(t, g);
+	for (int round = 0; round < 2 * SWEEPS;
+	     round++) { /* later also where finite sites are unlikely to be */
 		trial_load_given(t, t->row[round % ROWS]);
-		for (int i = 0; i < t->site.n; i++) {
-			const struct site *s = &t->site.at[i];
-			double *log_w = NEW_ARRAY(a, double, s->n);
-			if (s->n == 0) {
-				if (!look(t, s, round < BURN_IN ? NULL : &e[i]))
-					return false;
-				continue;
-			}
-			trial_site(t, s, NULL, log_w);
-			trial_set(t, s, pick(t, s->n, log_w));
-		}
+		for (int i = 0; i < t->site.n; i++)
+			if (round >= SWEEPS && t->site.at[i].n)
+				trial_set(t, &t->site.at[i], (int)(t->site.at[i].n * trial_uniform(t)));
+			else if (!draw_site(t, &t->site.at[i], round < BURN_IN ? NULL : &t->site.at[i].reach))
+				return false;
 	}
 	for (int i = 0; i < t->site.n; i++)
 		if (t->site.at[i].n == 0)
-			fill(t, &t->site.at[i], e[i]);
+			fill(t, &t->site.at[i]);
 	return true;
+}
+
+void trial_widen(struct trial *t)
+{
+	for (int i = 0; i < t->site.n; i++) {
+		struct site *s = &t->site.at[i];
+		const struct domain_values *d = domain_of(t->m->group.at[s->group]);
+		int64_t last = (int64_t)((d->last - d->first) / d->step), more = (last + 1) / 60;
+		if (!s->ends)
+			continue;
+		s->reach.lo = s->reach.lo > more ? s->reach.lo - more : 0;
+		s->reach.hi = s->reach.hi + more < last ? s->reach.hi + more : last;
+		fill(t, s);
+	}
+}
+
+bool trial_refine(struct trial *t, struct site *s)
+{
+	double was = group_state(t, s->group)[s->at[0]];
+	if (domain_of(t->m->group.at[s->group])->list)
+		return true;
+	s->reach = nowhere;
+	bool ok = look(t, s, &s->reach);
+	group_state(t, s->group)[s->at[0]] = was;
+	if (ok)
+		fill(t, s);
+	return ok;
 }
 
 double trial_base(struct trial *t, const bool *which)
 {
-	double sum = 0, log_w;
-	for (int i = 0; i < t->site.n; i++) {
-		const struct site *s = &t->site.at[i];
-		const struct domain_values *d = domain_of(t->m->group.at[s->group]);
-		if (!which[s->group] || d->list || d->integral)
-			continue;
-		d->map(group_state(t, s->group)[s->at[0]], &log_w);
-		sum -= log_w;
-	}
+	double sum = 0;
+	for (int g = 0; g < t->m->group.n; g++)
+		if (which[g])
+			sum += base_of(t->m->group.at[g], sym_items(t->m->group.at[g]->sym), group_state(t, g));
 	return sum;
 }

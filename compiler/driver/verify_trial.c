@@ -54,6 +54,31 @@ static void draw_rows(struct trial *t)
 	}
 }
 
+/* Is the sum, which the other states are asked for too, known well?  Where it is not, sites are
+ * given more values: far ones may weigh more together than each by itself. */
+static bool summable(struct trial *t)
+{
+	double error = INFINITY;
+	for (int widened = 0; widened < 4; widened++) {
+		trial_logsum(t, t->joint ? t->all : t->hidden, &error);
+		if (error < 1e-10)
+			return true;
+		trial_widen(t);
+	}
+	return false;
+}
+
+static bool draw_examples(struct trial *t)
+{
+	draw_rows(t);
+	for (int r = 0; r < ROWS; r++) {
+		trial_load(t, t->row[r]);
+		if (!summable(t))
+			return false;
+	}
+	return true;
+}
+
 /* The tapes are the reference evaluator's values. */
 static void check_tapes(struct trial *t)
 {
@@ -98,13 +123,7 @@ struct trial *trial_new(struct unit *u, struct model *m, bool joint, uint64_t se
 		draw_parameters(t, sd[seed % 3] * pow(0.7, attempt));
 		for (int k = 0; k < m->E.n; k++)
 			t->term[k] = tape_new(&t->mem, m->E.at[k].node);
-		for (int k = 0; k < ROWS; k++) {
-			trial_given(t);
-			t->row[k] = trial_save(t);
-		}
-		t->site.n = 0;
-		if (trial_sites(t)) {
-			draw_rows(t);
+		if (trial_sites(t) && draw_examples(t)) {
 			check_tapes(t);
 			return t;
 		}

@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 2
 tmp=$(mktemp) || exit 2
 trap 'rm -f "$tmp"' EXIT
 n=0 failed=0
-for file in *.dgm ../../models/*.dgm; do
+for file in *.dgm domains/*.dgm ../../models/*.dgm; do
 	n=$((n + 1))
 	if ! "$dgm" verify "$file" >"$tmp" 2>&1 || grep -q "^  sums over" "$tmp"; then
 		failed=$((failed + 1))
