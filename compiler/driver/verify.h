@@ -93,6 +93,10 @@ void trial_free(struct trial *t);
 double nominal_states(const struct model *m, bool hidden_only);
 double trial_uniform(struct trial *t);
 double trial_normal(struct trial *t);
+double *group_state(const struct trial *t, int g);
+/* The energy of the base measure at values of a group's units. */
+double base_of(const struct group *g, int64_t n, const double *x);
+double trial_energy_of(struct trial *t, const energy *E);
 double trial_energy(struct trial *t); /* of the state: the sum of the model's terms */
 double trial_eval(struct trial *t, const struct node *x, const struct idx *const *at, const struct sym *s, int64_t flat);
 void trial_given(struct trial *t); /* given units := random values */

@@ -91,7 +91,7 @@ static double denoising(struct trial *t, const struct defined *d)
 	return sum;
 }
 
-static const struct definition {
+static const struct loss {
 	const char *objective;
 	double (*value)(struct trial *t, const struct defined *d); /* at the state's visible units */
 	double tolerance;                                          /* of the gradient, in double */
@@ -103,7 +103,7 @@ static const struct definition {
 };
 
 struct mean {
-	const struct definition *is;
+	const struct loss *is;
 	struct defined d;
 };
 
@@ -118,7 +118,7 @@ static double mean_value(struct trial *t, void *arg)
 	return sum;
 }
 
-static const struct definition *definition_of(const struct objective *o)
+static const struct loss *definition_of(const struct objective *o)
 {
 	for (size_t i = 0; i < sizeof definitions / sizeof *definitions; i++)
 		if (strcmp(definitions[i].objective, o->name) == 0)
@@ -170,7 +170,7 @@ bool objective_truth(struct trial *t, const struct engine *e, const char *what, 
 		truth[w] = 0;
 	for (int i = 0; i < e->c.goal.n; i++) {
 		const struct goal *g = &e->c.goal.at[i];
-		const struct definition *is = definition_of(g->objective);
+		const struct loss *is = definition_of(g->objective);
 		struct mean m = {is, {g, e, 0}};
 		if (is == NULL && !is_likelihood(g->objective)) {
 			report_skip(t->report, what, "brute force has no definition of it");

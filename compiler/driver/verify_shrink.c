@@ -28,7 +28,7 @@ struct search {
 	int64_t now[MAX_KNOB],
 	    large[MAX_LARGE][MAX_KNOB]; /* large: assignments that leave too many states */
 	int nlarge;
-	double states; /* the fewest seen */
+	double most, states; /* allowed; the fewest seen */
 	const char *error;
 	struct unit *out;
 	struct arena *a;
@@ -141,7 +141,7 @@ static bool checks(struct search *s)
 		vec_push(o->cx.prog, &o->model, model_build(&o->cx, o->checked->model.at[0]));
 		double n = nominal_states(o->model.at[0], !s->joint);
 		s->states = n < s->states ? n : s->states;
-		if (n <= (s->joint ? MAX_STATES : MAX_HIDDEN))
+		if (n <= s->most)
 			return true;
 		if (s->nlarge < MAX_LARGE)
 			memcpy(s->large[s->nlarge++], s->now, sizeof s->now);
@@ -193,9 +193,9 @@ static void one_model(struct search *s)
 	s->file.nitem = 0;
 	for (int i = 0; i < from->nitem; i++) {
 		struct ast_item it = from->item[i];
-		bool mine = it.kind == ITEM_CONST || it.kind == ITEM_DATA ||
-		            (it.kind == ITEM_MODEL && strcmp(it.model->name, s->def->name) == 0) ||
-		            (it.kind == ITEM_BLOCK && strcmp(it.block->model, s->def->name) == 0);
+		bool mine = it.kind == ITEM_MODEL   ? strcmp(it.model->name, s->def->name) == 0
+		            : it.kind == ITEM_BLOCK ? strcmp(it.block->model, s->def->name) == 0
+		                                    : true;
 		if (!mine)
 			continue;
 		if (it.kind == ITEM_MODEL) { /* copies: the file itself stays as it is */
@@ -227,8 +227,12 @@ bool verify_shrink(const struct unit *u, const struct model_def *def, bool joint
 	one_model(&s);
 	find_knobs(&s);
 	int dearest = s.nknob * (7 + 2 * s.nknob);
-	for (int cost = 0; cost <= dearest && !found && s.tries < MAX_TRIES; cost++)
-		found = choose(&s, 0, cost);
+	for (int limit = 0; limit < 2 && !found; limit++) { /* few states, else as few as there are */
+		s.most = (joint ? MAX_STATES : MAX_HIDDEN) * (limit ? 10 : 1);
+		s.nlarge = s.tries = 0;
+		for (int cost = 0; cost <= dearest && !found && s.tries < MAX_TRIES; cost++)
+			found = choose(&s, 0, cost);
+	}
 	buf_init(&b, u->cx.perm);
 	buf_puts(&b, "");
 	for (int k = 0; k < s.nknob; k++)

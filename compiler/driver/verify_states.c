@@ -142,7 +142,7 @@ static int64_t block_of(const struct group *g, int64_t unit)
 	return of;
 }
 
-static double base_of(const struct group *g, int64_t n, const double *x)
+double base_of(const struct group *g, int64_t n, const double *x)
 {
 	double sum = 0;
 	for (int64_t i = 0; domain_of(g)->counts && i < n; i++)
@@ -166,7 +166,7 @@ double trial_normal(struct trial *t)
 }
 
 /* ---- the state ---- */
-static double *group_state(const struct trial *t, int g)
+double *group_state(const struct trial *t, int g)
 {
 	return memory_get(&t->mem, t->m->group.at[g]->sym);
 }
@@ -216,7 +216,7 @@ double trial_eval(struct trial *t, const struct node *x, const struct idx *const
 	return memory_eval(&t->mem, x, b, n);
 }
 
-static double energy_of(struct trial *t, const energy *E)
+double trial_energy_of(struct trial *t, const energy *E)
 {
 	double sum = 0;
 	for (int i = 0; i < E->n; i++)
@@ -226,152 +226,7 @@ static double energy_of(struct trial *t, const energy *E)
 
 double trial_energy(struct trial *t)
 {
-	return energy_of(t, &t->m->E);
-}
-
-/* ---- sums ---- */
-struct walk {
-	struct trial *t;
-	const energy *E;
-	const bool *which;
-	stat_fn *f;
-	void *arg;
-	int n, integrals;
-	double top, sum, coarse, edge, *mean, *now;
-};
-
-static void rescale(struct walk *w, double lw)
-{
-	double f = isfinite(w->top) ? exp(w->top - lw) : 0;
-	w->top = lw;
-	w->sum *= f;
-	w->coarse *= f;
-	w->edge *= f;
-	for (int k = 0; k < w->n; k++)
-		w->mean[k] *= f;
-}
-
-static void walk_state(struct walk *w, double lw, bool coarse, bool edge)
-{
-	lw -= energy_of(w->t, w->E);
-	if (lw == -INFINITY)
-		return;
-	if (!(lw <= w->top))
-		rescale(w, lw);
-	double p = exp(lw - w->top);
-	w->sum += p;
-	w->coarse += coarse ? ldexp(p, w->integrals) : 0;
-	w->edge += edge ? p : 0;
-	if (w->n && !(p < 1e-18)) {
-		w->f(w->t, w->arg, w->now);
-		for (int k = 0; k < w->n; k++)
-			w->mean[k] += p * w->now[k];
-	}
-}
-
-static void walk_sites(struct walk *w, int i, double lw, bool coarse, bool edge)
-{
-	while (i < w->t->site.n &&
-	       (!w->which[w->t->site.at[i].group] || &w->t->site.at[i] == w->t->held))
-		i++;
-	if (i == w->t->site.n) {
-		walk_state(w, lw, coarse, edge);
-		return;
-	}
-	const struct site *s = &w->t->site.at[i];
-	for (int k = 0; k < s->n; k++) {
-		trial_set(w->t, s, k);
-		walk_sites(w, i + 1, lw + s->log_w[k], coarse && !(s->halves && k % 2),
-		           edge || (s->ends && (k == s->n - 1 || (s->halves && k == 0))));
-	}
-}
-
-/* The trapezoidal rule's error at half the step is the square of that at the whole, and less. */
-double trial_sum(struct trial *t, const energy *E, const bool *which, stat_fn *f, void *arg, int n,
-                 double *mean, double *error)
-{
-	struct walk w = {.t = t, .E = E, .which = which, .f = f, .arg = arg, .n = n, .mean = mean};
-	double *was = trial_save(t);
-	w.top = -INFINITY;
-	w.now = NEW_ARRAY(t->a, double, n + 1);
-	for (int k = 0; k < n; k++)
-		mean[k] = 0;
-	for (int i = 0; i < t->site.n; i++)
-		w.integrals +=
-		    which[t->site.at[i].group] && t->site.at[i].halves && &t->site.at[i] != t->held;
-	walk_sites(&w, 0, 0, true, false);
-	trial_load(t, was);
-	for (int k = 0; k < n; k++)
-		mean[k] /= w.sum;
-	double half = w.coarse / w.sum - 1;
-	if (error)
-		*error = half * half + w.edge / w.sum;
-	return w.top + log(w.sum);
-}
-
-double trial_logsum(struct trial *t, const bool *which, double *error)
-{
-	return trial_sum(t, &t->m->E, which, NULL, NULL, 0, NULL, error);
-}
-
-/* ---- one site ---- */
-void trial_site(struct trial *t, const struct site *s, const bool *summed, double *log_w)
-{
-	double *was = trial_save(t);
-	t->held = s;
-	for (int k = 0; k < s->n; k++) {
-		trial_set(t, s, k);
-		log_w[k] = s->log_w[k] + (summed ? trial_logsum(t, summed, NULL) : -trial_energy(t));
-	}
-	t->held = NULL;
-	trial_load(t, was);
-}
-
-double trial_site_mean(struct trial *t, const struct site *s, const double *log_w, int element)
-{
-	double top = -INFINITY, sum = 0, mean = 0;
-	(void)t;
-	for (int k = 0; k < s->n; k++)
-		top = fmax(top, log_w[k]);
-	for (int k = 0; k < s->n; k++) {
-		sum += exp(log_w[k] - top);
-		mean += exp(log_w[k] - top) * s->x[k * s->width + element];
-	}
-	return mean / sum;
-}
-
-double trial_site_log_p(struct trial *t, const struct site *s, const bool *summed)
-{
-	double *log_w = NEW_ARRAY(t->a, double, s->n), top = -INFINITY, sum = 0;
-	trial_site(t, s, summed, log_w);
-	for (int k = 0; k < s->n; k++)
-		top = fmax(top, log_w[k]);
-	for (int k = 0; k < s->n; k++)
-		sum += exp(log_w[k] - top);
-	t->held = s;
-	double here = summed ? trial_logsum(t, summed, NULL) : -trial_energy(t);
-	t->held = NULL;
-	const struct group *g = t->m->group.at[s->group];
-	const double *state = group_state(t, s->group);
-	for (int i = 0; i < s->width; i++)
-		here -= base_of(g, 1, state + s->at[i]);
-	return here - top - log(sum);
-}
-
-double *trial_hidden_means(struct trial *t)
-{
-	double *mean = trial_save(t), *to = mean;
-	for (int g = 0; g < t->m->group.n; to += sym_items(t->m->group.at[g++]->sym))
-		for (int i = 0; i < t->site.n; i++) {
-			const struct site *s = &t->site.at[i];
-			double *log_w = NEW_ARRAY(t->a, double, s->n);
-			if (s->group != g || !t->hidden[g])
-				continue;
-			trial_site(t, s, t->hidden, log_w);
-			for (int k = 0; k < s->width; k++)
-				to[s->at[k]] = trial_site_mean(t, s, log_w, k);
-		}
-	return mean;
+	return trial_energy_of(t, &t->m->E);
 }
 
 static int pick(struct trial *t, int n, const double *log_w)

@@ -59,7 +59,7 @@ static void draw_rows(struct trial *t)
 static bool summable(struct trial *t)
 {
 	double error = INFINITY;
-	for (int widened = 0; widened < 4; widened++) {
+	for (int widened = 0; widened < 10; widened++) {
 		trial_logsum(t, t->joint ? t->all : t->hidden, &error);
 		if (error < 1e-10)
 			return true;
