@@ -129,8 +129,7 @@ static const struct value *named(const char *signature, const struct value *v, c
 	return NULL;
 }
 
-/* Where there is no clause: what groups without a closed conditional are moved by. */
-static bool read_sampler(struct unit *u, const struct block_def *b, struct sampling *out)
+bool block_sampler(struct unit *u, const struct block_def *b, struct sampling *out)
 {
 	const struct clause *cl = block_clause(b, "sampler");
 	const struct call standard = {.name = "hmc", .span = b->span};
@@ -450,7 +449,7 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 	struct wanted w = {{false}};
 	*out = (struct compiled){.block = b, .m = unit_model(u, b->model)};
 	out->x = expansion_new(&u->cx, out->m);
-	if (!read_posterior(u, b, &out->posterior) || !read_sampler(u, b, &out->x->sampling))
+	if (!read_posterior(u, b, &out->posterior) || !block_sampler(u, b, &out->x->sampling))
 		return false;
 	bool ok = true;
 	if (b->kind == BLOCK_TRAIN)

@@ -91,6 +91,8 @@ const struct value *objective_value(const struct compiled *c, const char *name);
 /* What the block's clauses ask for, as a program; then its plan; then code. false: diagnostics. */
 bool block_expand(struct unit *u, const struct block_def *b, struct compiled *out);
 void block_plan(struct unit *u, struct compiled *c);
+/* What the block's clause `sampler` says; where there is none, what groups without a closed conditional are moved by. */
+bool block_sampler(struct unit *u, const struct block_def *b, struct sampling *out);
 /* Does the block draw Markov chains? */
 bool block_chains(const struct compiled *c);
 /* optimizer.c: the optimiser of a train block, sgd where none is written: its part of *t. */

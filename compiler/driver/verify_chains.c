@@ -23,7 +23,8 @@ enum {
 	UPDATES = 200,
 	LONG = 30,
 	AIS_CHAINS = 200,
-	AIS_BETAS = 500
+	AIS_BETAS = 500,
+	ADAPT = 800 /* sweeps, where the size of steps is found first */
 };
 
 struct moments {
@@ -95,7 +96,7 @@ static void chain_products(struct engine *e, int chain, double *x, double *out)
 static void give_chains(struct engine *e)
 {
 	const struct model *m = e->t->m;
-	for (int chain = 0; chain < CHAINS; chain++) {
+	for (int64_t chain = 0; chain < e->pop[POP_SAMPLES]; chain++) {
 		const double *from = e->t->row[chain % ROWS];
 		for (int g = 0; g < m->group.n; from += sym_items(m->group.at[g++]->sym))
 			for (int64_t i = 0;
@@ -105,12 +106,18 @@ static void give_chains(struct engine *e)
 	}
 }
 
-static void marginals(struct trial *t)
+static void marginals(struct trial *t, const struct sampling *how)
 {
-	static const int64_t pop[DGM_MAX_POP] = {1, 1, 1, 1, CHAINS};
-	const char *what = "sampler: long-run marginals, in standard errors";
+	const int64_t pop[DGM_MAX_POP] = {1, 1, 1, 1, CHAINS * how->temperatures};
+	const char *what = arena_printf(t->a, "sampler%s%s: long-run marginals, in standard errors",
+	                                how->how ? " " : "", how->how ? how->how->name : "");
 	struct compiled c = {.m = t->m, .x = expansion_new(&t->u->cx, t->m)};
 	struct engine e;
+	c.x->sampling = *how;
+	if (how->how && how->how->gradient && !how->how->adjusted) {
+		report_skip(t->report, what, "its marginals are biased by the size of its steps");
+		return;
+	}
 	if (!objective_sampler(c.x)) {
 		report_skip(t->report, what, trial_why(t));
 		return;
@@ -128,10 +135,18 @@ static void marginals(struct trial *t)
 	if (!engine_open(&e, t, what, &c, true, pop))
 		return;
 	give_chains(&e);
+	struct dgm_transition sweep =
+	    dgm_transition_find(e.c.mod, "sample.sweep", POP_SAMPLES, how->steps);
+	struct dgm_tempering tempering = job_tempering(&e.c, "sample", POP_SAMPLES, CHAINS);
+	struct dgm_acceptance accepted = {0}, swaps = {0};
+	int burn_in = sweep.step ? ADAPT : BURN_IN;
+	dgm_tempering_begin(&tempering, e.store);
 	engine_run(&e, "sample.begin");
-	for (int i = 0; i < BURN_IN + SWEEPS; i++) {
-		engine_run(&e, "sample.sweep");
-		for (int chain = 0; i >= BURN_IN && chain < CHAINS; chain++) {
+	for (int i = 0; i < burn_in + SWEEPS; i++) {
+		dgm_transition_run(&sweep, sweep.end, e.store, &e.call,
+		                   i < burn_in / 2 ? DGM_ADAPT : DGM_FIXED, &accepted);
+		dgm_tempering_swap(&tempering, e.store, &e.call, &swaps);
+		for (int chain = 0; i >= burn_in && chain < CHAINS; chain++) {
 			chain_products(&e, chain, x, now);
 			for (int k = 0; k < n; k++)
 				sum[chain * n + k] += now[k] / SWEEPS;
@@ -155,7 +170,7 @@ static int scalar_of(const struct dgm_module *m, const char *name)
 	return i;
 }
 
-static void annealed(struct trial *t)
+static void annealed(struct trial *t, const struct sampling *how)
 {
 	static const int64_t pop[DGM_MAX_POP] = {1, 1, 1, AIS_CHAINS, 1};
 	const char *what = "log Z by AIS, in standard errors";
@@ -163,6 +178,7 @@ static void annealed(struct trial *t)
 	struct dgm_ais_result found;
 	struct engine e;
 	double error;
+	c.x->sampling = *how;
 	if (!objective_ais(c.x)) {
 		report_skip(t->report, what, trial_why(t));
 		return;
@@ -177,7 +193,7 @@ static void annealed(struct trial *t)
 	                      .prepare = dgm_function_find(m, "prepare"),
 	                      .base = dgm_function_find(m, "ais.base"),
 	                      .start = dgm_function_find(m, "ais.start"),
-	                      .step = dgm_function_find(m, "ais.step"),
+	                      .step = dgm_transition_find(m, "ais.step", POP_AIS, how->steps),
 	                      .out = dgm_slot_find(m, "out.ais.step"),
 	                      .base_logz = dgm_slot_find(m, "out.ais.base"),
 	                      .scalar_b0 = scalar_of(m, "b0"),
@@ -198,7 +214,8 @@ static void annealed(struct trial *t)
 /* ---- gradients by chains ---- */
 void verify_updates(struct trial *t, const struct compiled *c, const char *key)
 {
-	static const int64_t pop[DGM_MAX_POP] = {ROWS_OF_DATA, ROWS_OF_DATA, 1, 1, 1};
+	const struct sampling *how = &c->x->sampling;
+	const int64_t pop[DGM_MAX_POP] = {ROWS_OF_DATA, ROWS_OF_DATA * how->temperatures, 1, 1, 1};
 	const char *what =
 	    arena_printf(t->a, "objective %s: mean gradient at %d sweeps, in standard errors",
 	                 objective_text(t, c), LONG);
@@ -214,14 +231,28 @@ void verify_updates(struct trial *t, const struct compiled *c, const char *key)
 		report_skip(t->report, what, dgm_error());
 		return;
 	}
+	bool persistent = e.c.goal.at[0].objective->chains;
+	struct dgm_transition sweep =
+	    dgm_transition_find(e.c.mod, "train.sweep", persistent ? POP_CHAINS : POP_DATA, how->steps);
+	struct dgm_tempering tempering = job_tempering(&e.c, "chain", POP_CHAINS, ROWS_OF_DATA);
+	struct dgm_acceptance accepted = {0}, swaps = {0};
+	engine_set(&e, "inv_m", 0, 0, 1.0 / ROWS_OF_DATA);
+	dgm_tempering_begin(&tempering, e.store);
 	engine_run(&e, "chains.begin");
-	for (int u = -5; u < UPDATES; u++) { /* the first ones let persistent chains settle */
+	for (int u = sweep.step ? -ADAPT / LONG : -5; u < UPDATES;
+	     u++) { /* the first ones let chains settle */
+		enum dgm_adaptation adapt = u < -5 ? DGM_ADAPT : DGM_FIXED;
 		engine_run(&e, "train.first");
 		for (int64_t i = 0; i < c->posterior.iterations; i++)
 			engine_run(&e, "train.pass");
-		for (int i = 1; i < LONG; i++)
-			engine_run(&e, "train.sweep");
-		engine_run(&e, "train.final");
+		for (int i = how->temperatures > 1 ? 0 : 1; i < LONG; i++) {
+			dgm_transition_run(&sweep, sweep.end, e.store, &e.call, adapt, &accepted);
+			dgm_tempering_swap(&tempering, e.store, &e.call, &swaps);
+		}
+		e.call.pop[POP_CHAINS] = ROWS_OF_DATA;
+		dgm_transition_run(&sweep, dgm_function_find(e.c.mod, "train.final"), e.store, &e.call,
+		                   adapt, &accepted);
+		e.call.pop[POP_CHAINS] = e.pop[POP_CHAINS];
 		for (int w = 0; u >= 0 && w < n; w++)
 			add(&m[w], engine_gradient(&e, w));
 	}
@@ -231,10 +262,18 @@ void verify_updates(struct trial *t, const struct compiled *c, const char *key)
 	engine_close(&e);
 }
 
+/* The standard sampler, and those that blocks ask for. */
 void verify_chains(struct trial *t)
 {
+	struct block_def none = {.kind = BLOCK_SAMPLE};
+	struct sampling how;
 	if (!t->joint)
 		return;
-	marginals(t);
-	annealed(t);
+	block_sampler(t->u, &none, &how);
+	marginals(t, &how);
+	annealed(t, &how);
+	for (int i = 0; i < t->u->checked->block.n; i++)
+		if (block_clause(t->u->checked->block.at[i], "sampler") &&
+		    block_sampler(t->u, t->u->checked->block.at[i], &how))
+			marginals(t, &how);
 }
