@@ -46,7 +46,7 @@ enum dgm_space {
 	DGM_PARAM, /* learned; saved */
 	DGM_GRAD,  /* d loss / d param `param`, same shape */
 	DGM_STATE, /* input or state that the caller or a driver fills and reads */
-	DGM_TEMP,  /* between two kernels of one function call */
+	DGM_TEMP,  /* between two kernels, of one call or of it and the calls that it comes before */
 	DGM_PACK   /* a second layout of a parameter, refreshed by function "prepare" */
 };
 enum dgm_repr { DGM_F32, DGM_BITS };

@@ -33,6 +33,9 @@ struct stmt {
 };
 struct function {
 	const char *name;
+	/* The function that is called before this one is called any number of times, on the same rows and
+	 * inputs; NULL: no such order is known. */
+	const struct function *first;
 	struct stmt *stmt;
 	int nstmt, cap;
 };

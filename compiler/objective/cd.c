@@ -164,8 +164,7 @@ static bool expand_meanfield(struct expansion *x, const struct objective_args *a
 	if (!draw_independent(x, begin, &chain, GROUP_VISIBLE, true) ||
 	    !draw_independent(x, begin, &chain, GROUP_HIDDEN, false))
 		return false;
-	meanfield_start(x, program_function(x->p, "train.first"), &q);
-	if (!meanfield_pass(x, program_function(x->p, "train.pass"), &q, args->damping))
+	if (!meanfield(x, "train.first", "train.pass", &q, args->damping))
 		return false;
 	energy moving = tempering(x, begin->name, true, &chain);
 	if (!mover_new(x, begin->name, &moving, &chain) ||

@@ -103,8 +103,8 @@ void expand_proper(struct expansion *x);
 struct node *base_measure(struct expansion *x);
 /* Mean field on the hidden groups' means in q. */
 bool meanfield_allowed(struct expansion *x);
-void meanfield_start(struct expansion *x, struct function *f, const struct walkers *q);
-bool meanfield_pass(struct expansion *x, struct function *f, const struct walkers *q, double damping);
+/* Functions: `start` sets the means, `pass` goes over the hidden groups once. */
+bool meanfield(struct expansion *x, const char *start, const char *pass, const struct walkers *q, double damping);
 /* The bound on log p(v) + log Z. */
 struct node *meanfield_bound(struct expansion *x, const struct walkers *q);
 

@@ -6,7 +6,7 @@
  * damping d, mu := (1 - d)*new + d*mu. */
 #include "objective/internal.h"
 
-void meanfield_start(struct expansion *x, struct function *f, const struct walkers *q)
+static void meanfield_start(struct expansion *x, struct function *f, const struct walkers *q)
 {
 	struct arena *a = x->cx->prog;
 	for (int i = 0; i < x->m->group.n; i++) {
@@ -23,8 +23,8 @@ void meanfield_start(struct expansion *x, struct function *f, const struct walke
 }
 
 /* One pass over the hidden groups; out.FUNCTION := the largest change of a mean, row by row. */
-bool meanfield_pass(struct expansion *x, struct function *f, const struct walkers *q,
-                    double damping)
+static bool meanfield_pass(struct expansion *x, struct function *f, const struct walkers *q,
+                           double damping)
 {
 	struct arena *a = x->cx->prog;
 	struct node *change = ex_num(a, 0);
@@ -52,6 +52,15 @@ bool meanfield_pass(struct expansion *x, struct function *f, const struct walker
 	}
 	assign(x, f, out_sym(x, f->name, q->pop), q->batch, NULL, change);
 	return true;
+}
+
+bool meanfield(struct expansion *x, const char *start, const char *pass, const struct walkers *q,
+               double damping)
+{
+	struct function *first = program_function(x->p, start), *f = program_function(x->p, pass);
+	f->first = first;
+	meanfield_start(x, first, q);
+	return meanfield_pass(x, f, q, damping);
 }
 
 static struct node *minus_xlogx(struct arena *a, struct node *x)
@@ -110,8 +119,7 @@ bool objective_bound(struct expansion *x, double damping)
 	if (!meanfield_allowed(x))
 		return false;
 	struct walkers data = walkers_data(x), q = walkers_means(x, "q", &data, GROUP_HIDDEN);
-	meanfield_start(x, program_function(x->p, "meanfield.start"), &q);
-	if (!meanfield_pass(x, program_function(x->p, "meanfield.pass"), &q, damping))
+	if (!meanfield(x, "meanfield.start", "meanfield.pass", &q, damping))
 		return false;
 	struct function *f = program_function(x->p, "bound");
 	assign(x, f, out_sym(x, "bound", POP_DATA), q.batch, NULL,

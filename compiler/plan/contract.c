@@ -397,7 +397,7 @@ static void contract_stmt(struct work *w, const struct stmt *s)
 		return;
 	struct node **term, *rhs = s->sequential ? s->rhs : plan_scan(w, &c.order, s->rhs);
 	if (!s->sequential)
-		rhs = plan_expand(w, rhs);
+		rhs = plan_expand(w, plan_merge(w, rhs));
 	int n = ex_terms(rhs, &term);
 	struct contracted *r = NEW_ARRAY(w->a, struct contracted, n + 1);
 	for (int i = 0; i < n; i++)

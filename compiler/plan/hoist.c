@@ -8,11 +8,11 @@
  * in it depends on all loops around it, or saves too little. */
 #include "plan/work.h"
 
-enum { MIN_SAVED = 2 };
+enum { MIN_SAVED = 2, MIN_TERMS = 8 };
 
 struct around { /* the loops around a node */
 	struct seq ix;
-	bool guarded;
+	bool guarded, inside; /* under a guard; in a reduction */
 	const struct sym *turn;
 };
 
@@ -31,11 +31,22 @@ static struct seq layout_of(const struct node *x, const struct seq *space)
 	return out;
 }
 
+/* A sum of many expensive terms inside another reduction: a temporary costs little beside it, and
+ * holds the value for whatever else needs it. */
+static bool should_keep(const struct node *x)
+{
+	double terms = 1;
+	for (int i = 0; i < x->nbound; i++)
+		terms *= x->bound[i]->pop >= 0 ? BATCH_ROWS : (double)x->bound[i]->size;
+	return terms >= MIN_TERMS && plan_heavy(x->kid[0]);
+}
+
 static bool should_hoist(const struct work *w, const struct around *s, const struct node *x,
                          const struct seq *layout)
 {
-	return layout->n < s->ix.n && plan_storable(w, layout) && layout->n - 1 <= MAX_RANK &&
-	       seq_size(&s->ix) >= MIN_SAVED * seq_size(layout) && !ex_has_draw(x) &&
+	bool saves = layout->n < s->ix.n && seq_size(&s->ix) >= MIN_SAVED * seq_size(layout);
+	return (saves || (s->inside && should_keep(x))) && plan_storable(w, layout) &&
+	       layout->n - 1 <= MAX_RANK && !ex_has_draw(x) &&
 	       !(s->turn && ex_mentions(x, s->turn)) && (!s->guarded || plan_in_bounds(x));
 }
 
@@ -95,6 +106,7 @@ static struct node *hoist(struct work *w, const struct around *s, struct node *x
 		return split;
 	for (int i = 0; i < x->nbound; i++)
 		seq_push(&inner.ix, x->bound[i]);
+	inner.inside = true;
 	return hoist_kids(w, &inner, x);
 }
 

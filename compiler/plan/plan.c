@@ -151,6 +151,7 @@ struct plan *plan_build(struct cx *cx, struct program *prog)
 	for (int i = 0; i < prog->tensor.n; i++)
 		vec_push(w.a, &w.tensor, ((struct work_tensor){.t = prog->tensor.at[i]}));
 	plan_contract(&w);
+	plan_repeat(&w);
 	plan_repr(&w);
 	plan_fuse(&w);
 	plan_regions(&w, p);

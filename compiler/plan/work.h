@@ -128,6 +128,7 @@ void plan_product_into(struct work *w, struct product *p, const struct sym *dst,
 bool plan_product_known(struct work *w, struct product *p);
 
 /* The passes, in order. */
+struct node *plan_merge(struct work *w, struct node *rhs);
 void plan_contract(struct work *w);
 /* turn: what is being assigned in turn, so that nothing that reads it is moved; else NULL */
 struct node *plan_hoist(struct work *w, const struct seq *space, struct node *rhs,
@@ -143,6 +144,7 @@ struct function plan_unfold(struct work *w, const struct function *f);
 struct node *plan_scan(struct work *w, const struct seq *order, struct node *rhs);
 /* A sequential statement in which running sums can be kept: emits it; false: it is none. */
 bool plan_steps_turn(struct work *w, const struct stmt *s);
+void plan_repeat(struct work *w);
 void plan_repr(struct work *w);
 void plan_fuse(struct work *w);
 void plan_regions(struct work *w, struct plan *p);

@@ -277,6 +277,63 @@ static void test_order(void)
 	end();
 }
 
+/* What a repeated function does not change is computed in the function before it, and only that. */
+static void test_repeat(void)
+{
+	begin();
+	const struct sym *W = tensor("W", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(8, 9));
+	const struct sym *U = tensor("U", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(9, 9));
+	const struct sym *v = tensor("v", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(8));
+	const struct sym *q = tensor("q", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(9));
+	const struct idx *n = batch("n", data), *i = ix("i", 8), *j = ix("j", 9), *k = ix("k", 9);
+	struct function *first = program_function(prog, "first");
+	fun = first;
+	ASSIGN(q, n, false, ex_num(cx.prog, 0.5), j);
+	fun = program_function(prog, "pass");
+	fun->first = first;
+	ASSIGN(q, n, false,
+	       sigmoid(add(SUM(mul(AT(v, n, i), AT(W, NULL, i, j)), i),
+	                   SUM(mul(AT(q, n, k), AT(U, NULL, k, j)), k))),
+	       j);
+	struct plan *p = plan();
+	CU_ASSERT_EQUAL(p->function.at[0]->region.at[0]->kernel.n, 2);
+	CU_ASSERT_EQUAL(p->function.at[1]->region.at[0]->kernel.n, 2);
+	CU_ASSERT_EQUAL(count(p, KERNEL_MATMUL, MM_PACKED), 2);
+	fun->first = NULL;
+	p = plan();
+	CU_ASSERT_EQUAL(p->function.at[0]->region.at[0]->kernel.n, 1);
+	end();
+}
+
+/* Sums with a common factor are one product; what two bits leave beside a plain factor stays apart.
+ */
+static void test_merge(void)
+{
+	begin();
+	const struct sym *W = tensor("W", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(8, 9));
+	const struct sym *g = tensor("g", SPACE_GRAD, -1, VALUES_REAL, W, DIMS(8, 9));
+	const struct sym *rate = tensor("rate", SPACE_SCALAR, -1, VALUES_REAL, NULL, DIMS());
+	const struct sym *x = tensor("x", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(8));
+	const struct sym *y = tensor("y", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(9));
+	const struct sym *z = tensor("z", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(9));
+	const struct sym *h = tensor("h", SPACE_STATE, data, VALUES_BINARY, NULL, DIMS(9));
+	const struct idx *n = batch("n", data), *m = batch("m", data), *i = ix("i", 8), *j = ix("j", 9);
+	struct node *r = ex_at(cx.prog, rate, NULL, NULL);
+	fun = program_function(prog, "f");
+	ASSIGN(g, NULL, false,
+	       mul(r, add(SUM(mul(AT(x, n, i), AT(y, n, j)), n),
+	                  ex_scale(cx.prog, -2, SUM(mul(AT(x, m, i), AT(z, m, j)), m)))),
+	       i, j);
+	struct plan *p = plan();
+	CU_ASSERT_EQUAL(count(p, KERNEL_MATMUL, MM_SGEMM), 1);
+	fun->nstmt = 0;
+	ASSIGN(g, NULL, false,
+	       add(SUM(mul(AT(x, n, i), AT(y, n, j)), n), SUM(mul(AT(x, m, i), AT(h, m, j)), m)), i, j);
+	p = plan();
+	CU_ASSERT_EQUAL(count(p, KERNEL_MATMUL, MM_SGEMM), 2);
+	end();
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -290,6 +347,8 @@ int main(void)
 	CU_add_test(suite, "materialised factors", test_factors);
 	CU_add_test(suite, "third order and masks", test_third_order_and_masks);
 	CU_add_test(suite, "hoisted reductions", test_hoist);
+	CU_add_test(suite, "repeated functions", test_repeat);
+	CU_add_test(suite, "sums with a common factor", test_merge);
 	CU_add_test(suite, "fusion", test_fusion);
 	CU_add_test(suite, "order of reads and writes", test_order);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
