@@ -7,7 +7,7 @@
 
 enum {
 	TABLE_BLOCK = 64, /* rows of B whose tables are in use at a time: 16 tables, 16 KiB */
-	ROWS = 128,       /* rows of C that share the tables */
+	ROWS = 256,       /* rows of C that share the tables */
 	LIST = 65536,     /* indices of set bits that are listed at a time */
 	MAX_K = 4032      /* a larger k is cut by the caller: whole words, whole PACK_BLOCKs */
 };
