@@ -170,30 +170,37 @@ static inline KERNEL void CLONE(sort_rows)(const struct CLONE(entry) * from, int
 		to[place[from[i].quads]++] = from[i];
 }
 
-/* sum += the listed rows of b, four at a time: one addition in four waits for the one before. */
-static inline KERNEL void CLONE(add_rows)(float *sum, const float *b, const uint8_t *list,
-                                          int64_t quads)
+/* sum += the listed rows of two panels, four at a time: one addition in four waits for the one
+ * before. */
+static inline KERNEL void CLONE(add_rows)(float (*sum)[PANEL], const float *b, const float *b1,
+                                          const uint8_t *list, int64_t quads)
 {
-	f32x16 all = CLONE(load)(sum);
+	f32x16 all = CLONE(load)(sum[0]), all1 = CLONE(load)(sum[1]);
 
 	for (const uint8_t *end = list + 4 * quads; list < end; list += 4) {
-		f32x16 x, y;
+		int64_t r0, r1, r2, r3;
 		uint32_t four;
 
 		memcpy(&four, list, 4); /* one load: they are what limits this loop */
-		x = CLONE(load)(b + PANEL * (four & 0xff)) + CLONE(load)(b + PANEL * (four >> 8 & 0xff));
-		y = CLONE(load)(b + PANEL * (four >> 16 & 0xff)) + CLONE(load)(b + PANEL * (four >> 24));
-		all += x + y;
+		r0 = PANEL * (four & 0xff);
+		r1 = PANEL * (four >> 8 & 0xff);
+		r2 = PANEL * (four >> 16 & 0xff);
+		r3 = PANEL * (four >> 24);
+		all += (CLONE(load)(b + r0) + CLONE(load)(b + r1)) +
+		       (CLONE(load)(b + r2) + CLONE(load)(b + r3));
+		all1 += (CLONE(load)(b1 + r0) + CLONE(load)(b1 + r1)) +
+		        (CLONE(load)(b1 + r2) + CLONE(load)(b1 + r3));
 	}
-	CLONE(store)(sum, all);
+	CLONE(store)(sum[0], all);
+	CLONE(store)(sum[1], all1);
 }
 
 /* Rows of C by adding the rows of B that A's set bits name. */
 static KERNEL void CLONE(by_lists)(const struct bits_product *p, const uint16_t *row, int64_t nrow,
                                    int64_t row0)
 {
-	float sum[ROWS][PANEL] __attribute__((aligned(64)));
-	float copy[(PACK_BLOCK + 1) * PANEL] __attribute__((aligned(64)));
+	float sum[ROWS][2][PANEL] __attribute__((aligned(64)));
+	float copy[2][(PACK_BLOCK + 1) * PANEL] __attribute__((aligned(64)));
 	struct CLONE(entry) order[MAX_K / PACK_BLOCK][ROWS], entry[ROWS];
 	int64_t nblock = (p->k + PACK_BLOCK - 1) / PACK_BLOCK;
 	int64_t room = LIST / (p->k * DENSE_K / DENSE_ONES + 4 * nblock); /* rows that fit the list */
@@ -217,11 +224,15 @@ static KERNEL void CLONE(by_lists)(const struct bits_product *p, const uint16_t 
 			}
 			CLONE(sort_rows)(entry, rows, order[block]);
 		}
-		for (int64_t j = 0; j * PANEL < p->n; j++) {
+		for (int64_t j = 0; j * PANEL < p->n; j += 2) {
+			bool pair = (j + 1) * PANEL < p->n;
+
 			memset(sum, 0, (size_t)rows * sizeof sum[0]);
 			for (int64_t block = 0; block < nblock; block++) {
 				int64_t k0 = block * PACK_BLOCK;
-				const float *b = CLONE(block)(p, j, k0, CLONE(block_rows)(p, k0), copy);
+				int64_t k = CLONE(block_rows)(p, k0);
+				const float *b = CLONE(block)(p, j, k0, k, copy[0]);
+				const float *b1 = pair ? CLONE(block)(p, j + 1, k0, k, copy[1]) : b;
 
 				for (int64_t i = 0; i < rows; i++) {
 					struct CLONE(entry) e = order[block][i];
@@ -231,11 +242,14 @@ static KERNEL void CLONE(by_lists)(const struct bits_product *p, const uint16_t 
 
 						__builtin_prefetch(c, 1);
 					}
-					CLONE(add_rows)(sum[e.row], b, list + 4 * e.list, e.quads);
+					CLONE(add_rows)(sum[e.row], b, b1, list + 4 * e.list, e.quads);
 				}
 			}
-			for (int64_t i = 0; i < rows; i++)
-				CLONE(finish)(p, row0 + row[first + i], j, sum[i]);
+			for (int64_t i = 0; i < rows; i++) {
+				CLONE(finish)(p, row0 + row[first + i], j, sum[i][0]);
+				if (pair)
+					CLONE(finish)(p, row0 + row[first + i], j + 1, sum[i][1]);
+			}
 		}
 	}
 }

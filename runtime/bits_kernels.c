@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* A row is dense when more than DENSE_K in DENSE_ONES of its bits are ones. */
-enum { DENSE_K = 30, DENSE_ONES = 100 };
+enum { DENSE_K = 36, DENSE_ONES = 100 };
 
 #define BODY "bits_body.h"
 #include "clones.h"
