@@ -46,8 +46,8 @@ static bool should_hoist(const struct work *w, const struct around *s, const str
 {
 	bool saves = layout->n < s->ix.n && seq_size(&s->ix) >= MIN_SAVED * seq_size(layout);
 	return (saves || (s->inside && should_keep(x))) && plan_storable(w, layout) &&
-	       layout->n - 1 <= MAX_RANK && !ex_has_draw(x) &&
-	       !(s->turn && ex_mentions(x, s->turn)) && (!s->guarded || plan_in_bounds(x));
+	       layout->n - 1 <= MAX_RANK && !ex_has_draw(x) && !(s->turn && ex_mentions(x, s->turn)) &&
+	       (!s->guarded || plan_in_bounds(x));
 }
 
 bool plan_heavy(const struct node *x)
