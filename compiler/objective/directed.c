@@ -52,7 +52,17 @@ struct node *directed_nll(struct flow *fl, const bool *of, const bool *known)
 }
 
 /* ---- the posterior ---- */
-static bool posteriors(struct expansion *x, const char *what)
+/* Is the hidden group drawn step by step, or a state made of it? */
+static bool by_steps(const struct model *m, const struct group *g)
+{
+	const struct factor *q = model_posterior(m, g);
+	bool steps = q && model_reads(m, q->draw ? q->draw : q->mean, g);
+	for (int i = 0; i < m->def.n; i++)
+		steps = steps || (m->def.at[i]->state && model_reads(m, m->def.at[i]->rhs, g));
+	return steps;
+}
+
+static bool posteriors(struct expansion *x, const char *what, double particles)
 {
 	const struct model *m = x->m;
 	for (int i = 0; i < m->group.n; i++) {
@@ -68,14 +78,20 @@ static bool posteriors(struct expansion *x, const char *what)
 			diag(x->cx->diags, DIAG_NO_POSTERIOR, g->span, what, g->name);
 			return false;
 		}
+		if (g->role == GROUP_HIDDEN && particles > 1 && by_steps(m, g)) {
+			diag(x->cx->diags, DIAG_DRAW_PARTICLES, g->span, g->name);
+			return false;
+		}
 	}
 	return true;
 }
 
-static void draw_posteriors(struct flow *fl)
+static bool draw_posteriors(struct flow *fl)
 {
 	for (int i = 0; i < fl->x->m->posterior.n; i++)
-		flow_draw(fl, fl->x->m->posterior.at[i]);
+		if (!flow_draw(fl, fl->x->m->posterior.at[i]))
+			return false;
+	return true;
 }
 
 static struct node *put_mean(struct arena *a, const struct node *access, void *arg)
@@ -212,10 +228,11 @@ struct flow *flow_training(struct expansion *x, double k)
 bool expand_elbo(struct expansion *x, const struct objective_args *args)
 {
 	struct arena *a = x->cx->prog;
-	if (!posteriors(x, "elbo"))
+	if (!posteriors(x, "elbo", args->particles))
 		return false;
 	struct flow *fl = flow_training(x, args->particles);
-	draw_posteriors(fl);
+	if (!draw_posteriors(fl))
+		return false;
 	bool smooth = all_smooth(fl);
 	struct node *loss = ex_neg(a, log_weight(fl, smooth)), *score;
 	if (!smooth) {
@@ -227,11 +244,12 @@ bool expand_elbo(struct expansion *x, const struct objective_args *args)
 	return directed_descend(fl, loss);
 }
 
-/* - log mean over the particles of their weights. */
+/* - log mean over the particles of their weights; NULL: refused. */
 static struct node *importance(struct flow *fl)
 {
 	struct arena *a = fl->x->cx->prog;
-	draw_posteriors(fl);
+	if (!draw_posteriors(fl))
+		return NULL;
 	struct node *lw = log_weight(fl, false);
 	if (fl->particle) {
 		struct affine s = affine_idx(a, fl->particle);
@@ -242,16 +260,16 @@ static struct node *importance(struct flow *fl)
 
 bool expand_iwae(struct expansion *x, const struct objective_args *args)
 {
-	if (!posteriors(x, "iwae"))
+	if (!posteriors(x, "iwae", args->particles))
 		return false;
 	struct flow *fl = flow_training(x, args->particles);
 	struct node *loss = importance(fl);
-	if (!all_smooth(fl)) {
+	if (loss && !all_smooth(fl)) {
 		diag(x->cx->diags, DIAG_NOT_SMOOTH, x->m->posterior.at[0]->span, "iwae",
 		     x->m->posterior.at[0]->group->name);
 		return false;
 	}
-	return directed_descend(fl, loss);
+	return loss && directed_descend(fl, loss);
 }
 
 static void hold_draws(struct flow *fl)
@@ -267,10 +285,11 @@ bool expand_wake_sleep(struct expansion *x, const struct objective_args *args)
 	struct arena *a = x->cx->prog;
 	const struct model *m = x->m;
 	(void)args;
-	if (!posteriors(x, "wake_sleep"))
+	if (!posteriors(x, "wake_sleep", 1))
 		return false;
 	struct flow *wake = flow_training(x, 1);
-	draw_posteriors(wake);
+	if (!draw_posteriors(wake))
+		return false;
 	hold_draws(wake);
 	struct node *p = ex_num(a, 0), *q = ex_num(a, 0);
 	for (int i = 0; i < m->factor.n; i++)
@@ -284,7 +303,8 @@ bool expand_wake_sleep(struct expansion *x, const struct objective_args *args)
 		if (m->group.at[i]->role != GROUP_GIVEN)
 			sleep->state[i] = NULL;
 	for (int i = 0; i < m->factor.n; i++)
-		flow_draw(sleep, m->factor.at[i]);
+		if (!flow_draw(sleep, m->factor.at[i]))
+			return false;
 	hold_draws(sleep);
 	for (int i = 0; i < m->posterior.n; i++)
 		q = ex_add(a, q, log_density(sleep, m->posterior.at[i]));
@@ -334,11 +354,10 @@ bool objective_nll(struct expansion *x)
 
 bool objective_elbo(struct expansion *x)
 {
-	if (!posteriors(x, "the bound"))
+	if (!posteriors(x, "the bound", 1))
 		return false;
 	struct flow *fl = flow_new(x, program_function(x->p, "elbo"), "elbo", POP_DATA, 1);
-	draw_posteriors(fl);
-	return figure(fl, "elbo", log_weight(fl, true));
+	return draw_posteriors(fl) && figure(fl, "elbo", log_weight(fl, true));
 }
 
 /* The importance-weighted bound in several passes: each adds its particles' weights to a running
@@ -346,7 +365,7 @@ bool objective_elbo(struct expansion *x)
 bool objective_importance(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
-	if (!posteriors(x, "importance sampling"))
+	if (!posteriors(x, "importance sampling", OBJECTIVE_PARTICLES))
 		return false;
 	const struct idx *n = x->m->batch;
 	const struct sym *sum = out_sym(x, "importance.pass", POP_DATA);
@@ -377,7 +396,8 @@ bool objective_ancestral(struct expansion *x)
 			fl->state[i] = w.state[i];
 	program_function(x->p, "sample.begin");
 	for (int i = 0; i < x->m->factor.n; i++)
-		flow_draw(fl, x->m->factor.at[i]);
+		if (!flow_draw(fl, x->m->factor.at[i]))
+			return false;
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
 		const struct idx *at[MAX_RANK];

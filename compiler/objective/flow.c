@@ -351,7 +351,7 @@ static struct guard at_least(struct arena *a, const struct idx *i, int64_t c, in
 
 /* One of the block, by inversion of a uniform number u: [S[q-1] <= u < S[q]], S the running sums of
  * the means; the last counts as infinite, so that one element is 1 whatever the rounding. */
-static struct node *chosen(struct flow *fl, const struct factor *f, struct node *p)
+struct node *flow_chosen(struct flow *fl, const struct factor *f, struct node *p)
 {
 	struct arena *a = fl->x->cx->prog;
 	int last = f->group->sym->rank - 1;
@@ -365,8 +365,15 @@ static struct node *chosen(struct flow *fl, const struct factor *f, struct node 
 }
 
 /* Element after element, each reading those before it. */
-static void draw_in_turn(struct flow *fl, const struct factor *f)
+static bool draw_in_turn(struct flow *fl, const struct factor *f)
 {
+	struct node *value;
+	if (!flow_draw_steps(fl, f, &value))
+		return false;
+	if (value) {
+		state(fl, f, value, true, f->group->sym->values);
+		return true;
+	}
 	struct arena *a = fl->x->cx->prog;
 	int i = group_number(fl->x, f->group);
 	struct stmt s = {.batch = fl->batch, .sequential = true, .inner = f->block};
@@ -379,22 +386,25 @@ static void draw_in_turn(struct flow *fl, const struct factor *f)
 	for (int k = 0; k < dst->rank; k++)
 		s.at[k] = f->at[k];
 	s.rhs = f->draw ? flow_at(fl, model_inline(fl->x->m, f->draw))
-	                : chosen(fl, f, flow_at(fl, model_inline(fl->x->m, f->mean)));
+	                : flow_chosen(fl, f, flow_at(fl, model_inline(fl->x->m, f->mean)));
 	program_stmt(fl->x->p, fl->f, s);
 	vec_push(a, &fl->step,
 	         ((struct step){.sym = dst, .batch = fl->batch, .rhs = s.rhs, .constant = true}));
+	return true;
 }
 
-void flow_draw(struct flow *fl, const struct factor *f)
+bool flow_draw(struct flow *fl, const struct factor *f)
 {
+	bool ok = true;
 	fl->drawing = f->dist != NULL;
 	if (in_turn(fl->x->m, f))
-		draw_in_turn(fl, f);
+		ok = draw_in_turn(fl, f);
 	else if (f->draw)
 		state(fl, f, f->draw, stepwise(model_inline(fl->x->m, f->draw)), f->group->sym->values);
 	else
-		state(fl, f, chosen(fl, f, f->mean), true, f->group->sym->values);
+		state(fl, f, flow_chosen(fl, f, f->mean), true, f->group->sym->values);
 	fl->drawing = false;
+	return ok;
 }
 
 void flow_mean(struct flow *fl, const struct factor *f)

@@ -44,9 +44,14 @@ struct node *flow_at(struct flow *fl, struct node *e);
 /* A symbol of the flow set to an expression over at[]. */
 const struct sym *flow_assign(struct flow *fl, const char *name, const struct idx *const *at, int nat,
                               struct node *rhs);
-/* The state of the factor's group := a draw; its means (mean: what would be drawn is not random). */
-void flow_draw(struct flow *fl, const struct factor *f);
+/* The state of the factor's group := a draw, false: refused; its means (mean: what would be drawn is not random). */
+bool flow_draw(struct flow *fl, const struct factor *f);
 void flow_mean(struct flow *fl, const struct factor *f);
+/* One element of the factor's block, by its means p. */
+struct node *flow_chosen(struct flow *fl, const struct factor *f, struct node *p);
+/* turn.c: a group whose distribution reads states made of it, drawn step by step with them; *value NULL: it is
+ * none; false: refused. */
+bool flow_draw_steps(struct flow *fl, const struct factor *f, struct node **value);
 /* gradients (+)= d/dtheta of sum over the population of loss (a number each), for the parameters in
  * `which` (one a weight; NULL: all); false: refused. */
 bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool accumulate);

@@ -32,7 +32,8 @@ static struct flow *generated(struct expansion *x, const char *what)
 	}
 	for (int i = 0; i < m->factor.n; i++) {
 		const struct factor *f = m->factor.at[i];
-		flow_draw(fl, f);
+		if (!flow_draw(fl, f))
+			return NULL;
 		if (f->group->role == GROUP_VISIBLE && fl->step.at[fl->step.n - 1].constant) {
 			diag(x->cx->diags, DIAG_NOT_SMOOTH, f->span, what, f->group->name);
 			return NULL;

@@ -1,142 +1,9 @@
 /* Directed models: the gradient of every objective, as the program computes it in doubles, against
  * central differences of the loss that the figures compute from the same noise; log-densities
  * against sums and integrals; generated code against the program. */
-#include "generated.h"
-
-#include "driver/driver.h"
-#include "objective/flow.h"
+#include "directed.h"
 
 enum { MAX_FUNCTIONS = 4 };
-
-static struct unit unit;
-static struct compiled block;
-
-/* ---- a model, one of its blocks as a program, and its numbers ---- */
-static bool expand(const char *text, int number)
-{
-	static struct options opt;
-	char path[] = "/tmp/test_directed_XXXXXX";
-	int fd = mkstemp(path);
-	FILE *f = fdopen(fd, "w");
-	fputs(text, f);
-	fclose(f);
-	opt = (struct options){.call = "check", .file = path, .seed = 1};
-	bool ok = unit_read(&unit, &opt) == EXIT_DONE &&
-	          block_expand(&unit, unit.checked->block.at[number], &block);
-	if (!ok)
-		diags_print(unit.cx.diags, stderr);
-	remove(path);
-	return ok;
-}
-
-static uint64_t state = 1;
-static double next(void)
-{
-	state = state * 6364136223846793005u + 1442695040888963407u;
-	return ((double)(state >> 11) + 0.5) / 9007199254740992.0;
-}
-
-/* Noise by the order of the draws in a function, so that two functions that draw alike see the
- * same. */
-static int first_stream;
-static double noise(const struct memory *m, const struct node *draw)
-{
-	uint64_t x = ((uint64_t)((int)draw->num - first_stream) * 7919u + (uint64_t)m->row * 104729u +
-	              (uint64_t)m->unit * 1299709u + 17u) *
-	             0x9E3779B97F4A7C15u;
-	x ^= x >> 29;
-	x *= 0xBF58476D1CE4E5B9u;
-	x ^= x >> 32;
-	double u = ((double)(x >> 11) + 0.5) / 9007199254740992.0;
-	return draw->op == OP_UNIFORM ? u : 3 * (u - 0.5);
-}
-
-static int least_stream(const struct node *x, int least)
-{
-	if (x->kind == N_OP && op_flags(x->op) & OPF_DRAW && (int)x->num < least)
-		least = (int)x->num;
-	for (int k = 0; k < x->nkid; k++)
-		least = least_stream(x->kid[k], least);
-	return least;
-}
-
-static const struct function *function(const char *name)
-{
-	for (int f = 0; f < block.x->p->function.n; f++)
-		if (strcmp(block.x->p->function.at[f]->name, name) == 0)
-			return block.x->p->function.at[f];
-	fprintf(stderr, "no function %s\n", name);
-	abort();
-}
-
-static void run(struct memory *m, const char *name)
-{
-	const struct function *f = function(name);
-	first_stream = 1 << 20;
-	for (int s = 0; s < f->nstmt; s++)
-		first_stream = least_stream(f->stmt[s].rhs, first_stream);
-	for (int s = 0; s < f->nstmt; s++)
-		run_stmt(m, &f->stmt[s]);
-}
-
-static double *named(struct memory *m, const char *name)
-{
-	for (int i = 0; i < block.x->p->tensor.n; i++)
-		if (strcmp(block.x->p->tensor.at[i].sym->name, name) == 0)
-			return values_at(m, block.x->p->tensor.at[i].sym);
-	fprintf(stderr, "no tensor %s\n", name);
-	abort();
-}
-
-static double value_in(const char *domain)
-{
-	if (strcmp(domain, "binary") == 0)
-		return next() < 0.5;
-	if (strcmp(domain, "count") == 0)
-		return floor(4 * next());
-	if (strcmp(domain, "unit") == 0)
-		return next();
-	return 3 * next() - 1.5;
-}
-
-static void prepare(struct memory *m)
-{
-	*m = (struct memory){.prog = block.x->p, .draw = noise};
-	for (int p = 0; p < 8; p++)
-		m->pop_rows[p] = INTERP_ROWS;
-	for (int i = 0; i < block.m->weight.n; i++) {
-		double *w = values_at(m, block.m->weight.at[i]->sym);
-		for (int64_t k = 0; k < items_of(block.m->weight.at[i]->sym); k++)
-			w[k] = 1.4 * next() - (strstr(block.m->weight.at[i]->name, ".v.average") ? 0 : 0.7);
-	}
-	for (int i = 0; i < block.m->group.n; i++) {
-		const struct group *g = block.m->group.at[i];
-		int64_t n = items_of(g->sym),
-		        q = g->family->shape == SHAPE_ONEHOT ? g->sym->dim[g->sym->rank - 1] : 1;
-		double *x = values_at(m, g->sym);
-		for (int64_t k = 0; g->role != GROUP_HIDDEN && k < n * INTERP_ROWS; k += q) {
-			int64_t hot = (int64_t)(next() * (double)q);
-			for (int64_t a = 0; a < q; a++)
-				x[k + a] = q > 1 ? a == hot : value_in(g->domain);
-		}
-	}
-	for (int i = 0; i < block.x->p->tensor.n; i++)
-		if (strcmp(block.x->p->tensor.at[i].sym->name, "inv_n") == 0)
-			*values_at(m, block.x->p->tensor.at[i].sym) = 1.0 / INTERP_ROWS;
-}
-
-/* The mean over the rows of a figure's number: of the last of the functions. */
-static double loss(struct memory *m, const char *const *functions)
-{
-	const char *last = NULL;
-	double sum = 0;
-	for (int k = 0; functions[k]; k++)
-		run(m, last = functions[k]);
-	const double *out = named(m, arena_printf(unit.cx.tmp, "out.%s", last));
-	for (int r = 0; r < INTERP_ROWS; r++)
-		sum += out[r];
-	return sum / INTERP_ROWS;
-}
 
 struct gradient_case {
 	const char *name, *model, *objective, *monitor;
@@ -156,32 +23,6 @@ static void loss_in_training(void)
 		*(block.m->group.at[i]->role == GROUP_VISIBLE ? &of[i] : &known[i]) = true;
 	struct node *value = directed_nll(fl, of, known);
 	assign(x, fl->f, out_sym(x, "training", POP_DATA), fl->batch, NULL, value);
-}
-
-/* The gradients in memory against differences of sign times the loss. */
-static void slopes_agree(struct memory *m, const char *name, const char *const *functions,
-                         double sign)
-{
-	double worst = 0, largest = 0;
-	for (int i = 0; i < block.m->weight.n; i++) {
-		const struct weight *w = block.m->weight.at[i];
-		double *x = values_at(m, w->sym);
-		const double *g = values_at(m, block.x->grad[i]);
-		for (int64_t k = 0; k < items_of(w->sym); k++) {
-			double at = x[k], h = 1e-5;
-			x[k] = at + h;
-			double up = loss(m, functions);
-			x[k] = at - h;
-			double slope = sign * (up - loss(m, functions)) / (2 * h);
-			x[k] = at;
-			worst = fmax(worst, isnan(g[k]) ? INFINITY : fabs(slope - g[k]));
-			largest = fmax(largest, fabs(slope));
-		}
-	}
-	if (!(worst < 1e-7 * (1 + largest)) || largest == 0)
-		fprintf(stderr, "%s: gradient off by %g of %g\n", name, worst, largest);
-	CU_ASSERT(worst < 1e-7 * (1 + largest));
-	CU_ASSERT(largest > 0);
 }
 
 /* Gradients of train.final against differences of the figure. */
@@ -466,108 +307,6 @@ static void test_all_layers(void)
 	}
 }
 
-/* ---- energies that read states: contrastive divergence, the chains as they stand ---- */
-#define RNN_RBM(start) \
-	"model m(T = 4, V = 3, H = 2, U = 3) { visible v : binary[T,V]; hidden h : binary[T,H];\n" \
-	"param W : real[V,H] = 0; param A : real[U,V] = 0; param B : real[U,H] = 0; param b : " \
-	"real[V] = " \
-	"0; param c : real[H] = 0; param Q : real[U,U] = 0; param R : real[V,U] = 0; param u0 : " \
-	"real[U] " \
-	"= 0;\n" start \
-	"energy = - sum(t, i, j) v[t,i]*W[i,j]*h[t,j] - sum(t, i) (b[i] + (u[t-1]@A)[i])*v[t,i] - " \
-	"sum(t, j) (c[j] + (u[t-1]@B)[j])*h[t,j]; }"
-static const struct {
-	const char *name, *model, *objective;
-} chain_cases[] = {
-    {"rnn-rbm", RNN_RBM("state u[t] : real[U] = tanh(u[t-1]@Q + v[t]@R), u[-1] = u0;"),
-     "cd(k = 2)"},
-    {"rnn-rbm, samples", RNN_RBM("state u[t] : real[U] = tanh(u[t-1]@Q + v[t]@R), u[-1] = u0;"),
-     "cd(k = 1, statistics = samples)"},
-    {"rtrbm",
-     "model m(T = 4, V = 3, H = 2) { visible v : binary[T,V]; hidden h : binary[T,H]; param W : "
-     "real[V,H] = 0; param U : real[H,H] = 0; param b : real[V] = 0; param c : real[H] = 0; param "
-     "r0 "
-     ": real[H] = 0;\n"
-     "state r[t] : real[H] = sigmoid(v[t]@W + c + r[t-1]@U), r[-1] = r0;\n"
-     "energy = - sum(t, i, j) v[t,i]*W[i,j]*h[t,j] - sum(t, i) b[i]*v[t,i] - sum(t, j) (c[j] + "
-     "(r[t-1]@U)[j])*h[t,j]; }",
-     "cd(k = 1)"},
-};
-
-static void test_chains(void)
-{
-	static const char *const gap[] = {"test.gap", NULL};
-	for (size_t c = 0; c < sizeof chain_cases / sizeof *chain_cases; c++) {
-		struct memory m;
-		bool samples = strstr(chain_cases[c].objective, "samples");
-		const char *text = arena_printf(
-		    arena_new(), "%s\ndata d = csv(\"d.csv\");\ntrain m { v = d; objective %s; }\n",
-		    chain_cases[c].model, chain_cases[c].objective);
-		CU_ASSERT_FATAL(expand(text, 0));
-		struct expansion *x = block.x;
-		struct arena *a = x->cx->prog;
-		energy F;
-		model_free_energy(x->cx, x->m, &x->m->E, &F);
-		struct node *e = energy_node(a, samples ? &x->m->E : &F);
-		struct walkers chain = walkers_data(x);
-		for (int i = 0; i < x->p->tensor.n; i++)
-			for (int g = 0; g < x->m->group.n; g++)
-				if (strcmp(x->p->tensor.at[i].sym->name,
-				           arena_printf(a, "%s.chain", x->m->group.at[g]->name)) == 0)
-					chain.state[g] = x->p->tensor.at[i].sym;
-		struct function *f = program_function(x->p, "test.gap");
-		own_states(x, f);
-		assign(x, f, out_sym(x, "test.gap", POP_DATA), x->m->batch, NULL,
-		       ex_sub(a, e, at_walkers(x, e, &chain)));
-		state = 5;
-		prepare(&m);
-		run(&m, "train.first");
-		run(&m, "train.sweep");
-		run(&m, "train.final");
-		const double *moved = named(&m, "v.chain"), *from = named(&m, "v");
-		double far = 0;
-		for (int64_t k = 0; k < 12 * INTERP_ROWS; k++)
-			far += fabs(moved[k] - from[k]);
-		CU_ASSERT(far > 0);
-		slopes_agree(&m, chain_cases[c].name, gap, 1);
-		memory_free(&m);
-		cx = unit.cx;
-		fun = NULL;
-		prog = block.x->p;
-		CU_ASSERT(generated_agrees(plan()));
-	}
-}
-
-/* A likelihood adds up to 1 over all sequences: p(v) = product over the steps, each given those
- * before it. */
-static void test_total(void)
-{
-	struct memory m;
-	double sum = 0;
-	CU_ASSERT_FATAL(expand(
-	    "model m(T = 3, V = 3, H = 2, U = 2) { visible v : binary[T,V]; hidden h : binary[T,H];"
-	    "param W : real[V,H] = 0; param A : real[U,V] = 0; param B : real[U,H] = 0; param R : "
-	    "real[V,U] = 0;\n"
-	    "state u[t] : real[U] = tanh(0.7*u[t-1] + v[t]@R), u[-1] = 0.2;\n"
-	    "energy = - sum(t, i, j) v[t,i]*W[i,j]*h[t,j] - sum(t, i) (u[t-1]@A)[i]*v[t,i] - sum(t, "
-	    "j) (u[t-1]@B)[j]*h[t,j]; }\n"
-	    "data d = csv(\"d.csv\");\ntrain m { v = d; objective nll(); monitor nll(d); }\n",
-	    0));
-	state = 3;
-	prepare(&m);
-	double *v = named(&m, "v");
-	const double *out = named(&m, "out.nll");
-	for (int s = 0; s < 512; s += INTERP_ROWS) {
-		for (int k = 0; k < 9 * INTERP_ROWS; k++)
-			v[k] = (s + k / 9) >> k % 9 & 1;
-		run(&m, "nll");
-		for (int r = 0; r < INTERP_ROWS && s + r < 512; r++)
-			sum += exp(-out[r]);
-	}
-	CU_ASSERT_DOUBLE_EQUAL(sum, 1, 1e-9);
-	memory_free(&m);
-}
-
 static void test_gradients(void)
 {
 	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
@@ -583,8 +322,6 @@ int main(void)
 	CU_add_test(suite, "gradients", test_gradients);
 	CU_add_test(suite, "every layer", test_all_layers);
 	CU_add_test(suite, "outside training", test_outside_training);
-	CU_add_test(suite, "contrastive divergence through states", test_chains);
-	CU_add_test(suite, "a likelihood over states adds up to 1", test_total);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
