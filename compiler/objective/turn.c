@@ -38,18 +38,21 @@ static void add_slot(struct joint *j, const struct factor *f, const struct sym *
 	}
 }
 
-/* May x, of a step t, read s at step t? */
-static bool reads_now(struct arena *a, const struct node *x, const struct sym *s,
-                      const struct idx *t)
+/* Which step of s may x, of step t, read latest? */
+enum when { BEFORE, NOW, AHEAD };
+static enum when reads(struct arena *a, const struct node *x, const struct sym *s,
+                       const struct idx *t)
 {
+	enum when latest = BEFORE;
 	if (x->kind == N_ACCESS && x->sym == s) {
 		struct affine back = affine_add(a, affine_idx(a, t), x->map[0], -1);
-		return back.n || back.c < 1;
+		latest = back.n || back.c == 0 ? NOW : back.c < 0 ? AHEAD : BEFORE;
 	}
-	for (int k = 0; k < x->nkid; k++)
-		if (reads_now(a, x->kid[k], s, t))
-			return true;
-	return false;
+	for (int k = 0; k < x->nkid; k++) {
+		enum when kid = reads(a, x->kid[k], s, t);
+		latest = kid > latest ? kid : latest;
+	}
+	return latest;
 }
 
 /* Puts the slots in order; false: there is none that is plain to see. */
@@ -59,10 +62,12 @@ static bool sort_slots(struct joint *j)
 	for (int i = 0; i < j->n; i++) {
 		int k = i, other = i;
 		for (; k < j->n; k++) {
-			for (other = i; other < j->n; other++)
-				if (other != k &&
-				    reads_now(a, j->slot[k].body, j->slot[other].sym, j->slot[k].at[0]))
+			const struct slot *s = &j->slot[k];
+			for (other = 0; other < j->n; other++) {
+				enum when r = other == k ? BEFORE : reads(a, s->body, j->slot[other].sym, s->at[0]);
+				if (r == AHEAD || (r == NOW && other >= i))
 					break;
+			}
 			if (other == j->n)
 				break;
 		}
@@ -145,7 +150,7 @@ bool flow_draw_steps(struct flow *fl, const struct factor *f, struct node **valu
 	add_slot(&j, f, f->group->sym, f->at, f->draw ? f->draw : f->mean);
 	if (j.n == 1)
 		return true;
-	bool own = reads_now(a, j.slot[0].body, f->group->sym, f->at[0]);
+	bool own = reads(a, j.slot[0].body, f->group->sym, f->at[0]) != BEFORE;
 	if (!sort_slots(&j) || !joint_axes(&j, dim, &rank)) {
 		diag(fl->x->cx->diags, DIAG_DRAW_STEPS, f->span, f->group->name);
 		return false;
