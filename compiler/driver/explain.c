@@ -234,6 +234,49 @@ static void explain_gradients(struct writer *w, const struct model *m, const ene
 	}
 }
 
+/* ---- directed models ---- */
+static void explain_factor(struct writer *w, const struct factor *f, const char *p)
+{
+	struct arena *a = w->u->cx.prog;
+	const char *x = element(w, f->group->sym, f->at), *rest = w->latex ? "\\mid \\ldots" : "| ...";
+	if (!f->dist)
+		equation(w, x, formula(w, f->draw));
+	else if (f->log_density)
+		equation(w, arena_printf(a, "log %s(%s %s)", p, x, rest), formula(w, f->log_density));
+	else
+		heading(w, arena_printf(a, "  %s ~ %s, drawn", x, f->dist));
+	places(w, &f->span, 1);
+}
+
+static void explain_factors(struct writer *w, const struct model *m)
+{
+	heading(w, "what is computed, each once, from the variables and what stands before it");
+	for (int i = 0; i < m->def.n; i++) {
+		const struct definition *d = m->def.at[i];
+		const char *value = formula(w, d->rhs);
+		if (d->rhs->kind != N_OP || !(op_flags(d->rhs->op) & OPF_DRAW))
+			equation(w, element(w, d->sym, d->at),
+			         d->average ? arena_printf(w->u->cx.prog, "batch mean of %s", value) : value);
+	}
+	heading(w, "factors, in the order of drawing; p(x) is their product");
+	for (int i = 0; i < m->factor.n; i++)
+		explain_factor(w, m->factor.at[i], "p");
+	if (m->posterior.n)
+		heading(w, "posteriors, in the order of drawing");
+	for (int i = 0; i < m->posterior.n; i++)
+		explain_factor(w, m->posterior.at[i], "q");
+	for (int i = 0; i < m->posterior.n; i++) {
+		const struct factor *q = m->posterior.at[i], *p = model_factor(m, q->group);
+		struct node *gap = p && p->log_density ? objective_mean_gap(m, p, q) : NULL;
+		const char *of = arena_printf(w->u->cx.prog, "E_q [log p(%s) - log q(%s)]", q->group->name,
+		                              q->group->name);
+		if (gap)
+			equation(w, of, formula(w, gap));
+		else
+			heading(w, arena_printf(w->u->cx.prog, "  %s: no closed form, estimated by draws", of));
+	}
+}
+
 /* ---- the blocks ---- */
 static double product_flops(const struct plan *p, const char *name, double rows)
 {
@@ -270,9 +313,10 @@ static void explain_train(struct writer *w, struct compiled *c)
 	double update =
 	    product_flops(c->plan, "train.first", rows) + product_flops(c->plan, "train.final", rows);
 	double sweep = product_flops(c->plan, "train.sweep", rows);
-	printf("%s   statistics: dE/d theta at the hidden units' conditional means where E is affine "
-	       "in them, else dF/d theta\n",
-	       mark);
+	if (!c->m->factor.n)
+		printf("%s   statistics: dE/d theta at the hidden units' conditional means where E is "
+		       "affine in them, else dF/d theta\n",
+		       mark);
 	printf("%s   cost of an update at a batch of %g: %.3g multiply-adds in matrix products", mark,
 	       rows, update / 2);
 	if (sweep > 0)
@@ -321,9 +365,10 @@ static void explain_block(struct writer *w, const struct block_def *b)
 	if (b->kind == BLOCK_TRAIN)
 		explain_train(w, &c);
 	if (b->kind == BLOCK_SAMPLE)
-		printf("%s samples of %s: sweeps in the order above, from independent "
-		       "units\n",
-		       mark, c.m->name);
+		printf("%s samples of %s: %s\n", mark, c.m->name,
+		       c.m->factor.n
+		           ? "the factors drawn one after the other"
+		           : "sweeps in the order above, from independent units");
 	for (int i = 0; b->kind == BLOCK_EVALUATE && i < b->nclause; i++) {
 		if (strcmp(b->clause[i].name, "loglik") != 0)
 			continue;
@@ -344,6 +389,10 @@ int call_explain(struct options *o)
 		const struct model *m = u.model.at[i];
 		energy F;
 		printf(w.latex ? "%% model %s\n" : "model %s\n", m->name);
+		if (m->factor.n)
+			explain_factors(&w, m);
+		if (m->factor.n && !m->E.n)
+			continue;
 		explain_energy(&w, m);
 		if (!explain_conditionals(&w, m))
 			continue;

@@ -103,11 +103,9 @@ static struct node *put_mean(struct arena *a, const struct node *access, void *a
 	return x;
 }
 
-/* The mean over q of log p(z) - log q(z), z given all before it; NULL: no closed form, or other
- * groups drawn after z are in it. */
-static struct node *closed_kl(struct flow *fl, const struct factor *p, const struct factor *q)
+struct node *objective_mean_gap(const struct model *m, const struct factor *p,
+                                const struct factor *q)
 {
-	const struct model *m = fl->x->m;
 	struct arena *a = m->a;
 	const struct sym *z = q->group->sym;
 	bool after = false;
@@ -136,7 +134,7 @@ static struct node *closed_kl(struct flow *fl, const struct factor *p, const str
 	}
 	struct node *mean =
 	    ex_subst(a, gap, &(struct subst){.from = z, .fn = put_mean, .arg = (void *)q});
-	return flow_at(fl, ex_add(a, mean, curve));
+	return ex_add(a, mean, curve);
 }
 
 /* log p(x, z) - log q(z | x) at the drawn z; closed: parts by their means over q. */
@@ -146,9 +144,9 @@ static struct node *log_weight(struct flow *fl, bool closed)
 	struct node *sum = ex_num(m->a, 0);
 	for (int i = 0; i < m->factor.n; i++) {
 		const struct factor *p = m->factor.at[i], *q = model_posterior(m, p->group);
-		struct node *kl = closed && q && p->log_density ? closed_kl(fl, p, q) : NULL;
-		if (kl) {
-			sum = ex_add(m->a, sum, kl);
+		struct node *gap = closed && q && p->log_density ? objective_mean_gap(m, p, q) : NULL;
+		if (gap) {
+			sum = ex_add(m->a, sum, flow_at(fl, gap));
 			continue;
 		}
 		if (p->log_density)

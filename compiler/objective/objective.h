@@ -123,6 +123,9 @@ bool objective_ais(struct expansion *x);
 bool objective_sampler(struct expansion *x);
 /* Of directed models, (data) out := - log p(x); the bound on log p(x) of one draw; minus the log of the sum
  * of importance weights, OBJECTIVE_PARTICLES of them in each run of importance.pass. */
+/* The mean over q of log p(z) - log q(z), z given all before it; NULL: no closed form, or other groups drawn after z
+ * are in it. */
+struct node *objective_mean_gap(const struct model *m, const struct factor *p, const struct factor *q);
 enum { OBJECTIVE_PARTICLES = 50 };
 bool objective_nll(struct expansion *x);
 bool objective_elbo(struct expansion *x);

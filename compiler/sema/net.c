@@ -151,6 +151,23 @@ static bool bind_input(struct term *t, struct instance *in, const struct ast *ca
 	return true;
 }
 
+static const char *argument_name(struct term *t, const struct entry *n, const struct ast_formal *f)
+{
+	return arena_printf(t->a, "%s%s.%s", t->s->site->path, n->name, f->name);
+}
+
+/* Arguments that were computed for this use of a layer are named after it: decoder.dense2.x. */
+static void name_arguments(struct term *t, const struct entry *n, const struct instance *in,
+                           const char *path)
+{
+	for (int k = 0; k < n->net->nformal; k++) {
+		const struct ast_formal *f = &n->net->formal[k];
+		struct def *d = in->arg[k] && in->arg[k]->kind == SYM_TEMP ? in->arg[k]->info : NULL;
+		if (d && !strcmp(d->sym->name, argument_name(t, n, f)))
+			d->sym->name = arena_printf(t->a, "%s%s", path, f->name);
+	}
+}
+
 static bool bind_arguments(struct term *t, const struct ast *call, const struct entry *n,
                            struct instance *in)
 {
@@ -161,7 +178,7 @@ static bool bind_arguments(struct term *t, const struct ast *call, const struct 
 		const struct ast_formal *f = &n->net->formal[k];
 		const struct ast *e = argument(t, call, n->net, k);
 		if (f->type && e) {
-			const char *name = arena_printf(t->a, "%s%s.%s", t->s->site->path, n->name, f->name);
+			const char *name = argument_name(t, n, f);
 			input[k].sym = in->arg[k] =
 			    sema_computed(t->s, t->scope, t->model, e, name, &input[k].outer);
 			ok = in->arg[k] != NULL;
@@ -275,8 +292,9 @@ const struct instance *sema_instance(struct term *t, const struct ast *e)
 		return NULL;
 	if (!n->layer && (before = same_call(t, in)))
 		return before;
-	struct site own = {.path = path_of(t, n), .nlead = in->nlead, .lead = in->lead},
-	            *outer = s->site;
+	const char *path = path_of(t, n);
+	name_arguments(t, n, in, path);
+	struct site own = {.path = path, .nlead = in->nlead, .lead = in->lead}, *outer = s->site;
 	s->site = &own;
 	s->depth++;
 	bool ok = body(t, n->net, in);
