@@ -36,6 +36,9 @@ struct def *sema_def_new(struct sema *s, struct model_def *m, const char *name,
 /* Indices of a term's own for axes, named like them. */
 static void own_indices(struct term *t, struct ix *const *axis, int n, const struct idx **at)
 {
+	for (int k = 0; k < n; k++)
+		if (sema_ix(axis[k])->name)
+			vec_push(t->a, &t->name, sema_ix(axis[k])->name);
 	for (int k = 0; k < n; k++) {
 		struct ix *i = sema_ix(axis[k]);
 		at[k] = idx_new(t->a, i->name ? i->name : sema_fresh_name(t), i->size);

@@ -102,6 +102,12 @@ for objective in 'sml(k=2,chains=50)' 'cd(k=1->5)' 'cd(k=2,statistics=samples)' 
 	[ "$(grep -v seconds "$tmp/t1/results.jsonl")" = "$(grep -v seconds "$tmp/t2/results.jsonl")" ] ||
 		fail "$objective: figures differ between 1 and 2 threads"
 done
+for threads in 1 2 3; do run "latent$threads" latent.dgm --threads $threads; done
+same "elbo()" latent1/latent.safetensors latent2/latent.safetensors
+same "elbo()" latent1/latent.safetensors latent3/latent.safetensors
+same "elbo()" latent1/latent.samples.safetensors latent2/latent.samples.safetensors
+got=$(value "$tmp/latent1" log-likelihood)
+between "$got" -5.1 $summit || fail "latent.dgm: $got is not in [-5.1, $summit]"
 run seed bits.dgm --seed 2
 run seed1 bits.dgm
 cmp -s "$tmp/seed/bits.safetensors" "$tmp/seed1/bits.safetensors" && fail "seeds 1 and 2 give the same parameters"
