@@ -222,7 +222,9 @@ int job_sample(struct session *s, const struct block_def *b)
 	if (status == EXIT_DONE)
 		status = keep_begin(&k);
 	if (status == EXIT_DONE)
-		status = run_chains(&k, steps ? (int64_t)steps->arg[0].num : 1000);
+		status = run_chains(&k, steps                   ? (int64_t)steps->arg[0].num
+		                        : model_normalised(c.m) ? 1
+		                                                : 1000);
 	if (status == EXIT_DONE)
 		status = keep_write(&k);
 	if (status == EXIT_DONE)

@@ -67,19 +67,53 @@ struct node *model_when(const struct model *m, struct node *x, bool training)
 	           : x;
 }
 
-bool model_reads(const struct model *m, const struct node *x, const struct group *g)
+/* Is the test true of x, or of what x uses by name? */
+static bool any(const struct model *m, const struct node *x,
+                bool (*test)(const struct model *m, const struct node *x, const void *arg),
+                const void *arg)
 {
 	bool *used = NEW_ARRAY(m->a, bool, m->def.n + 1);
-	if (ex_mentions(x, g->sym))
+	if (test(m, x, arg))
 		return true;
 	for (int i = m->def.n - 1; i >= 0; i--) {
 		const struct definition *d = m->def.at[i];
 		used[i] |= ex_mentions(x, d->sym);
-		if (used[i] && ex_mentions(d->rhs, g->sym))
+		if (used[i] && test(m, d->rhs, arg))
 			return true;
 		for (int k = 0; used[i] && k < i; k++)
 			used[k] |= ex_mentions(d->rhs, m->def.at[k]->sym);
 	}
+	return false;
+}
+
+static bool reads(const struct model *m, const struct node *x, const void *group)
+{
+	(void)m;
+	return ex_mentions(x, ((const struct group *)group)->sym);
+}
+
+bool model_reads(const struct model *m, const struct node *x, const struct group *g)
+{
+	return any(m, x, reads, g);
+}
+
+/* Noise that is there outside training too. */
+static bool noisy(const struct model *m, const struct node *x, const void *none)
+{
+	(void)none;
+	for (int i = 0; i < m->def.n; i++) {
+		const struct definition *d = m->def.at[i];
+		if (d->rhs->kind == N_OP && op_flags(d->rhs->op) & OPF_DRAW && ex_mentions(x, d->sym))
+			return ex_mentions(model_when(m, (struct node *)x, false), d->sym);
+	}
+	return false;
+}
+
+static bool certain(struct cx *cx, const struct model *m, const struct factor *f)
+{
+	if (!f->log_density || !any(m, f->log_density, noisy, NULL))
+		return true;
+	diag(cx->diags, DIAG_NOISE_DENSITY, f->span, f->group->name);
 	return false;
 }
 
@@ -339,7 +373,8 @@ static bool causal(struct cx *cx, const struct model *m, const struct factor *f)
 	struct guard g[64];
 	struct node *part[] = {f->draw, f->mean};
 	for (int k = 0; k < 2; k++) {
-		struct node *x = part[k] ? model_inline(m, part[k]) : NULL;
+		bool own = part[k] && model_reads(m, part[k], f->group);
+		struct node *x = own ? model_inline(m, part[k]) : NULL;
 		const struct node *bad = x ? not_before(m, x, f, g, 0) : NULL;
 		if (x && !bad)
 			bad = batch_mean(m, x, f->group);
@@ -434,6 +469,11 @@ static bool check_groups(struct cx *cx, const struct model *m)
 	return ok;
 }
 
+static bool check_factor(struct cx *cx, const struct model *m, const struct factor *f)
+{
+	return check_where(cx, m, f) && causal(cx, m, f) && certain(cx, m, f);
+}
+
 void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
 {
 	for (int i = 0; i < def->def.n; i++) {
@@ -458,9 +498,9 @@ void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
 	bool ok =
 	    (!def->directed || check_groups(cx, m)) && states_in_order(cx, m) && energy_by_steps(cx, m);
 	for (int i = 0; ok && i < m->factor.n; i++)
-		ok = check_where(cx, m, m->factor.at[i]) && causal(cx, m, m->factor.at[i]);
+		ok = check_factor(cx, m, m->factor.at[i]);
 	for (int i = 0; ok && i < m->posterior.n; i++)
-		ok = check_where(cx, m, m->posterior.at[i]) && causal(cx, m, m->posterior.at[i]);
+		ok = check_factor(cx, m, m->posterior.at[i]);
 	if (ok && sort_factors(cx, m, m->factor.at, m->factor.n))
 		sort_factors(cx, m, m->posterior.at, m->posterior.n);
 }

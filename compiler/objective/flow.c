@@ -400,7 +400,7 @@ bool flow_draw(struct flow *fl, const struct factor *f)
 	if (in_turn(fl->x->m, f))
 		ok = draw_in_turn(fl, f);
 	else if (f->draw)
-		state(fl, f, f->draw, stepwise(model_inline(fl->x->m, f->draw)), f->group->sym->values);
+		state(fl, f, f->draw, stepwise(f->draw), f->group->sym->values);
 	else
 		state(fl, f, flow_chosen(fl, f, f->mean), true, f->group->sym->values);
 	fl->drawing = false;

@@ -300,6 +300,8 @@ const struct instance *sema_instance(struct term *t, const struct ast *e)
 	bool ok = body(t, n->net, in);
 	s->depth--;
 	s->site = outer;
+	if (!ok)
+		sema_note(s, call->span, "in '%s', called here", call->name);
 	if (ok)
 		vec_push(t->a, &s->instance, in);
 	return ok ? in : NULL;
