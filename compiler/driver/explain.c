@@ -366,9 +366,8 @@ static void explain_block(struct writer *w, const struct block_def *b)
 		explain_train(w, &c);
 	if (b->kind == BLOCK_SAMPLE)
 		printf("%s samples of %s: %s\n", mark, c.m->name,
-		       c.m->factor.n
-		           ? "the factors drawn one after the other"
-		           : "sweeps in the order above, from independent units");
+		       c.m->factor.n ? "the factors drawn one after the other"
+		                     : "sweeps in the order above, from independent units");
 	for (int i = 0; b->kind == BLOCK_EVALUATE && i < b->nclause; i++) {
 		if (strcmp(b->clause[i].name, "loglik") != 0)
 			continue;
