@@ -248,6 +248,25 @@ static const struct gradient_case cases[] = {
      NLL},
 };
 
+/* What decays: weights that are multiplied with units and summed. */
+static void test_couplings(void)
+{
+	const char *text =
+	    "model m(D = 4) { given c : real[1,4,4]; visible x : binary[D]; param b : real[D] = 0;\n"
+	    "param V : real[D,D] = 0; let y = c |> conv2d(2, 3) |> batch_norm_image |> "
+	    "dense_image(D);\n"
+	    "x[d] ~ bernoulli(logits = b[d] + y[d] + sum(i < d) V[d,i]*x[i]); }\n"
+	    "data d = csv(\"d.csv\");\ntrain m { x = d; c = d; objective nll(); }\n";
+	CU_ASSERT_FATAL(expand(text, 0));
+	for (int i = 0; i < block.m->weight.n; i++) {
+		const char *name = block.m->weight.at[i]->name, *last = strrchr(name, '.');
+		last = last ? last + 1 : name;
+		bool weight = strcmp(last, "W") == 0 || strcmp(last, "V") == 0;
+		CU_ASSERT(model_coupling(block.m, block.m->weight.at[i]) == weight);
+	}
+	CU_ASSERT(block.m->weight.n == 10);
+}
+
 static bool draws(const char *name)
 {
 	const struct function *f = function(name);
@@ -322,6 +341,7 @@ int main(void)
 	CU_add_test(suite, "gradients", test_gradients);
 	CU_add_test(suite, "every layer", test_all_layers);
 	CU_add_test(suite, "outside training", test_outside_training);
+	CU_add_test(suite, "couplings", test_couplings);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
