@@ -106,7 +106,7 @@ static void give_chains(struct engine *e)
 	}
 }
 
-static void marginals(struct trial *t, const struct sampling *how)
+static void marginals(struct trial *t, const struct sampling *how, int block)
 {
 	const int64_t pop[DGM_MAX_POP] = {1, 1, 1, 1, CHAINS * how->temperatures};
 	const char *what = arena_printf(t->a, "sampler%s%s: long-run marginals, in standard errors",
@@ -132,7 +132,7 @@ static void marginals(struct trial *t, const struct sampling *how)
 		if (!trial_known(t, what, error))
 			return;
 	}
-	if (!engine_open(&e, t, what, &c, true, pop))
+	if (!engine_open(&e, t, arena_printf(t->a, "sampler %d", block), &c, true, pop))
 		return;
 	give_chains(&e);
 	struct dgm_transition sweep =
@@ -270,10 +270,10 @@ void verify_chains(struct trial *t)
 	if (!t->joint)
 		return;
 	block_sampler(t->u, &none, &how);
-	marginals(t, &how);
+	marginals(t, &how, -1);
 	annealed(t, &how);
 	for (int i = 0; i < t->u->checked->block.n; i++)
 		if (block_clause(t->u->checked->block.at[i], "sampler") &&
 		    block_sampler(t->u, t->u->checked->block.at[i], &how))
-			marginals(t, &how);
+			marginals(t, &how, i);
 }
