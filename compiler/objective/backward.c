@@ -10,7 +10,7 @@ static struct node *adjoint_at(struct arena *a, const struct step *s)
 		map[k] = affine_idx(a, s->at[k]);
 	if (s->state)
 		map[0] = affine_add(a, affine_const(s->sym->dim[0] - 1), map[0], -1);
-	return ex_access(a, s->adjoint, s->batch, map);
+	return ex_access(a, s->adjoint, s->adjoint->batched ? s->batch : NULL, map);
 }
 
 /* The sum over the elements of a step of adjoint * value, as a number for each example where it has

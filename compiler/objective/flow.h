@@ -44,6 +44,8 @@ struct node *flow_at(struct flow *fl, struct node *e);
 /* A symbol of the flow set to an expression over at[]. */
 const struct sym *flow_assign(struct flow *fl, const char *name, const struct idx *const *at, int nat,
                               struct node *rhs);
+/* A uniform number for each example. */
+const struct sym *flow_uniform(struct flow *fl, const char *name);
 /* The state of the factor's group := a draw, false: refused; its means (mean: what would be drawn is not random). */
 bool flow_draw(struct flow *fl, const struct factor *f);
 void flow_mean(struct flow *fl, const struct factor *f);

@@ -125,7 +125,7 @@ static void prepare(struct memory *m)
 }
 
 /* The mean over the rows of a figure's number: of the last of the functions. */
-static double loss(struct memory *m, const char *const *functions)
+static inline double loss(struct memory *m, const char *const *functions)
 {
 	const char *last = NULL;
 	double sum = 0;
@@ -138,7 +138,7 @@ static double loss(struct memory *m, const char *const *functions)
 }
 
 /* The gradients in memory against differences of sign times the loss. */
-static void slopes_agree(struct memory *m, const char *name, const char *const *functions,
+static inline void slopes_agree(struct memory *m, const char *name, const char *const *functions,
                          double sign)
 {
 	double worst = 0, largest = 0;

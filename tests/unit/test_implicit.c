@@ -1,0 +1,192 @@
+/* Implicit models: the gradients of adversarial objectives and of the discrepancy against central
+ * differences of the losses, which are computed here from what was generated and what the critic
+ * said of it. */
+#include "directed.h"
+
+#define GENERATOR \
+	"net generator(z : real[Z]) { z |> dense(3) |> tanh |> dense(4) }\n" \
+	"net critic(x : real[D]) { x |> dense(3) |> tanh |> dense(1) }\n" \
+	"model m { hidden z : real[2] ~ normal(0, 1); visible x : real[4] = generator(z);\n" \
+	"let d = critic(x); }\n" \
+	"data d = csv(\"d.csv\");\n"
+
+static double softplus(double x)
+{
+	return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
+}
+
+/* ---- the losses, of generator and critic ---- */
+struct loss {
+	double generator, critic;
+};
+
+static struct loss saturating(struct memory *m, bool minimax)
+{
+	const double *r = named(m, "critic.dense2.value.real"),
+	             *g = named(m, "critic.dense2.value.fake");
+	struct loss l = {0, 0};
+	for (int n = 0; n < INTERP_ROWS; n++) {
+		l.generator += (minimax ? -softplus(g[n]) : softplus(-g[n])) / INTERP_ROWS;
+		l.critic += (softplus(-r[n]) + softplus(g[n])) / INTERP_ROWS;
+	}
+	return l;
+}
+
+static struct loss nonsaturating(struct memory *m)
+{
+	return saturating(m, false);
+}
+
+static struct loss minimax(struct memory *m)
+{
+	return saturating(m, true);
+}
+
+/* |dd/dx| of the critic with one hidden layer, by the chain rule. */
+static double slope(struct memory *m, const double *x)
+{
+	const double *W = named(m, "critic.dense1.W"), *b = named(m, "critic.dense1.b"),
+	             *v = named(m, "critic.dense2.W");
+	double square = 0;
+	for (int i = 0; i < 4; i++) {
+		double d = 0;
+		for (int j = 0; j < 3; j++) {
+			double a = b[j];
+			for (int k = 0; k < 4; k++)
+				a += x[k] * W[k * 3 + j];
+			d += v[j] * (1 - tanh(a) * tanh(a)) * W[i * 3 + j];
+		}
+		square += d * d;
+	}
+	return sqrt(square);
+}
+
+static struct loss wasserstein(struct memory *m)
+{
+	const double *r = named(m, "critic.dense2.value.real"),
+	             *g = named(m, "critic.dense2.value.fake"), *x = named(m, "x.between");
+	struct loss l = {0, 0};
+	for (int n = 0; n < INTERP_ROWS; n++) {
+		double off = slope(m, x + 4 * n) - 1;
+		l.generator -= g[n] / INTERP_ROWS;
+		l.critic += (g[n] - r[n] + 10 * off * off) / INTERP_ROWS;
+	}
+	return l;
+}
+
+static double similar(const double *x, const double *y)
+{
+	double gap = 0;
+	for (int i = 0; i < 4; i++)
+		gap += (x[i] - y[i]) * (x[i] - y[i]);
+	return exp(-gap / 2) + exp(-gap / 18);
+}
+
+static double discrepancy(struct memory *m)
+{
+	const double *x = named(m, "x"), *g = named(m, "rows.fake");
+	double sum = 0;
+	for (int n = 0; n < INTERP_ROWS; n++)
+		for (int k = 0; k < INTERP_ROWS; k++)
+			sum += similar(g + 4 * n, g + 4 * k) - 2 * similar(g + 4 * n, x + 4 * k) +
+			       similar(x + 4 * n, x + 4 * k);
+	return sum / INTERP_ROWS / INTERP_ROWS;
+}
+
+static struct loss squared(struct memory *m)
+{
+	return (struct loss){discrepancy(m), 0};
+}
+
+static struct loss root(struct memory *m)
+{
+	return (struct loss){sqrt(discrepancy(m)), 0};
+}
+
+/* ---- the cases ---- */
+static const struct {
+	const char *objective;
+	struct loss (*loss)(struct memory *m);
+} cases[] = {
+    {"adversarial(critic = critic)", nonsaturating},
+    {"adversarial(critic = critic, loss = minimax)", minimax},
+    {"adversarial(critic = critic, loss = wasserstein, penalty = 10)", wasserstein},
+    {"mmd(rbf(1, 3))", squared},
+    {"mmd(rbf(1, 3), square = no)", root},
+};
+
+/* The points between are held where they are while the critic moves; they move with the generator,
+ * whose loss does not read them. */
+static double loss_of(struct memory *m, struct loss (*of)(struct memory *m), bool critic)
+{
+	run(m, "train.final");
+	struct loss l = of(m);
+	return critic ? l.critic : l.generator;
+}
+
+static void gradient(const char *objective, struct loss (*of)(struct memory *m))
+{
+	struct memory m;
+	double worst = 0, largest = 0;
+	if (!expand(
+	        arena_printf(arena_new(), GENERATOR "train m { x = d; objective %s; }\n", objective),
+	        0)) {
+		CU_FAIL("refused");
+		return;
+	}
+	state = 3;
+	prepare(&m);
+	run(&m, "train.final");
+	double *g[32];
+	for (int i = 0; i < block.m->weight.n; i++) {
+		size_t bytes = sizeof **g * (size_t)items_of(block.m->weight.at[i]->sym);
+		g[i] = memcpy(malloc(bytes), values_at(&m, block.x->grad[i]), bytes);
+	}
+	for (int i = 0; i < block.m->weight.n; i++) {
+		const struct weight *w = block.m->weight.at[i];
+		bool critic = strncmp(w->name, "critic", 6) == 0;
+		double *x = values_at(&m, w->sym);
+		for (int64_t k = 0; k < items_of(w->sym); k++) {
+			double at = x[k], h = 1e-5;
+			x[k] = at + h;
+			double up = loss_of(&m, of, critic);
+			x[k] = at - h;
+			double d = (up - loss_of(&m, of, critic)) / (2 * h);
+			x[k] = at;
+			worst = fmax(worst, isnan(g[i][k]) ? INFINITY : fabs(d - g[i][k]));
+			largest = fmax(largest, fabs(d));
+		}
+		free(g[i]);
+	}
+	if (!(worst < 1e-7 * (1 + largest)))
+		fprintf(stderr, "%s: gradient off by %g of %g\n", objective, worst, largest);
+	CU_ASSERT(worst < 1e-7 * (1 + largest));
+	CU_ASSERT(largest > 0);
+	memory_free(&m);
+	cx = unit.cx;
+	fun = NULL;
+	prog = block.x->p;
+	data = POP_DATA;
+	chains = POP_CHAINS;
+	CU_ASSERT(generated_agrees(plan()));
+}
+
+static void test_gradients(void)
+{
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+		gradient(cases[k].objective, cases[k].loss);
+}
+
+int main(void)
+{
+	if (!codegen_init())
+		return 1;
+	CU_initialize_registry();
+	CU_pSuite suite = CU_add_suite("implicit", NULL, NULL);
+	CU_add_test(suite, "gradients", test_gradients);
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	CU_basic_run_tests();
+	unsigned failed = CU_get_number_of_failures();
+	CU_cleanup_registry();
+	return failed != 0;
+}
