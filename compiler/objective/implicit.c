@@ -247,5 +247,18 @@ bool expand_mmd(struct expansion *x, const struct objective_args *args)
 		    real, "half", NULL, 0, ex_scale(a, 0.5, ex_op2(a, OP_POW, root, ex_num(a, -0.5))));
 		loss = ex_mul(a, ex_access(a, half, NULL, NULL), loss);
 	}
-	return flow_gradient(fake, flow_mean_loss(x, loss), NULL, x->begun);
+	bool *which =
+	    NEW_ARRAY(a, bool, x->m->weight.n + 1); /* all but the net that x is seen through */
+	for (int i = 0; args->net && i < x->m->net.n; i++)
+		if (strcmp(x->m->net.at[i].name, args->net) == 0)
+			reaches(x->m, number(x, x->m->net.at[i].value), which);
+	for (int k = 0; k < x->m->weight.n; k++)
+		which[k] = !which[k];
+	for (int k = 0; k < x->m->weight.n && !x->begun; k++) {
+		const struct sym *grad = x->grad[k];
+		fresh_axes(a, grad, at);
+		if (!which[k])
+			assign(x, fake->f, grad, NULL, at, ex_num(a, 0));
+	}
+	return flow_gradient(fake, flow_mean_loss(x, loss), which, x->begun);
 }

@@ -98,6 +98,20 @@ static struct loss squared(struct memory *m)
 	return (struct loss){discrepancy(m), 0};
 }
 
+/* The critic's value is what is compared; its parameters stay. */
+static struct loss seen_through(struct memory *m)
+{
+	const double *x = named(m, "rows.real"), *g = named(m, "rows.fake");
+	double sum = 0;
+	for (int n = 0; n < INTERP_ROWS; n++)
+		for (int k = 0; k < INTERP_ROWS; k++) {
+			double near = g[n] - g[k], far = g[n] - x[k];
+			sum += exp(-near * near / 2) + exp(-near * near / 18) -
+			       2 * (exp(-far * far / 2) + exp(-far * far / 18));
+		}
+	return (struct loss){sum / INTERP_ROWS / INTERP_ROWS, 0};
+}
+
 static struct loss root(struct memory *m)
 {
 	return (struct loss){sqrt(discrepancy(m)), 0};
@@ -113,6 +127,7 @@ static const struct {
     {"adversarial(critic = critic, loss = wasserstein, penalty = 10)", wasserstein},
     {"mmd(rbf(1, 3))", squared},
     {"mmd(rbf(1, 3), square = no)", root},
+    {"mmd(rbf(1, 3), through = critic)", seen_through},
 };
 
 /* The points between are held where they are while the critic moves; they move with the generator,
