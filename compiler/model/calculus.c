@@ -156,9 +156,8 @@ struct node *model_independent(const struct model *m, const struct group *g,
 	return ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, e);
 }
 
-/* E is multi-affine in a group's units when the second difference in one unit vanishes, that is,
- * when its field is free of the unit itself; the field may mention others of the group at most
- * linearly. */
+/* The mean of E over independent units is E at their means where E is affine in each unit: of degree
+ * one in the group, or of degree two in units of two values, whose squares are affine in them. */
 bool model_factorises(struct cx *cx, const struct model *m, const energy *E)
 {
 	for (int i = 0; i < m->group.n; i++) {

@@ -162,6 +162,32 @@ struct node *at_walkers(struct expansion *x, struct node *e, const struct walker
 	return e;
 }
 
+struct node *at_means(struct expansion *x, struct node *e, const struct walkers *w)
+{
+	struct arena *a = x->cx->prog;
+	e = at_walkers(x, e, w);
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		const struct idx *at[MAX_RANK];
+		struct affine k[MAX_RANK];
+		double lo = g->family->lo, hi = g->family->hi;
+		if (g->role != GROUP_HIDDEN || g->family->shape != SHAPE_TWO ||
+		    ex_degree(e, w->state[i]) != 2)
+			continue;
+		fresh_axes(a, g->sym, at);
+		for (int r = 0; r < g->sym->rank; r++)
+			k[r] = affine_idx(a, at[r]);
+		struct node *second = ex_diff(a, ex_diff(a, e, w->state[i], k), w->state[i], k);
+		struct node *q = ex_at(a, w->state[i], w->batch, at);
+		struct node *square = ex_op2(a, OP_POW, q, ex_num(a, 2));
+		struct node *gap =
+		    ex_sub(a, ex_add(a, ex_scale(a, lo + hi, q), ex_num(a, -lo * hi)), square);
+		gap = ex_scale(a, 0.5, ex_mul(a, second, gap));
+		e = ex_add(a, e, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, gap));
+	}
+	return e;
+}
+
 /* ---- statements on walkers ---- */
 int group_number(const struct expansion *x, const struct group *g)
 {
@@ -178,7 +204,7 @@ struct node *statistic(struct expansion *x, const energy *F, const struct weight
 	struct arena *a = x->cx->prog;
 	bool means;
 	struct node *d = model_gradient(x->m, &x->m->E, F, which, wt, at, &means);
-	d = at_walkers(x, d, w);
+	d = F ? at_walkers(x, d, w) : at_means(x, d, w);
 	const struct idx *n = w->batch;
 	struct node *weighted = scale->kind == N_ACCESS && scale->batch ? ex_mul(a, scale, d) : d;
 	struct node *sum = ex_reduce(a, RED_SUM, &n, 1, NULL, 0, weighted);

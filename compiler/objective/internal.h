@@ -20,6 +20,9 @@ struct walkers walkers_data(struct expansion *x);
 const struct sym *mean_sym(struct expansion *x, const struct group *g, const char *suffix, int pop);
 /* e read at the walkers' states. */
 struct node *at_walkers(struct expansion *x, struct node *e, const struct walkers *w);
+/* The mean of e over independent hidden units with the means in w: squares of units of two values are
+ * x^2 = (lo + hi) x - lo hi, also where a unit meets itself in a product of sums, as in h@L@h. */
+struct node *at_means(struct expansion *x, struct node *e, const struct walkers *w);
 
 /* Refuses a model with given variables, or states: `what` has no values for them, or none to sum over. */
 bool without_given(struct expansion *x, const char *what);

@@ -22,6 +22,22 @@ static void meanfield_start(struct expansion *x, struct function *f, const struc
 	}
 }
 
+/* The mean of the field over the other groups' units, where it is not the field at their means. */
+static bool field_at_means(struct expansion *x, struct conditional *c, const struct walkers *q)
+{
+	struct node *field = at_means(x, c->field, q);
+	if (ex_same(field, at_walkers(x, c->field, q)))
+		return true;
+	if (c->group->family->shape == SHAPE_TWO) {
+		c->field = field;
+		c->mean = c->group->family->mean(x->cx->prog, c);
+		return true;
+	}
+	diag(x->cx->diags, DIAG_FACTORISE, c->nterm ? c->term[0] : c->group->span, c->group->name);
+	diag(x->cx->diags, DIAG_FACTORISE_NOTE, c->group->span, c->group->name);
+	return false;
+}
+
 /* One pass over the hidden groups; out.FUNCTION := the largest change of a mean, row by row. */
 static bool meanfield_pass(struct expansion *x, struct function *f, const struct walkers *q,
                            double damping)
@@ -36,6 +52,8 @@ static bool meanfield_pass(struct expansion *x, struct function *f, const struct
 			continue;
 		bool free = is_split(g); /* its blocks are no steps of a sweep */
 		if (!(free ? model_conditional : model_element)(x->cx, x->m, &x->m->E, g, &c))
+			return false;
+		if (!field_at_means(x, &c, q))
 			return false;
 		struct node *before = ex_at(a, old.state[i], q->batch, c.at);
 		assign(x, f, old.state[i], q->batch, c.at, ex_at(a, q->state[i], q->batch, c.at));
@@ -107,7 +125,7 @@ bool meanfield_allowed(struct expansion *x)
 struct node *meanfield_bound(struct expansion *x, const struct walkers *q)
 {
 	struct arena *a = x->cx->prog;
-	struct node *b = ex_neg(a, at_walkers(x, energy_node(a, &x->m->E), q));
+	struct node *b = ex_neg(a, at_means(x, energy_node(a, &x->m->E), q));
 	for (int i = 0; i < x->m->group.n; i++)
 		if (x->m->group.at[i]->role == GROUP_HIDDEN)
 			b = ex_add(a, b, entropy(x, x->m->group.at[i], q->state[i], q->batch));
