@@ -206,6 +206,30 @@ static int run_chains(struct chains *k, int64_t sweeps)
 	return status;
 }
 
+/* An energy that is unbounded for some states of other variables shows in the samples. */
+static int all_finite(const struct chains *k)
+{
+	for (int i = 0; i < k->c->m->group.n; i++) {
+		const struct group *g = k->c->m->group.at[i];
+		int slot = dgm_slot_find(k->c->mod, arena_printf(k->s->u->cx.prog, "%s.sample", g->name));
+		if (g->role == GROUP_GIVEN || slot < 0 || k->c->mod->slot[slot].repr != DGM_F32)
+			continue;
+		const float *x = k->store->slot[slot];
+		int64_t items = dgm_slot_items(&k->c->mod->slot[slot]),
+		        stride = dgm_item_stride(&k->c->mod->slot[slot]);
+		for (int64_t r = 0; r < k->rows; r++)
+			for (int64_t u = 0; u < items; u++)
+				if (!isfinite(x[r * stride + u]))
+					return dgm_fail(DGM_ENONFINITE,
+					                "the samples of '%s' are not finite: its distribution is not "
+					                "proper for some "
+					                "states of the other variables (an energy unbounded below?)",
+					                g->name),
+					       run_failed();
+	}
+	return EXIT_DONE;
+}
+
 int job_sample(struct session *s, const struct block_def *b)
 {
 	struct compiled c;
@@ -225,6 +249,8 @@ int job_sample(struct session *s, const struct block_def *b)
 		status = run_chains(&k, steps                   ? (int64_t)steps->arg[0].num
 		                        : model_normalised(c.m) ? 1
 		                                                : 1000);
+	if (status == EXIT_DONE)
+		status = all_finite(&k);
 	if (status == EXIT_DONE)
 		status = keep_write(&k);
 	if (status == EXIT_DONE)

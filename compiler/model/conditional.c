@@ -281,6 +281,32 @@ static bool closed(struct cx *cx, const struct model *m, const energy *E, const 
 	return false;
 }
 
+bool model_bounded(struct cx *cx, const struct model *m, const energy *E, const struct group *g)
+{
+	struct arena *a = m->a;
+	const struct idx *at[MAX_RANK];
+	struct affine k[MAX_RANK];
+	struct node *top = energy_node(a, E);
+	int degree = ex_degree(top, g->sym);
+	if (g->family->shape != SHAPE_GAUSS || degree < 1)
+		return true;
+	fresh_axes(a, g->sym, at);
+	for (int i = 0; i < g->sym->rank; i++)
+		k[i] = affine_idx(a, at[i]);
+	for (int d = 0; d < degree; d++)
+		top = ex_diff(a, top, g->sym, k);
+	bool odd = degree % 2 == 1 && !ex_is_num(top, 0);
+	if (!odd && !(top->kind == N_CONST && top->num < 0))
+		return true;
+	for (int t = 0; t < E->n; t++)
+		if (ex_degree(E->at[t].node, g->sym) == degree) {
+			diag(cx->diags, DIAG_UNBOUNDED, E->at[t].span, g->name, degree,
+			     odd ? "is odd" : "has a negative coefficient");
+			break;
+		}
+	return false;
+}
+
 bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                    struct conditional *out)
 {

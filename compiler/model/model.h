@@ -165,6 +165,8 @@ bool model_closed(const struct model *m, const energy *E, const struct group *g,
 /* The conditional of one element given all others; false: it is not closed, or not bounded: refused. */
 bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                    struct conditional *out);
+/* Is a polynomial in a real unit one that grows to both sides, as far as its highest power tells?  false: refused. */
+bool model_bounded(struct cx *cx, const struct model *m, const energy *E, const struct group *g);
 /* The same where the group's blocks are independent given the rest; else refused, naming the term. */
 bool model_conditional(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                        struct conditional *out);

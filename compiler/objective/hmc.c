@@ -116,6 +116,8 @@ static bool choose(struct expansion *x, const energy *E, bool *moved, bool *any)
 		if (!sampler_moves(x, E, g, &t))
 			continue;
 		moved[i] = *any = true;
+		if (!model_bounded(x->cx, x->m, E, g))
+			return false;
 		if (g->family->continuous && !(how && !how->gradient))
 			continue;
 		model_element(x->cx, x->m, E, g, &c);
