@@ -22,6 +22,7 @@ enum {
 	ROWS_OF_DATA = 64,
 	UPDATES = 200,
 	LONG = 30,
+	LONGER = 20, /* times as many sweeps where chains seem to be off */
 	AIS_CHAINS = 200,
 	AIS_BETAS = 500,
 	ADAPT = 800 /* sweeps, where the size of steps is found first */
@@ -106,7 +107,7 @@ static void give_chains(struct engine *e)
 	}
 }
 
-static void marginals(struct trial *t, const struct sampling *how, int block)
+static bool marginals_after(struct trial *t, const struct sampling *how, int block, int times)
 {
 	const int64_t pop[DGM_MAX_POP] = {1, 1, 1, 1, CHAINS * how->temperatures};
 	const char *what = arena_printf(t->a, "sampler%s%s: long-run marginals, in standard errors",
@@ -116,11 +117,11 @@ static void marginals(struct trial *t, const struct sampling *how, int block)
 	c.x->sampling = *how;
 	if (how->how && how->how->gradient && !how->how->adjusted) {
 		report_skip(t->report, what, "its marginals are biased by the size of its steps");
-		return;
+		return true;
 	}
 	if (!objective_sampler(c.x)) {
 		report_skip(t->report, what, trial_why(t));
-		return;
+		return true;
 	}
 	int units = (int)all_units(t), n = units + units * (units + 1) / 2;
 	double *x = NEW_ARRAY(t->a, double, units), *now = NEW_ARRAY(t->a, double, n);
@@ -130,35 +131,49 @@ static void marginals(struct trial *t, const struct sampling *how, int block)
 		trial_load_given(t, t->row[r]);
 		trial_sum(t, &t->m->E, t->all, state_products, x, n, truth + r * n, &error);
 		if (!trial_known(t, what, error))
-			return;
+			return true;
 	}
 	if (!engine_open(&e, t, arena_printf(t->a, "sampler %d", block), &c, true, pop))
-		return;
+		return true;
 	give_chains(&e);
 	struct dgm_transition sweep =
 	    dgm_transition_find(e.c.mod, "sample.sweep", POP_SAMPLES, how->steps);
 	struct dgm_tempering tempering = job_tempering(&e.c, "sample", POP_SAMPLES, CHAINS);
 	struct dgm_acceptance accepted = {0}, swaps = {0};
-	int burn_in = sweep.step ? ADAPT : BURN_IN;
+	int burn_in = (sweep.step ? ADAPT : BURN_IN) * times;
 	dgm_tempering_begin(&tempering, e.store);
 	engine_run(&e, "sample.begin");
-	for (int i = 0; i < burn_in + SWEEPS; i++) {
+	for (int i = 0; i < burn_in + SWEEPS * times; i++) {
 		dgm_transition_run(&sweep, sweep.end, e.store, &e.call,
 		                   i < burn_in / 2 ? DGM_ADAPT : DGM_FIXED, &accepted);
 		dgm_tempering_swap(&tempering, e.store, &e.call, &swaps);
-		for (int chain = 0; i >= burn_in && chain < CHAINS; chain++) {
+		bool kept = i >= burn_in && (i - burn_in) % times == times - 1;
+		for (int chain = 0; kept && chain < CHAINS; chain++) {
 			chain_products(&e, chain, x, now);
 			for (int k = 0; k < n; k++)
 				sum[chain * n + k] += now[k] / SWEEPS;
 		}
 	}
+	engine_close(&e);
+	double worst = 0;
 	for (int k = 0; k < n; k++) {
 		struct moments m = {0, 0, 0};
 		for (int chain = 0; chain < CHAINS; chain++)
 			add(&m, sum[chain * n + k] - truth[chain % ROWS * n + k]);
-		report_compare(t->report, what, sigmas(&m, 0), SIGMAS);
+		worst = fmax(worst, isnan(sigmas(&m, 0)) ? INFINITY : fabs(sigmas(&m, 0)));
 	}
-	engine_close(&e);
+	if (worst > SIGMAS && times == 1)
+		return false;
+	report_compare(t->report, what, worst, SIGMAS);
+	return true;
+}
+
+/* What is off is tried again with longer chains: slow mixing is no fault, a wrong law stays wrong.
+ */
+static void marginals(struct trial *t, const struct sampling *how, int block)
+{
+	if (!marginals_after(t, how, block, 1))
+		marginals_after(t, how, block, LONGER);
 }
 
 /* ---- annealed importance sampling ---- */
@@ -212,24 +227,24 @@ static void annealed(struct trial *t, const struct sampling *how)
 }
 
 /* ---- gradients by chains ---- */
-void verify_updates(struct trial *t, const struct compiled *c, const char *key)
+static bool updates_after(struct trial *t, const struct compiled *c, const char *key, int sweeps)
 {
 	const struct sampling *how = &c->x->sampling;
 	const int64_t pop[DGM_MAX_POP] = {ROWS_OF_DATA, ROWS_OF_DATA * how->temperatures, 1, 1, 1};
 	const char *what =
 	    arena_printf(t->a, "objective %s: mean gradient at %d sweeps, in standard errors",
-	                 objective_text(t, c), LONG);
+	                 objective_text(t, c), sweeps);
 	int n = t->m->weight.n;
 	struct engine e;
 	struct moments *m = NEW_ARRAY(t->a, struct moments, n + 1);
 	double *truth = NEW_ARRAY(t->a, double, n + 1), tolerance;
 	if (c->x->exact) {
 		report_skip(t->report, what, "chains and enumeration together are not checked");
-		return;
+		return true;
 	}
 	if (!engine_open(&e, t, key, c, true, pop)) {
 		report_skip(t->report, what, dgm_error());
-		return;
+		return true;
 	}
 	bool persistent = e.c.goal.at[0].objective->chains;
 	struct dgm_transition sweep =
@@ -245,7 +260,7 @@ void verify_updates(struct trial *t, const struct compiled *c, const char *key)
 		engine_run(&e, "train.first");
 		for (int64_t i = 0; i < c->posterior.iterations; i++)
 			engine_run(&e, "train.pass");
-		for (int i = how->temperatures > 1 ? 0 : 1; i < LONG; i++) {
+		for (int i = how->temperatures > 1 ? 0 : 1; i < sweeps; i++) {
 			dgm_transition_run(&sweep, sweep.end, e.store, &e.call, adapt, &accepted);
 			dgm_tempering_swap(&tempering, e.store, &e.call, &swaps);
 		}
@@ -256,10 +271,23 @@ void verify_updates(struct trial *t, const struct compiled *c, const char *key)
 		for (int w = 0; u >= 0 && w < n; w++)
 			add(&m[w], engine_gradient(&e, w));
 	}
-	if (objective_truth(t, &e, what, truth, &tolerance))
-		for (int w = 0; w < n; w++)
-			report_compare(t->report, what, sigmas(&m[w], truth[w]), SIGMAS);
+	bool known = objective_truth(t, &e, what, truth, &tolerance);
+	double worst = 0;
 	engine_close(&e);
+	for (int w = 0; known && w < n; w++)
+		worst =
+		    fmax(worst, isnan(sigmas(&m[w], truth[w])) ? INFINITY : fabs(sigmas(&m[w], truth[w])));
+	if (worst > SIGMAS && sweeps == LONG)
+		return false;
+	if (known)
+		report_compare(t->report, what, worst, SIGMAS);
+	return true;
+}
+
+void verify_updates(struct trial *t, const struct compiled *c, const char *key)
+{
+	if (!updates_after(t, c, key, LONG))
+		updates_after(t, c, key, LONG * LONGER);
 }
 
 /* The standard sampler, and those that blocks ask for. */
