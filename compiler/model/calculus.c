@@ -156,8 +156,9 @@ struct node *model_independent(const struct model *m, const struct group *g,
 	return ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, e);
 }
 
-/* The mean of E over independent units is E at their means where E is affine in each unit: of degree
- * one in the group, or of degree two in units of two values, whose squares are affine in them. */
+/* The mean of E over independent units is E at their means where E is affine in each unit: of
+ * degree one in the group, or of degree two in units of two values, whose squares are affine in
+ * them. */
 bool model_factorises(struct cx *cx, const struct model *m, const energy *E)
 {
 	for (int i = 0; i < m->group.n; i++) {
