@@ -363,6 +363,19 @@ struct node *ex_op2(struct arena *a, enum op op, struct node *x, struct node *y)
 }
 
 /* ---- masks ---- */
+/* Can one of them never hold where another says e == 0, as i < j where i == j? */
+static bool contradict(struct arena *a, const struct guard *g, int n)
+{
+	for (int k = 0; k < n; k++)
+		for (int i = 0; g[k].equal && i < n; i++)
+			for (int sign = -1; i != k && sign <= 1; sign += 2) {
+				struct guard t = {g[i].equal, affine_add(a, g[i].e, g[k].e, sign)};
+				if (guard_known(&t) == 0)
+					return true;
+			}
+	return false;
+}
+
 struct node *ex_mask(struct arena *a, const struct guard *g, int ng, struct node *body)
 {
 	if (ex_is_num(body, 0))
@@ -381,6 +394,8 @@ struct node *ex_mask(struct arena *a, const struct guard *g, int ng, struct node
 		if (!seen)
 			all[n++] = t;
 	}
+	if (contradict(a, all, n))
+		return ex_num(a, 0);
 	struct node *e = inner ? body->kid[0] : body;
 	if (n == 0)
 		return e;
