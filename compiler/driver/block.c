@@ -256,7 +256,12 @@ static bool read_implicit(struct unit *u, const struct block_def *b, const struc
 		const struct clause *batch = block_clause(b, "batch");
 		int64_t rows = batch ? (int64_t)batch->arg[0].num : BATCH_ROWS;
 		out->rows = rows > EVAL_ROWS ? rows : EVAL_ROWS;
-		out->root = strcmp(goal_value(g, "square")->name, "no") == 0;
+		const struct value *square = goal_value(g, "square");
+		out->root = strcmp(square->name, "no") == 0;
+		if (!out->root && strcmp(square->name, "yes") != 0) {
+			diag(u->cx.diags, DIAG_YES_NO, square->span, square->name);
+			return false;
+		}
 		out->net = strcmp(of->name, "data") == 0 ? NULL : of->name;
 	}
 	return true;

@@ -86,15 +86,15 @@ static bool any(const struct model *m, const struct node *x,
 	return false;
 }
 
-static bool reads(const struct model *m, const struct node *x, const void *group)
+static bool reads(const struct model *m, const struct node *x, const void *sym)
 {
 	(void)m;
-	return ex_mentions(x, ((const struct group *)group)->sym);
+	return ex_mentions(x, sym);
 }
 
-bool model_reads(const struct model *m, const struct node *x, const struct group *g)
+bool model_reads(const struct model *m, const struct node *x, const struct sym *s)
 {
-	return any(m, x, reads, g);
+	return any(m, x, reads, s);
 }
 
 /* Noise that is there outside training too. */
@@ -121,7 +121,7 @@ static bool factor_reads(const struct model *m, const struct factor *f, const st
 {
 	const struct node *part[] = {f->draw, f->mean, g == f->group ? NULL : f->log_density};
 	for (int k = 0; k < 3; k++)
-		if (part[k] && model_reads(m, part[k], g))
+		if (part[k] && model_reads(m, part[k], g->sym))
 			return true;
 	return false;
 }
@@ -129,23 +129,6 @@ static bool factor_reads(const struct model *m, const struct factor *f, const st
 struct node *factor_log_density(const struct model *m, const struct factor *f)
 {
 	return ex_reduce(m->a, RED_SUM, f->at, f->group->sym->rank - f->block, NULL, 0, f->log_density);
-}
-
-struct model *model_joint(const struct model *m)
-{
-	struct model *j = arena_copy(m->a, m, sizeof *m);
-	j->E.at = NULL;
-	j->E.n = j->E.cap = 0;
-	j->factor.n = j->posterior.n = 0;
-	for (int i = 0; i < m->E.n; i++)
-		energy_push(m->a, &j->E, m->E.at[i].node, m->E.at[i].span);
-	for (int i = 0; i < m->factor.n; i++) {
-		const struct factor *f = m->factor.at[i];
-		if (f->log_density)
-			energy_push(m->a, &j->E, ex_neg(m->a, model_inline(m, factor_log_density(m, f))),
-			            f->span);
-	}
-	return j;
 }
 
 /* ---- order ---- */
@@ -216,7 +199,7 @@ static const struct node *not_before(const struct model *m, const struct node *x
 	const struct definition *state = x->kind == N_ACCESS ? state_of(m, x->sym) : NULL;
 	if (x->kind == N_ACCESS && x->sym == f->group->sym && !before(m->a, x->map, f->at, rank, g, n))
 		return x;
-	if (state && model_reads(m, state->rhs, f->group)) {
+	if (state && model_reads(m, state->rhs, f->group->sym)) {
 		int64_t most = INT64_MIN / 2;
 		struct affine at = x->map[0];
 		if (!ahead(m, model_inline(m, state->rhs), state, f->group->sym, &most))
@@ -257,7 +240,7 @@ static const struct node *batch_mean(const struct model *m, const struct node *x
 {
 	for (int i = 0; i < m->def.n; i++) {
 		const struct definition *d = m->def.at[i];
-		if (d->average && ex_mentions(x, d->average) && model_reads(m, d->rhs, g))
+		if (d->average && ex_mentions(x, d->average) && model_reads(m, d->rhs, g->sym))
 			return d->rhs;
 	}
 	return NULL;
@@ -316,7 +299,7 @@ static bool earlier(const struct model *m, const struct node *x, struct affine t
 	const struct definition *d = x->kind == N_ACCESS ? state_of(m, x->sym) : NULL;
 	for (int i = 0; i < m->group.n && d; i++) {
 		int64_t most = INT64_MIN / 2;
-		if (m->group.at[i]->role == GROUP_GIVEN || !model_reads(m, d->rhs, m->group.at[i]))
+		if (m->group.at[i]->role == GROUP_GIVEN || !model_reads(m, d->rhs, m->group.at[i]->sym))
 			continue;
 		if (!ahead(m, model_inline(m, d->rhs), d, m->group.at[i]->sym, &most))
 			return false;
@@ -350,7 +333,7 @@ static bool energy_by_steps(struct cx *cx, const struct model *m)
 		for (int k = 0; k < m->def.n; k++) {
 			const struct definition *d = m->def.at[k];
 			if (!d->state || m->group.at[i]->role == GROUP_GIVEN ||
-			    !model_reads(m, d->rhs, m->group.at[i]))
+			    !model_reads(m, d->rhs, m->group.at[i]->sym))
 				continue;
 			if (m->group.at[i]->role == GROUP_HIDDEN) {
 				diag(cx->diags, DIAG_STATE_HIDDEN, d->span, d->sym->name, m->group.at[i]->name);
@@ -373,7 +356,7 @@ static bool causal(struct cx *cx, const struct model *m, const struct factor *f)
 	struct guard g[64];
 	struct node *part[] = {f->draw, f->mean};
 	for (int k = 0; k < 2; k++) {
-		bool own = part[k] && model_reads(m, part[k], f->group);
+		bool own = part[k] && model_reads(m, part[k], f->group->sym);
 		struct node *x = own ? model_inline(m, part[k]) : NULL;
 		const struct node *bad = x ? not_before(m, x, f, g, 0) : NULL;
 		if (x && !bad)
@@ -438,7 +421,7 @@ static bool check_where(struct cx *cx, const struct model *m, const struct facto
 {
 	for (int i = 0; i < m->group.n && f->where; i++) {
 		const struct group *g = m->group.at[i];
-		if (g->role == GROUP_GIVEN || !model_reads(m, f->where, g))
+		if (g->role == GROUP_GIVEN || !model_reads(m, f->where, g->sym))
 			continue;
 		diag(cx->diags, DIAG_WHERE, f->span, f->group->name, g->name);
 		return false;

@@ -123,13 +123,11 @@ bool model_normalised(const struct model *m);
 struct node *model_inline(const struct model *m, struct node *x);
 /* x in training, or outside it. */
 struct node *model_when(const struct model *m, struct node *x, bool training);
-/* Does x read the group, through what it uses by name too? */
-bool model_reads(const struct model *m, const struct node *x, const struct group *g);
+/* Does x read the group or the parameter, through what it uses by name too? */
+bool model_reads(const struct model *m, const struct node *x, const struct sym *s);
 bool model_reads_states(const struct model *m); /* does the energy? */
 /* log of the density of a factor, summed over its elements. */
 struct node *factor_log_density(const struct model *m, const struct factor *f);
-/* The same model with minus the log-densities as terms of its energy: for sums over all states. */
-struct model *model_joint(const struct model *m);
 
 /* ---- the calculus ------------------------------------------------------------------------------- */
 struct blocks { /* an element by its block and its place in it: element k[i] = size*block + in */

@@ -138,8 +138,14 @@ struct node *flow_slope(struct flow *fl, struct node *value, const struct sym *s
 		struct step st = fl->step.at[i];
 		if (!needed[i])
 			continue;
-		if (st.state)
-			BUG("the slope of a value of state '%s'", st.sym->name);
+		if (st.state) {
+			int k = 0;
+			while (fl->computed[k] != st.sym)
+				k++;
+			const struct sym *state = fl->x->m->def.at[k]->sym;
+			diag(fl->x->cx->diags, DIAG_SLOPE_STATE, state->span, state->name);
+			return NULL;
+		}
 		struct node *d = adjoint(a, &readers, st.sym, st.at);
 		st.adjoint =
 		    flow_assign(fl, arena_printf(a, "%s.slope", st.sym->name), st.at, st.sym->rank, d);

@@ -20,7 +20,7 @@ static bool reads_only(const struct model *m, const struct factor *f, const bool
 {
 	for (int i = 0; i < m->group.n; i++)
 		if (!known[i] && m->group.at[i] != f->group &&
-		    model_reads(m, f->log_density, m->group.at[i]))
+		    model_reads(m, f->log_density, m->group.at[i]->sym))
 			return false;
 	return true;
 }
@@ -56,9 +56,9 @@ struct node *directed_nll(struct flow *fl, const bool *of, const bool *known)
 static bool by_steps(const struct model *m, const struct group *g)
 {
 	const struct factor *q = model_posterior(m, g);
-	bool steps = q && model_reads(m, q->draw ? q->draw : q->mean, g);
+	bool steps = q && model_reads(m, q->draw ? q->draw : q->mean, g->sym);
 	for (int i = 0; i < m->def.n; i++)
-		steps = steps || (m->def.at[i]->state && model_reads(m, m->def.at[i]->rhs, g));
+		steps = steps || (m->def.at[i]->state && model_reads(m, m->def.at[i]->rhs, g->sym));
 	return steps;
 }
 
@@ -113,11 +113,11 @@ struct node *objective_mean_gap(const struct model *m, const struct factor *p,
 	int degree = ex_degree(gap, z);
 	for (int i = 0; i < m->posterior.n; i++) {
 		after |= m->posterior.at[i] == q;
-		if (after && m->posterior.at[i] != q && model_reads(m, gap, m->posterior.at[i]->group))
+		if (after && m->posterior.at[i] != q && model_reads(m, gap, m->posterior.at[i]->group->sym))
 			return NULL;
 	}
 	for (int i = 0; i < m->def.n; i++) /* z only in plain sight */
-		if (ex_mentions(gap, m->def.at[i]->sym) && model_reads(m, m->def.at[i]->rhs, q->group))
+		if (ex_mentions(gap, m->def.at[i]->sym) && model_reads(m, m->def.at[i]->rhs, q->group->sym))
 			return NULL;
 	bool two = z->values == VALUES_BINARY && !q->block;
 	if (!q->mean || ex_mentions(q->mean, z) || degree < 0 || degree > 2 ||
@@ -407,7 +407,7 @@ bool objective_ancestral(struct expansion *x)
 			continue;
 		const struct factor *f = model_factor(x->m, g);
 		struct flow *shown = fl;
-		struct node *value = f->mean && !model_reads(x->m, f->mean, g)
+		struct node *value = f->mean && !model_reads(x->m, f->mean, g->sym)
 		                         ? flow_at(shown, f->mean)
 		                         : ex_at(a, fl->state[i], fl->batch, f->at);
 		assign(x, fl->f, mean.state[i], fl->batch, f->at, value);

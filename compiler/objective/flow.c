@@ -311,7 +311,7 @@ static bool stepwise(const struct node *x)
 /* Are the elements drawn one after the other? */
 static bool in_turn(const struct model *m, const struct factor *f)
 {
-	return model_reads(m, f->draw ? f->draw : f->mean, f->group);
+	return model_reads(m, f->draw ? f->draw : f->mean, f->group->sym);
 }
 
 static void state(struct flow *fl, const struct factor *f, struct node *value, bool constant,
@@ -411,9 +411,4 @@ bool flow_draw(struct flow *fl, const struct factor *f)
 		state(fl, f, flow_chosen(fl, f, f->mean), true, f->group->sym->values);
 	fl->drawing = false;
 	return ok;
-}
-
-void flow_mean(struct flow *fl, const struct factor *f)
-{
-	state(fl, f, f->mean ? f->mean : f->draw, false, VALUES_REAL);
 }

@@ -46,9 +46,8 @@ const struct sym *flow_assign(struct flow *fl, const char *name, const struct id
                               struct node *rhs);
 /* A uniform number for each example. */
 const struct sym *flow_uniform(struct flow *fl, const char *name);
-/* The state of the factor's group := a draw, false: refused; its means (mean: what would be drawn is not random). */
+/* The state of the factor's group := a draw; false: refused. */
 bool flow_draw(struct flow *fl, const struct factor *f);
-void flow_mean(struct flow *fl, const struct factor *f);
 /* One element of the factor's block, by its means p. */
 struct node *flow_chosen(struct flow *fl, const struct factor *f, struct node *p);
 /* turn.c: a group whose distribution reads states made of it, drawn step by step with them; *value NULL: it is
@@ -58,7 +57,8 @@ bool flow_draw_steps(struct flow *fl, const struct factor *f, struct node **valu
  * `which` (one a weight; NULL: all); false: refused. */
 bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool accumulate);
 
-/* d value / d s[at] for a symbol s of the flow, its own adjoints as steps, so that it can be differentiated. */
+/* d value / d s[at] for a symbol s of the flow, its own adjoints as steps, so that it can be differentiated; NULL:
+ * refused, the value is made of a state. */
 struct node *flow_slope(struct flow *fl, struct node *value, const struct sym *s, const struct idx *const *at);
 /* The objective's scale times the mean of a loss over the examples. */
 struct node *flow_mean_loss(struct expansion *x, struct node *loss);

@@ -56,10 +56,7 @@ static const struct sym *value_of(struct expansion *x, const char *name, struct 
 static void reaches(const struct model *m, const struct node *x, bool *which)
 {
 	for (int k = 0; k < m->weight.n; k++)
-		which[k] = which[k] || ex_mentions(x, m->weight.at[k]->sym);
-	for (int i = 0; i < m->def.n; i++)
-		if (ex_mentions(x, m->def.at[i]->sym))
-			reaches(m, m->def.at[i]->rhs, which);
+		which[k] = which[k] || model_reads(m, x, m->weight.at[k]->sym);
 }
 
 /* ---- adversarial ---- */
@@ -106,6 +103,8 @@ static bool penalty(struct expansion *x, const struct flow *fake, const struct s
 			continue;
 		fresh_axes(a, g->sym, at);
 		struct node *slope = flow_slope(fl, value, fl->state[i], at);
+		if (slope == NULL)
+			return false;
 		struct node *part = ex_op2(a, OP_POW, slope, ex_num(a, 2));
 		square = ex_add(a, square, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, part));
 	}

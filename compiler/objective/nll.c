@@ -296,10 +296,10 @@ static const struct group *in_the_way(const struct model *m, const struct factor
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *g = m->group.at[i];
 		const struct factor *f = model_factor(m, g);
-		bool reads = model_reads(m, y->mean, g);
+		bool reads = model_reads(m, y->mean, g->sym);
 		if (reads && (g == y->group || g->role == GROUP_HIDDEN))
 			return g;
-		if (f && f != y && model_reads(m, f->log_density ? f->log_density : f->draw, y->group))
+		if (f && f != y && model_reads(m, f->log_density ? f->log_density : f->draw, y->group->sym))
 			return g;
 	}
 	return NULL;

@@ -4,8 +4,6 @@
  * slot by slot in an order in which each reads what is there already. */
 #include "objective/flow.h"
 
-enum { MAX_SLOT = 16 };
-
 struct slot {
 	const struct sym *sym;
 	const struct idx *const *at;
@@ -14,7 +12,7 @@ struct slot {
 struct joint {
 	struct flow *fl;
 	const struct sym *z;
-	struct slot slot[MAX_SLOT];
+	struct slot *slot;
 	int n;
 };
 
@@ -23,14 +21,13 @@ static void add_slot(struct joint *j, const struct factor *f, const struct sym *
                      const struct idx *const *at, struct node *value)
 {
 	const struct model *m = j->fl->x->m;
-	if (j->n == MAX_SLOT)
-		BUG("more than %d states in a draw of '%s'", MAX_SLOT, f->group->name);
 	struct node *body = j->slot[j->n].body = model_inline(m, value);
 	j->slot[j->n].sym = s;
 	j->slot[j->n++].at = at;
 	for (int i = 0; i < m->def.n; i++) {
 		const struct definition *d = m->def.at[i];
-		bool known = !d->state || !ex_mentions(body, d->sym) || !model_reads(m, d->rhs, f->group);
+		bool known =
+		    !d->state || !ex_mentions(body, d->sym) || !model_reads(m, d->rhs, f->group->sym);
 		for (int k = 0; k < j->n; k++)
 			known = known || j->slot[k].sym == d->sym;
 		if (!known)
@@ -142,7 +139,7 @@ static bool joint_axes(struct joint *j, int64_t *dim, int *rank)
 bool flow_draw_steps(struct flow *fl, const struct factor *f, struct node **value)
 {
 	struct arena *a = fl->x->cx->prog;
-	struct joint j = {.fl = fl};
+	struct joint j = {.fl = fl, .slot = NEW_ARRAY(a, struct slot, fl->x->m->def.n + 1)};
 	struct stmt st = {.batch = fl->batch, .sequential = true};
 	int64_t dim[MAX_RANK];
 	int rank;
