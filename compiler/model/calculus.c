@@ -12,10 +12,10 @@ static bool marginal(const struct model *m, const energy *E, const struct group 
 	struct arena *a = m->a;
 	struct conditional c;
 	const char *what;
-	double value;
+	struct worst w;
 	*out = (energy){0};
 	model_field(m, E, g, &c);
-	if (c.coupled || !conditional_proper(&c, &what, &value) || !model_closed(m, E, g, NULL))
+	if (c.coupled || !conditional_proper(m, &c, &what, &w) || !model_closed(m, E, g, NULL))
 		return false;
 	bool affine = true;
 	for (int i = 0; i < E->n; i++) {

@@ -199,27 +199,20 @@ static const struct term *coupling_term(const struct model *m, const energy *E,
 }
 
 /* ---- refusals ---- */
-static bool not_positive(const struct node *x, double *value)
+bool conditional_proper(const struct model *m, const struct conditional *c, const char **what,
+                        struct worst *w)
 {
-	*value = x->num;
-	return x->kind == N_CONST && x->num <= 0;
-}
-
-bool conditional_proper(const struct conditional *c, const char **what, double *value)
-{
-	if (c->group->family->shape == SHAPE_GAUSS) {
-		*what = "second derivative";
-		return !not_positive(c->precision, value);
-	}
-	if (c->group->family->shape != SHAPE_GAMMA)
+	const struct group *g = c->group;
+	*what = "second derivative";
+	if (g->family->shape == SHAPE_GAUSS)
+		return positive_everywhere(m, c->precision, g, w);
+	if (g->family->shape != SHAPE_GAMMA)
 		return true;
-	struct node shape = {.kind = c->precision->kind, .num = c->precision->num + 1};
-	struct node rate = {.kind = c->field->kind, .num = -c->field->num};
 	*what = "rate";
-	if (not_positive(&rate, value))
+	if (!positive_everywhere(m, ex_neg(m->a, c->field), g, w))
 		return false;
 	*what = "shape";
-	return !not_positive(&shape, value);
+	return positive_everywhere(m, ex_add(m->a, c->precision, ex_num(m->a, 1)), g, w);
 }
 
 /* Is what the term adds to the field of an element free of the element?  Gamma units: of the group.
@@ -281,48 +274,45 @@ static bool closed(struct cx *cx, const struct model *m, const energy *E, const 
 	return false;
 }
 
-bool model_bounded(struct cx *cx, const struct model *m, const energy *E, const struct group *g)
+/* The first term that by itself makes the conditional improper, else the first in the group. */
+static struct span improper_term(const struct model *m, const energy *E, const struct group *g)
 {
-	struct arena *a = m->a;
-	const struct idx *at[MAX_RANK];
-	struct affine k[MAX_RANK];
-	struct node *top = energy_node(a, E);
-	int degree = ex_degree(top, g->sym);
-	if (g->family->shape != SHAPE_GAUSS || degree < 1)
-		return true;
-	fresh_axes(a, g->sym, at);
-	for (int i = 0; i < g->sym->rank; i++)
-		k[i] = affine_idx(a, at[i]);
-	for (int d = 0; d < degree; d++)
-		top = ex_diff(a, top, g->sym, k);
-	bool odd = degree % 2 == 1 && !ex_is_num(top, 0);
-	if (!odd && !(top->kind == N_CONST && top->num < 0))
-		return true;
-	for (int t = 0; t < E->n; t++)
-		if (ex_degree(E->at[t].node, g->sym) == degree) {
-			diag(cx->diags, DIAG_UNBOUNDED, E->at[t].span, g->name, degree,
-			     odd ? "is odd" : "has a negative coefficient");
-			break;
-		}
-	return false;
+	struct span first = g->span;
+	bool any = false;
+	for (int i = 0; i < E->n; i++) {
+		struct conditional c;
+		struct worst w;
+		const char *what;
+		energy one = {0};
+		energy_push(m->a, &one, E->at[i].node, E->at[i].span);
+		model_field(m, &one, g, &c);
+		if (c.nterm == 0)
+			continue;
+		if (!any)
+			first = E->at[i].span;
+		any = true;
+		if (!conditional_proper(m, &c, &what, &w) && w.value < 0)
+			return E->at[i].span;
+	}
+	return first;
 }
 
 bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                    struct conditional *out)
 {
 	const char *what;
-	double value;
+	struct worst w;
 	model_field(m, E, g, out);
 	if (!closed(cx, m, E, g))
 		return false;
-	if (conditional_proper(out, &what, &value))
+	if (conditional_proper(m, out, &what, &w))
 		return true;
-	struct span at = out->nterm ? out->term[0] : g->span;
+	struct span at = improper_term(m, E, g);
 	if (g->family->shape == SHAPE_GAMMA) {
-		diag(cx->diags, DIAG_GAMMA_PROPER, at, g->name, what, value);
+		diag(cx->diags, DIAG_GAMMA_PROPER, at, g->name, what, w.value, w.where);
 		diag(cx->diags, DIAG_GAMMA_PROPER_NOTE, g->span, g->name, g->name, g->name);
 	} else {
-		diag(cx->diags, DIAG_PRECISION, at, g->name, value);
+		diag(cx->diags, DIAG_PRECISION, at, g->name, w.value, w.where);
 		diag(cx->diags, DIAG_PRECISION_NOTE, g->span, g->name);
 	}
 	return false;
