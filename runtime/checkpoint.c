@@ -70,7 +70,6 @@ static int list_all(const struct dgm_trainer *tr, struct list *l)
 {
 	const struct dgm_store *s = tr->s;
 	const struct dgm_module *m = s->mod;
-	const int nmoment = tr->t->optimizer && tr->moment_block ? tr->t->optimizer->nmoment : 0;
 	const size_t room = (size_t)m->nslot * (size_t)(1 + DGM_MAX_MOMENT) + 1;
 
 	*l = (struct list){calloc(room, sizeof *l->t), calloc(room, sizeof *l->name), 0};
@@ -83,7 +82,7 @@ static int list_all(const struct dgm_trainer *tr, struct list *l)
 
 		if (slot->space == DGM_PARAM) {
 			add(l, "", slot, s->slot[i]);
-			for (int k = 0; k < nmoment; k++) {
+			for (int k = 0; k < tr->nmoment; k++) {
 				char prefix[32];
 
 				snprintf(prefix, sizeof prefix, "moment%d/", k);

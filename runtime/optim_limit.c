@@ -1,8 +1,8 @@
 /* What holds gradients and parameters within bounds, around an optimiser's step.
  *
  *     clip       every element of the gradient to -clip .. clip
- *     clip_norm  the gradient times clip_norm/|g| where the norm |g| over all parameters is larger
- *                (Pascanu, Mikolov, Bengio: On the difficulty of training recurrent neural
+ *     clip_norm  the gradient times clip_norm/|g| where the norm |g| over the parameters of one
+ * descent is larger (Pascanu, Mikolov, Bengio: On the difficulty of training recurrent neural
  * networks, 2013) max_norm   the elements of a parameter that belong to one unit, an index of one
  * of its axes, times limit/norm where their norm is larger (Srivastava et al.: Dropout, JMLR 2014)
  * Norms are summed in double in the order of the elements, piece after piece: the same bits at any
@@ -24,39 +24,48 @@ static void clip_piece(void *arg, int64_t chunk, int64_t nchunk)
 {
 	const struct dgm_trainer *tr = arg;
 	struct dgm_segment *s = &tr->segment[chunk];
-	const float clip = (float)tr->t->clip;
+	const struct dgm_descent *d = &tr->t->descent[s->descent];
+	const float clip = (float)d->clip;
 	float *g = tr->s->grads + s->at;
 
 	(void)nchunk;
 	for (int64_t i = 0; clip > 0 && i < s->n; i++)
 		g[i] = g[i] > clip ? clip : g[i] < -clip ? -clip : g[i];
-	s->squares = tr->t->clip_norm > 0 ? squares(g, s->n) : 0;
+	s->squares = d->clip_norm > 0 ? squares(g, s->n) : 0;
 }
 
 static void scale_piece(void *arg, int64_t chunk, int64_t nchunk)
 {
 	const struct dgm_trainer *tr = arg;
 	const struct dgm_segment *s = &tr->segment[chunk];
+	const float scale = tr->clip_scale[s->descent];
 
 	(void)nchunk;
-	for (int64_t i = 0; i < s->n; i++)
-		tr->s->grads[s->at + i] *= tr->clip_scale;
+	for (int64_t i = 0; scale != 1 && i < s->n; i++)
+		tr->s->grads[s->at + i] *= scale;
 }
 
 void dgm_limit_gradients(struct dgm_trainer *tr)
 {
-	double norm = 0;
+	double norm[DGM_MAX_DESCENT] = {0};
+	bool clip = false, scale = false;
 
-	if (tr->t->clip <= 0 && tr->t->clip_norm <= 0)
+	for (int i = 0; i < tr->t->ndescent; i++)
+		clip |= tr->t->descent[i].clip > 0 || tr->t->descent[i].clip_norm > 0;
+	if (!clip)
 		return;
 	dgm_parallel(clip_piece, tr, tr->nsegment);
 	for (int64_t i = 0; i < tr->nsegment; i++)
-		norm += tr->segment[i].squares;
-	norm = sqrt(norm);
-	if (tr->t->clip_norm <= 0 || !(norm > tr->t->clip_norm))
-		return;
-	tr->clip_scale = (float)(tr->t->clip_norm / norm);
-	dgm_parallel(scale_piece, tr, tr->nsegment);
+		norm[tr->segment[i].descent] += tr->segment[i].squares;
+	for (int i = 0; i < tr->t->ndescent; i++) {
+		const double most = tr->t->descent[i].clip_norm;
+		bool above = most > 0 && sqrt(norm[i]) > most;
+
+		tr->clip_scale[i] = above ? (float)(most / sqrt(norm[i])) : 1;
+		scale |= above;
+	}
+	if (scale)
+		dgm_parallel(scale_piece, tr, tr->nsegment);
 }
 
 static void limit_units(const struct dgm_store *s, const struct dgm_limit *l)

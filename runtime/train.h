@@ -145,6 +145,15 @@ struct dgm_mean_slot { /* a slot that is set once to the data's means (lo + (hi-
 /* DGM_ESHAPE when the sizes differ. */
 int dgm_mean_fill(const struct dgm_mean_slot *m, struct dgm_store *s);
 
+enum { DGM_MAX_DESCENT = 8 };
+struct dgm_descent { /* how some of the parameters move */
+	const struct dgm_optimizer *optimizer;
+	struct dgm_ramp hyper[DGM_MAX_HYPER]; /* in the optimiser's order */
+	double decay;                         /* of the parameters that `decays` says */
+	double clip, clip_norm;               /* of gradients, see optim_limit.c; 0: none */
+	int64_t every;                        /* at updates every, 2*every, ...; 0: at each */
+};
+
 struct dgm_limit { /* the norm of a unit, an index of an axis of a parameter */
 	int slot, axis;
 	double norm;
@@ -162,6 +171,7 @@ struct dgm_train {
 	 * the optimiser; prepare.
 	 * final sets every gradient; with `exact` all are zeroed before it. */
 	const struct dgm_function *init, *prepare, *begin, *first, *final;
+	const struct dgm_function *often;    /* final without gradients of parameters that do not move at each update; NULL: final */
 	struct dgm_transition sweep;
 	struct dgm_tempering tempering;      /* after each sweep; final then has a sweep of its own, of the model's chains */
 	struct dgm_refine refine;
@@ -169,11 +179,10 @@ struct dgm_train {
 	struct dgm_ramp k;
 	int scalar_inv_n, scalar_inv_m;      /* scalars set to 1/batch rows and 1/chains; -1: none */
 	struct dgm_enumeration *exact;       /* NULL: none.  Gradients of final are completed by it */
-	const struct dgm_optimizer *optimizer;
-	struct dgm_ramp hyper[8];            /* in the optimiser's order */
-	double decay;                        /* of the parameters that `decays` says */
+	struct dgm_descent descent[DGM_MAX_DESCENT];
+	int ndescent;                        /* 0: parameters stay */
+	const int *descent_of;               /* one a slot: which of them moves it; NULL: the first */
 	const bool *decays;                  /* one a slot; NULL: none */
-	double clip, clip_norm;              /* of gradients, see optim_limit.c; 0: none */
 	const struct dgm_limit *limit;
 	int nlimit;
 	const struct dgm_mean_slot *mean;    /* set before init */

@@ -18,10 +18,14 @@ static bool is_param(const struct dgm_slot *slot)
 	return slot->space == DGM_PARAM;
 }
 
+static int descent_of(const struct dgm_trainer *tr, int slot)
+{
+	return tr->t->descent_of ? tr->t->descent_of[slot] : 0;
+}
+
 int dgm_update_plan(struct dgm_trainer *tr)
 {
 	const struct dgm_module *m = tr->s->mod;
-	const struct dgm_optimizer *o = tr->t->optimizer;
 	int64_t count = 0;
 	size_t bytes = (size_t)tr->s->nparam * sizeof(float);
 
@@ -34,26 +38,44 @@ int dgm_update_plan(struct dgm_trainer *tr)
 	for (int i = 0; i < m->nslot; i++) {
 		const struct dgm_slot *slot = &m->slot[i];
 		int64_t items = dgm_slot_items(slot);
+		int which = descent_of(tr, i);
 		int64_t at = is_param(slot) ? (const float *)tr->s->slot[i] - tr->s->params : 0;
 
 		for (int64_t done = 0; is_param(slot) && done < items; done += PIECE)
 			tr->segment[tr->nsegment++] = (struct dgm_segment){
 			    .at = at + done,
 			    .n = items - done < PIECE ? items - done : PIECE,
-			    .decay = tr->t->decays && tr->t->decays[i] ? (float)tr->t->decay : 0,
+			    .descent = which,
+			    .decay = tr->t->decays && tr->t->decays[i] ? (float)tr->t->descent[which].decay : 0,
 			};
 	}
-	if (!o || !o->nmoment || !bytes)
+	for (int i = 0; i < tr->t->ndescent && bytes; i++)
+		if (tr->t->descent[i].optimizer->nmoment > tr->nmoment)
+			tr->nmoment = tr->t->descent[i].optimizer->nmoment;
+	if (!tr->nmoment)
 		return DGM_OK;
-	if (posix_memalign((void **)&tr->moment_block, 64, (size_t)o->nmoment * bytes)) {
+	if (posix_memalign((void **)&tr->moment_block, 64, (size_t)tr->nmoment * bytes)) {
 		tr->moment_block = NULL;
-		return dgm_fail(DGM_ENOMEM, "%s: not enough memory for the moments of %s", m->model,
-		                o->name);
+		return dgm_fail(DGM_ENOMEM, "%s: not enough memory for the moments of the gradients",
+		                m->model);
 	}
-	memset(tr->moment_block, 0, (size_t)o->nmoment * bytes);
-	for (int i = 0; i < o->nmoment; i++)
+	memset(tr->moment_block, 0, (size_t)tr->nmoment * bytes);
+	for (int i = 0; i < tr->nmoment; i++)
 		tr->moments[i] = tr->moment_block + i * tr->s->nparam;
 	return DGM_OK;
+}
+
+static void set_hyper(struct dgm_trainer *tr, int which)
+{
+	const struct dgm_descent *d = &tr->t->descent[which];
+
+	for (int i = 0; i < DGM_MAX_HYPER && d->optimizer->hyper[i].name; i++) {
+		double value = dgm_ramp_at(&d->hyper[i], tr->epoch, tr->t->epochs);
+
+		tr->hyper[which][i] = (float)value;
+		if (!strcmp(d->optimizer->hyper[i].name, "rate"))
+			tr->rate[which] = value;
+	}
 }
 
 void dgm_update_epoch(struct dgm_trainer *tr)
@@ -62,27 +84,44 @@ void dgm_update_epoch(struct dgm_trainer *tr)
 	double k = rint(dgm_ramp_at(&t->k, tr->epoch, t->epochs));
 
 	tr->k = k > 1 ? (int64_t)k : 1;
-	for (int i = 0; t->optimizer && i < DGM_MAX_HYPER && t->optimizer->hyper[i].name; i++) {
-		double value = dgm_ramp_at(&t->hyper[i], tr->epoch, t->epochs);
-
-		tr->hyper[i] = (float)value;
-		if (!strcmp(t->optimizer->hyper[i].name, "rate"))
-			tr->rate = value;
-	}
+	for (int i = 0; i < t->ndescent; i++)
+		set_hyper(tr, i);
 	dgm_permutation(tr->order, tr->examples, t->seed, (uint32_t)tr->epoch);
+}
+
+int64_t dgm_descent_step(const struct dgm_trainer *tr, int descent)
+{
+	const int64_t every = tr->t->descent[descent].every, update = tr->update + 1;
+
+	return every < 2 ? update : update % every ? 0 : update / every;
 }
 
 static void optimise(void *arg, int64_t chunk, int64_t nchunk)
 {
 	const struct dgm_trainer *tr = arg;
 	const struct dgm_segment *g = &tr->segment[chunk];
+	const struct dgm_optimizer *o = tr->t->descent[g->descent].optimizer;
+	const int64_t step = dgm_descent_step(tr, g->descent);
 	float *moment[DGM_MAX_MOMENT] = {NULL};
 
 	(void)nchunk;
-	for (int i = 0; i < tr->t->optimizer->nmoment; i++)
+	if (!step)
+		return;
+	for (int i = 0; i < o->nmoment; i++)
 		moment[i] = tr->moments[i] + g->at;
-	tr->t->optimizer->step(tr->s->params + g->at, tr->s->grads + g->at, moment, g->n, tr->hyper,
-	                       g->decay, tr->update + 1);
+	o->step(tr->s->params + g->at, tr->s->grads + g->at, moment, g->n, tr->hyper[g->descent],
+	        g->decay, step);
+}
+
+/* The gradients that this update needs. */
+static const struct dgm_function * final(const struct dgm_trainer *tr)
+{
+	if (!tr->t->often)
+		return tr->t->final;
+	for (int i = 0; i < tr->t->ndescent; i++)
+		if (tr->t->descent[i].every > 1 && dgm_descent_step(tr, i))
+			return tr->t->final;
+	return tr->t->often;
 }
 
 int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
@@ -110,7 +149,7 @@ int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
 	}
 	if (tempered)
 		tr->call.pop[t->chain_pop] = t->chains;
-	dgm_transition_run(&t->sweep, t->final, tr->s, &tr->call, DGM_ADAPT, &tr->acceptance);
+	dgm_transition_run(&t->sweep, final(tr), tr->s, &tr->call, DGM_ADAPT, &tr->acceptance);
 	if (tempered)
 		tr->call.pop[t->chain_pop] = dgm_tempering_rows(&t->tempering);
 	if (t->exact) {
@@ -120,7 +159,7 @@ int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
 		if (status)
 			return status;
 	}
-	if (t->optimizer) {
+	if (t->ndescent) {
 		dgm_limit_gradients(tr);
 		dgm_parallel(optimise, tr, tr->nsegment);
 		dgm_limit_params(tr);
@@ -149,15 +188,15 @@ static bool all_below(const float *x, int64_t n, uint32_t limit)
 }
 
 static int failure(const struct dgm_trainer *tr, const char *what, const char *name,
-                   const char *state)
+                   const char *state, int descent)
 {
 	char rate[64] = "";
 	int64_t in_epoch = tr->update > 0 && tr->examples > 0
 	                       ? (tr->update - 1) / ((tr->examples + tr->t->batch - 1) / tr->t->batch)
 	                       : tr->epoch;
 
-	if (tr->rate != 0)
-		snprintf(rate, sizeof rate, "; lower the learning rate (rate = %g)", tr->rate);
+	if (tr->rate[descent] != 0)
+		snprintf(rate, sizeof rate, "; lower the learning rate (rate = %g)", tr->rate[descent]);
 	if (tr->saved_epoch < 0)
 		return dgm_fail(DGM_ENONFINITE, "the first values of %s%s are %s", what, name, state);
 	return dgm_fail(DGM_ENONFINITE, "update %" PRId64 " (epoch %" PRId64 "): %s%s is %s%s",
@@ -178,11 +217,13 @@ int dgm_update_check(const struct dgm_trainer *tr)
 		if (!is_param(&m->slot[i]) || all_below(x, n, USEFUL))
 			continue;
 		return failure(tr, "parameter ", m->slot[i].name,
-		               all_below(x, n, FINITE) ? "beyond 2^24 (training diverges)" : "not finite");
+		               all_below(x, n, FINITE) ? "beyond 2^24 (training diverges)" : "not finite",
+		               descent_of(tr, i));
 	}
 	for (int i = 0; i < m->nslot; i++)
 		if (m->slot[i].space == DGM_GRAD && m->slot[i].param >= 0 &&
 		    !all_below(tr->s->slot[i], dgm_slot_items(&m->slot[i]), FINITE))
-			return failure(tr, "the gradient of ", m->slot[m->slot[i].param].name, "not finite");
-	return failure(tr, "a parameter", "", "not finite");
+			return failure(tr, "the gradient of ", m->slot[m->slot[i].param].name, "not finite",
+			               descent_of(tr, m->slot[i].param));
+	return failure(tr, "a parameter", "", "not finite", 0);
 }

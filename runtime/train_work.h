@@ -10,6 +10,7 @@ enum { DGM_STAGE_PILOT = 0xFFFFB, DGM_STAGE_ENUMERATE = 0xFFFFC, DGM_STAGE_AIS =
 /* ---- the training's state ---- */
 struct dgm_segment { /* a piece of a parameter, for one call of the optimiser */
 	int64_t at, n;   /* floats from the start of params */
+	int descent;     /* which moves it */
 	float decay;
 	double squares; /* of its gradient */
 };
@@ -25,11 +26,12 @@ struct dgm_trainer {
 	int64_t *order;        /* of the examples in this epoch */
 	float *moments[DGM_MAX_MOMENT];
 	float *moment_block;
+	int nmoment; /* the most of any optimiser */
 	struct dgm_segment *segment;
 	int64_t nsegment;
-	float hyper[8]; /* in this epoch */
-	float clip_scale; /* of the gradients, to hold their norm */
-	double rate;    /* the one of them that is called so; 0: none */
+	float hyper[DGM_MAX_DESCENT][DGM_MAX_HYPER]; /* in this epoch */
+	float clip_scale[DGM_MAX_DESCENT]; /* of the gradients, to hold their norm */
+	double rate[DGM_MAX_DESCENT]; /* the hyper-parameter that is called so; 0: none */
 	int64_t k;
 	struct dgm_acceptance acceptance, swaps; /* of this epoch */
 	/* checkpoint */
@@ -53,6 +55,8 @@ int dgm_train_path(const struct dgm_trainer *tr, const char *name, char *to, siz
 
 /* ---- train_update.c ---- */
 int dgm_update_plan(struct dgm_trainer *tr);   /* segments and moments */
+/* The step of a descent that the coming update is, 1, 2, ...; 0: it has none. */
+int64_t dgm_descent_step(const struct dgm_trainer *tr, int descent);
 /* optim_limit.c: before and after the optimiser */
 void dgm_limit_gradients(struct dgm_trainer *tr);
 void dgm_limit_params(struct dgm_trainer *tr);

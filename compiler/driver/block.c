@@ -362,6 +362,18 @@ static bool expand_train(struct unit *u, struct compiled *c)
 	return true;
 }
 
+/* Where some parameters do not move at each update: the gradients of the others. */
+static void expand_often(struct compiled *c, const struct dgm_train *t)
+{
+	const struct sym **rare = NEW_ARRAY(c->x->cx->prog, const struct sym *, c->m->weight.n + 1);
+	int n = 0;
+	for (int i = 0; i < c->m->weight.n; i++)
+		if (t->descent[c->descent_of[i]].every > 1)
+			rare[n++] = c->x->grad[i];
+	if (n)
+		program_without(c->x->p, program_function(c->x->p, "train.final"), "train.often", rare, n);
+}
+
 /* The free energy of the data, or the bound on it where a posterior is asked for. */
 static bool want_free_energy(struct compiled *c, struct wanted *w, bool *bound)
 {
@@ -457,13 +469,15 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 	if (!read_posterior(u, b, &out->posterior) || !block_sampler(u, b, &out->x->sampling))
 		return false;
 	bool ok = true;
+	struct dgm_train t = {0};
 	if (b->kind == BLOCK_TRAIN)
-		ok = optimizer_read(u, b, &(struct dgm_train){0}) &
-		     max_norm_read(u, out, &(struct dgm_train){0}) & expand_train(u, out);
+		ok = optimizer_read(u, out, &t) & max_norm_read(u, out, &t) & expand_train(u, out);
 	else if (b->kind == BLOCK_EVALUATE)
 		ok = expand_evaluate(u, out, &w);
 	else
 		ok = keep_check(u, out) & expand_sample(out);
+	if (b->kind == BLOCK_TRAIN && ok)
+		expand_often(out, &t);
 	for (int i = 0; b->kind == BLOCK_TRAIN && i < b->nclause; i++)
 		if (strcmp(b->clause[i].name, "monitor") == 0)
 			ok = expand_monitor(u, out, &w, &b->clause[i]) && ok;

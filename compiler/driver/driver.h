@@ -81,6 +81,7 @@ struct compiled {
 	struct posterior posterior;
 	struct model *m;
 	VEC(struct goal) goal; /* their sum is minimised */
+	const int *descent_of; /* train, one a weight: which optimiser moves it */
 	struct expansion *x;
 	struct plan *plan;
 	struct jit *jit;
@@ -95,8 +96,8 @@ void block_plan(struct unit *u, struct compiled *c);
 bool block_sampler(struct unit *u, const struct block_def *b, struct sampling *out);
 /* Does the block draw Markov chains? */
 bool block_chains(const struct compiled *c);
-/* optimizer.c: the optimiser of a train block, sgd where none is written: its part of *t. */
-bool optimizer_read(struct unit *u, const struct block_def *b, struct dgm_train *t);
+/* optimizer.c: the optimisers of a train block, sgd where none is written: their part of *t. */
+bool optimizer_read(struct unit *u, struct compiled *c, struct dgm_train *t);
 bool max_norm_read(struct unit *u, const struct compiled *c, struct dgm_train *t); /* the clauses max_norm */
 struct dgm_ramp optimizer_ramp(const struct value *v);
 bool block_jit(struct unit *u, struct compiled *c);

@@ -1,5 +1,5 @@
-/* The optimiser of a train block: its numbers, which may follow a schedule, and what holds
- * gradients and parameters within bounds. */
+/* The optimisers of a train block: the parameters that each moves, its numbers, which may follow a
+ * schedule, and what holds gradients and parameters within bounds. */
 #include "driver/driver.h"
 
 #include <string.h>
@@ -45,42 +45,120 @@ static bool schedule(struct unit *u, const struct call *call, struct dgm_ramp *o
 	return false;
 }
 
-bool optimizer_read(struct unit *u, const struct block_def *b, struct dgm_train *t)
+static const struct dgm_optimizer *optimizer_named(struct unit *u, const struct call *call)
 {
-	const struct clause *cl = block_clause(b, "optimizer");
-	struct call plain = {.name = "sgd", .span = b->span};
-	const struct call *call = cl ? cl->arg[0].call : &plain;
+	const char *names[16];
+	int n = 0;
+	for (; dgm_optimizers[n] && n < 16; n++)
+		names[n] = dgm_optimizers[n]->name;
+	const struct dgm_optimizer *o = dgm_optimizer_find(call->name);
+	if (o)
+		return o;
+	const char *near = nearest_word(call->name, names, n);
+	diag(u->cx.diags, DIAG_OPTIMIZER_UNKNOWN, call->name_span, call->name);
+	diag(u->cx.diags, DIAG_NOTE, call->name_span,
+	     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near)
+	          : "there are sgd, adam, adamw, rmsprop and adagrad");
+	return NULL;
+}
+
+/* sgd(rate = 0.1, decay = 1e-4) */
+static bool read_descent(struct unit *u, const struct call *call, struct dgm_descent *d)
+{
 	struct value v[DGM_MAX_HYPER + 3] = {0};
 	struct buf sig;
-	t->optimizer = dgm_optimizer_find(call->name);
-	if (t->optimizer == NULL) {
-		const char *names[16];
-		int n = 0;
-		for (; dgm_optimizers[n] && n < 16; n++)
-			names[n] = dgm_optimizers[n]->name;
-		const char *near = nearest_word(call->name, names, n);
-		diag(u->cx.diags, DIAG_OPTIMIZER_UNKNOWN, call->name_span, call->name);
-		diag(u->cx.diags, DIAG_NOTE, call->name_span,
-		     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near)
-		          : "there are sgd, adam, adamw, rmsprop and adagrad");
+	d->optimizer = optimizer_named(u, call);
+	if (d->optimizer == NULL)
 		return false;
-	}
 	buf_init(&sig, u->cx.prog);
 	int n = 0;
-	for (; n < DGM_MAX_HYPER && t->optimizer->hyper[n].name; n++)
-		buf_printf(&sig, "%s:ramp%s=%.9g ", t->optimizer->hyper[n].name,
-		           t->optimizer->hyper[n].range, (double)t->optimizer->hyper[n].initial);
+	for (; n < DGM_MAX_HYPER && d->optimizer->hyper[n].name; n++)
+		buf_printf(&sig, "%s:ramp%s=%.9g ", d->optimizer->hyper[n].name,
+		           d->optimizer->hyper[n].range, (double)d->optimizer->hyper[n].initial);
 	buf_puts(&sig, "decay:num[0,)=0 clip:num[0,)=0 clip_norm:num[0,)=0");
 	if (!call_bind(&u->cx, call, sig.s, v, NULL))
 		return false;
 	bool ok = true;
 	for (int i = 0; i < n; i++) {
-		t->hyper[i] = optimizer_ramp(&v[i]);
-		ok = (v[i].kind != VAL_CALL || schedule(u, v[i].call, &t->hyper[i])) && ok;
+		d->hyper[i] = optimizer_ramp(&v[i]);
+		ok = (v[i].kind != VAL_CALL || schedule(u, v[i].call, &d->hyper[i])) && ok;
 	}
-	t->decay = v[n].num;
-	t->clip = v[n + 1].num;
-	t->clip_norm = v[n + 2].num;
+	d->decay = v[n].num;
+	d->clip = v[n + 1].num;
+	d->clip_norm = v[n + 2].num;
+	return ok;
+}
+
+/* Is the parameter the one of this name, or one of the net or layer of this name? */
+static bool part_of(const struct weight *w, const char *name)
+{
+	size_t n = strlen(name);
+	return strncmp(w->name, name, n) == 0 && (w->name[n] == '\0' || w->name[n] == '.');
+}
+
+/* The parameters that the k-th descent moves: those that the clause names, all others where it
+ * names none. */
+static bool read_parts(struct unit *u, const struct model *m, const struct clause *cl, int k,
+                       int *of)
+{
+	bool ok = true;
+	for (int i = 0; i < m->weight.n && cl->narg == 1; i++)
+		of[i] = of[i] < 0 ? k : of[i];
+	for (int a = 1; a < cl->narg; a++) {
+		bool found = false;
+		for (int i = 0; i < m->weight.n; i++) {
+			if (!part_of(m->weight.at[i], cl->arg[a].name))
+				continue;
+			found = true;
+			if (of[i] >= 0) {
+				diag(u->cx.diags, DIAG_OPTIMIZER_TWICE, cl->arg[a].span, m->weight.at[i]->name);
+				return false;
+			}
+			of[i] = k;
+		}
+		if (!found)
+			diag(u->cx.diags, DIAG_OPTIMIZER_PART, cl->arg[a].span, cl->arg[a].name, m->name);
+		ok = ok && found;
+	}
+	return ok;
+}
+
+/* The clauses in the order in which they are read: those that name parameters first. */
+static int optimizer_clauses(const struct block_def *b, const struct clause **out)
+{
+	int n = 0;
+	for (int rest = 0; rest < 2; rest++)
+		for (int i = 0; i < b->nclause; i++)
+			if (strcmp(b->clause[i].name, "optimizer") == 0 && (b->clause[i].narg == 1) == rest)
+				out[n++] = &b->clause[i];
+	return n;
+}
+
+bool optimizer_read(struct unit *u, struct compiled *c, struct dgm_train *t)
+{
+	const struct clause **cl = NEW_ARRAY(u->cx.tmp, const struct clause *, c->block->nclause + 1);
+	int n = optimizer_clauses(c->block, cl), *of = NEW_ARRAY(u->cx.prog, int, c->m->weight.n + 1);
+	const struct call plain = {.name = "sgd", .span = c->block->span};
+	for (int i = 0; i < c->m->weight.n; i++)
+		of[i] = n ? -1 : 0;
+	if (n > DGM_MAX_DESCENT || (n > 1 && cl[n - 2]->narg == 1)) {
+		const struct clause *extra = n > DGM_MAX_DESCENT ? cl[DGM_MAX_DESCENT] : cl[n - 1];
+		diag(u->cx.diags, DIAG_OPTIMIZERS, extra->span, DGM_MAX_DESCENT);
+		return false;
+	}
+	t->ndescent = n ? n : 1;
+	bool ok = n || read_descent(u, &plain, &t->descent[0]);
+	for (int k = 0; k < n; k++) {
+		ok = read_descent(u, cl[k]->arg[0].call, &t->descent[k]) && ok;
+		ok = read_parts(u, c->m, cl[k], k, of) && ok;
+		t->descent[k].every = cl[k]->every;
+	}
+	for (int i = 0; i < c->m->weight.n && ok; i++)
+		if (of[i] < 0) {
+			diag(u->cx.diags, DIAG_OPTIMIZER_REST, cl[0]->span, c->m->weight.at[i]->name);
+			ok = false;
+		}
+	c->descent_of = of;
 	return ok;
 }
 

@@ -332,12 +332,24 @@ static void factors_text(struct buf *b, struct arena *a, const struct factor *co
 		           ex_text(a, f[i]->log_density ? f[i]->log_density : f[i]->draw));
 }
 
+static void optimizer_text(struct buf *b, const struct clause *cl)
+{
+	if (strcmp(cl->name, "optimizer") != 0)
+		return;
+	buf_printf(b, "optimizer every %lld", (long long)cl->every);
+	for (int i = 0; i < cl->narg; i++) {
+		buf_putc(b, ' ');
+		value_text(b, &cl->arg[i]);
+	}
+	buf_putc(b, '\n');
+}
+
 /* What a checkpoint must agree with, a line each: the model, the data, and the clauses that change
  * training. */
 static const char *config_text(struct session *s, const struct compiled *c,
                                const struct dgm_train *t)
 {
-	static const char *const clauses[] = {"objective", "posterior", "sampler", "optimizer"};
+	static const char *const clauses[] = {"objective", "posterior", "sampler"};
 	struct arena *a = s->u->cx.prog;
 	struct buf b;
 	buf_init(&b, a);
@@ -350,6 +362,8 @@ static const char *config_text(struct session *s, const struct compiled *c,
 			value_text(&b, &cl->arg[0]);
 		buf_putc(&b, '\n');
 	}
+	for (int i = 0; i < c->block->nclause; i++)
+		optimizer_text(&b, &c->block->clause[i]);
 	for (int i = 0; i < t->nlimit; i++)
 		buf_printf(&b, "max_norm %d %d %.17g\n", t->limit[i].slot, t->limit[i].axis,
 		           t->limit[i].norm);
@@ -378,6 +392,14 @@ static const bool *decays(const struct compiled *c)
 	for (int i = 0; i < c->m->weight.n; i++)
 		d[slot(c, c->m->weight.at[i]->name)] = model_coupling(c->m, c->m->weight.at[i]);
 	return d;
+}
+
+static const int *descents(const struct compiled *c)
+{
+	int *of = NEW_ARRAY(c->x->cx->prog, int, c->mod->nslot);
+	for (int i = 0; i < c->m->weight.n; i++)
+		of[slot(c, c->m->weight.at[i]->name)] = c->descent_of[i];
+	return of;
 }
 
 /* A second training of a model goes on from where the first one left its parameters. */
@@ -437,7 +459,7 @@ int job_train(struct session *s, const struct block_def *b)
 	if (!batch_given && t.ninput && t.batch > t.input[0].data->n)
 		t.batch = t.input[0].data->n;
 	t.epochs = (int64_t)number(b, "epochs", 10);
-	if (!fits_batch(s, c, &t) || !optimizer_read(u, b, &t) || !max_norm_read(u, c, &t))
+	if (!fits_batch(s, c, &t) || !optimizer_read(u, c, &t) || !max_norm_read(u, c, &t))
 		return EXIT_FILE;
 	const struct value *chains = objective_value(c, "chains"), *k = objective_value(c, "k");
 	t.chains = chains ? (int64_t)chains->num : t.batch;
@@ -457,9 +479,11 @@ int job_train(struct session *s, const struct block_def *b)
 	t.sweep = dgm_transition_find(c->mod, "train.sweep", chains ? POP_CHAINS : POP_DATA,
 	                              c->x->sampling.steps);
 	t.final = fn(c, "train.final");
+	t.often = fn(c, "train.often");
 	t.scalar_inv_n = scalar(c, "inv_n");
 	t.scalar_inv_m = scalar(c, "inv_m");
 	t.decays = decays(c);
+	t.descent_of = descents(c);
 	t.nmean = mean_slots(c, t.input, t.ninput, mean);
 	t.out_dir = train_folder(s);
 	t.config = config_text(s, c, &t);

@@ -109,6 +109,34 @@ void program_stmt(struct program *p, struct function *f, struct stmt s)
 	f->stmt[f->nstmt++] = s;
 }
 
+static bool among(const struct sym *s, const struct sym *const *list, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (list[i] == s)
+			return true;
+	return false;
+}
+
+void program_without(struct program *p, const struct function *f, const char *name,
+                     const struct sym *const *grad, int n)
+{
+	bool *read = NEW_ARRAY(p->a, bool, p->tensor.n + 1); /* behind a statement, or by a caller */
+	bool *keep = NEW_ARRAY(p->a, bool, f->nstmt + 1);
+	for (int i = 0; i < p->tensor.n; i++)
+		read[i] = p->tensor.at[i].space != SPACE_TEMP && !among(p->tensor.at[i].sym, grad, n);
+	for (int j = f->nstmt - 1; j >= 0; j--) {
+		for (int i = 0; i < p->tensor.n; i++)
+			keep[j] |= read[i] && p->tensor.at[i].sym == f->stmt[j].dst;
+		for (int i = 0; i < p->tensor.n && keep[j]; i++)
+			read[i] |= ex_mentions(f->stmt[j].rhs, p->tensor.at[i].sym);
+	}
+	struct function *part = program_function(p, name);
+	part->first = f->first;
+	for (int j = 0; j < f->nstmt; j++)
+		if (keep[j])
+			program_stmt(p, part, f->stmt[j]);
+}
+
 int program_stream(struct program *p)
 {
 	return p->ndraw++;

@@ -59,6 +59,9 @@ void program_tensor(struct program *p, const struct sym *s, enum space space, in
 const struct tensor *program_find(const struct program *p, const struct sym *s); /* NULL: none */
 struct function *program_function(struct program *p, const char *name); /* new where there is none of the name */
 void program_stmt(struct program *p, struct function *f, struct stmt s);
+/* A new function: what f does, but for what only these gradients are made of. */
+void program_without(struct program *p, const struct function *f, const char *name, const struct sym *const *grad,
+                     int n);
 int program_stream(struct program *p); /* a fresh stream number for a draw */
 void program_print(const struct program *p, FILE *out); /* dgm emit --stage=expr */
 

@@ -158,9 +158,11 @@ static bool names_exist(struct making *b, const struct value *v)
 	if (b->model_bad || find_variable(m, v->name) || (n && n->kind == ENTRY_DATA))
 		return true;
 	VEC(const char *) words = {0};
+	size_t length = strlen(v->name);
 	for (int k = 0; k < m->param.n; k++) {
-		if (!strcmp(m->param.at[k]->name, v->name))
-			return true;
+		const char *name = m->param.at[k]->name, end = name[strnlen(name, length)];
+		if (!strncmp(name, v->name, length) && (end == '\0' || end == '.'))
+			return true; /* it, or of the net of this name */
 		vec_push(s->cx->tmp, &words, m->param.at[k]->name);
 	}
 	for (int k = 0; k < m->var.n; k++)

@@ -192,6 +192,31 @@ static void test_gradients(void)
 		gradient(cases[k].objective, cases[k].loss);
 }
 
+/* Where the generator moves at every other update only: the gradients in between are the critic's,
+ * the same as those of the other updates, and the generator's stay as they were. */
+static void test_often(void)
+{
+	struct memory m;
+	CU_ASSERT_FATAL(expand(GENERATOR "train m { x = d; objective adversarial(critic = critic, "
+	                                 "loss = wasserstein, penalty = 10);\n"
+	                                 "optimizer every 2 : adam(), generator; optimizer sgd(); }\n",
+	                       0));
+	CU_ASSERT(function("train.often")->nstmt < function("train.final")->nstmt);
+	prepare(&m);
+	run(&m, "train.final");
+	for (int i = 0; i < block.m->weight.n; i++) {
+		double *g = values_at(&m, block.x->grad[i]);
+		for (int64_t k = 0; k < items_of(block.x->grad[i]); k++)
+			g[k] += 100;
+	}
+	double *critic = named(&m, "grad.critic.dense1.W"), was = critic[5],
+	       *generator = named(&m, "grad.generator.dense1.W"), kept = generator[5];
+	run(&m, "train.often");
+	CU_ASSERT_DOUBLE_EQUAL(critic[5], was - 100, 1e-12);
+	CU_ASSERT_EQUAL(generator[5], kept);
+	memory_free(&m);
+}
+
 int main(void)
 {
 	if (!codegen_init())
@@ -199,6 +224,7 @@ int main(void)
 	CU_initialize_registry();
 	CU_pSuite suite = CU_add_suite("implicit", NULL, NULL);
 	CU_add_test(suite, "gradients", test_gradients);
+	CU_add_test(suite, "gradients of some updates", test_often);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();

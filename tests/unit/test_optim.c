@@ -141,7 +141,8 @@ static void test_limits(void)
 	void *slots[] = {x};
 	struct dgm_store s = {.mod = &m, .slot = slots, .params = x, .grads = g, .nparam = ITEMS};
 	struct dgm_limit limit = {.slot = 0, .norm = .8};
-	struct dgm_train t = {.clip = .3, .clip_norm = 1, .limit = &limit, .nlimit = 1};
+	struct dgm_train t = {
+	    .descent = {{.clip = .3, .clip_norm = 1}}, .ndescent = 1, .limit = &limit, .nlimit = 1};
 	struct dgm_segment piece[2] = {{.at = 0, .n = 20}, {.at = 20, .n = ITEMS - 20}};
 	struct dgm_trainer tr = {.t = &t, .s = &s, .segment = piece, .nsegment = 2};
 	double norm = 0;
@@ -156,7 +157,7 @@ static void test_limits(void)
 		double want = fmax(-.3, fmin((double)was[i], .3)) / sqrt(norm);
 		CU_ASSERT_DOUBLE_EQUAL(g[i], want, 1e-6);
 	}
-	t.clip_norm = 2; /* it is below that already */
+	t.descent[0].clip_norm = 2; /* it is below that already */
 	memcpy(was, g, sizeof g);
 	dgm_limit_gradients(&tr);
 	CU_ASSERT_EQUAL(memcmp(was, g, sizeof g), 0);

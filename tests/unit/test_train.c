@@ -196,9 +196,10 @@ static struct run *run_new(const char *name)
 	    .k = {1, 3, true},
 	    .scalar_inv_n = INV_N,
 	    .scalar_inv_m = INV_M,
-	    .optimizer = &dgm_sgd,
-	    .hyper = {{.05, .01, true}, {.5, .5, false}},
-	    .decay = .01,
+	    .descent = {{.optimizer = &dgm_sgd,
+	                 .hyper = {{.05, .01, true}, {.5, .5, false}},
+	                 .decay = .01}},
+	    .ndescent = 1,
 	    .decays = weights,
 	    .mean = &r->mean,
 	    .nmean = 1,
@@ -265,7 +266,7 @@ static void test_converges(void)
 	char *text;
 
 	r->t.epochs = 150;
-	r->t.hyper[0] = (struct dgm_ramp){.from = .8, .to = .02, .ramp = true};
+	r->t.descent[0].hyper[0] = (struct dgm_ramp){.from = .8, .to = .02, .ramp = true};
 	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_OK);
 	b = r->t.store->slot[B];
 	for (int i = 0; i < D; i++) {
@@ -292,8 +293,8 @@ static void test_decay(void)
 	struct run *r = run_new("decay");
 	const float *w;
 
-	r->t.hyper[0] = (struct dgm_ramp){.from = .5, .to = .5, .ramp = false};
-	r->t.hyper[1] = (struct dgm_ramp){.from = 0, .to = 0, .ramp = false};
+	r->t.descent[0].hyper[0] = (struct dgm_ramp){.from = .5, .to = .5, .ramp = false};
+	r->t.descent[0].hyper[1] = (struct dgm_ramp){.from = 0, .to = 0, .ramp = false};
 	r->t.final = NULL;
 	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_OK);
 	w = r->t.store->slot[W];
@@ -351,9 +352,9 @@ static void test_resume(void)
 {
 	struct run *whole = run_new("adam"), *part = run_new("adam in parts"), *again;
 
-	whole->t.optimizer = part->t.optimizer = &dgm_adam;
+	whole->t.descent[0].optimizer = part->t.descent[0].optimizer = &dgm_adam;
 	for (int i = 0; i < 4; i++)
-		whole->t.hyper[i] = part->t.hyper[i] =
+		whole->t.descent[0].hyper[i] = part->t.descent[0].hyper[i] =
 		    (struct dgm_ramp){.from = (double)dgm_adam.hyper[i].initial, .to = 0, .ramp = false};
 	whole->t.k.ramp = part->t.k.ramp = false;
 	CU_ASSERT_EQUAL(dgm_train_run(&whole->t), DGM_OK);
@@ -361,8 +362,8 @@ static void test_resume(void)
 	part->t.epochs = 5;
 	CU_ASSERT_EQUAL(dgm_train_run(&part->t), DGM_OK);
 	again = run_new("adam in parts");
-	again->t.optimizer = &dgm_adam;
-	memcpy(again->t.hyper, part->t.hyper, sizeof again->t.hyper);
+	again->t.descent[0].optimizer = &dgm_adam;
+	memcpy(again->t.descent[0].hyper, part->t.descent[0].hyper, sizeof again->t.descent[0].hyper);
 	again->t.k.ramp = false;
 	again->t.resume = true;
 	CU_ASSERT_EQUAL(dgm_train_run(&again->t), DGM_OK);
@@ -376,15 +377,64 @@ static void test_resume(void)
 	CU_ASSERT_EQUAL(dgm_train_run(&again->t), DGM_EFORMAT);
 	CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "'rate 0.05' there, 'rate 0.1' here"));
 	again->t.config = part->t.config;
-	again->t.optimizer = &dgm_sgd;
+	again->t.descent[0].optimizer = &dgm_sgd;
 	CU_ASSERT_EQUAL(dgm_train_run(&again->t), DGM_ESHAPE);
-	again->t.optimizer = &dgm_adam;
+	again->t.descent[0].optimizer = &dgm_adam;
 	again->t.epochs = 3;
 	CU_ASSERT_EQUAL(dgm_train_run(&again->t), DGM_EFORMAT);
 	CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "from 0 to 3"));
 	run_free(whole);
 	run_free(part);
 	run_free(again);
+}
+
+static int oftens;
+
+static void often(const struct dgm_call *call, int64_t chunk, int64_t nchunk)
+{
+	(void)call;
+	(void)nchunk;
+	oftens += chunk == 0;
+}
+
+/* W moves at each update, b at each fifth only, which are those that need its gradient. */
+static void test_descents(void)
+{
+	static const int of[NSLOT] = {[B] = 1};
+	static const bool both[NSLOT] = {[B] = true, [W] = true};
+	const struct dgm_region region = {often};
+	const struct dgm_function function = {"often", 1, &region};
+	struct run *r = run_new("descents");
+	const int updates = EPOCHS * UPDATES;
+	r->t.descent[0].hyper[0] = r->t.descent[0].hyper[1] = (struct dgm_ramp){0};
+	r->t.descent[0].hyper[0].from = .5;
+	r->t.descent[1] =
+	    (struct dgm_descent){.optimizer = &dgm_adamw,
+	                         .hyper = {{.from = .1}, {.from = .9}, {.from = .999}, {.from = 1e-8}},
+	                         .decay = .2,
+	                         .every = 5};
+	r->t.ndescent = 2;
+	r->t.descent_of = of;
+	r->t.decays = both;
+	r->t.often = &function;
+	r->t.begin = r->t.first = r->t.sweep.end = NULL; /* the chains stay at 0 */
+	r->t.k.ramp = false;
+	r->t.final = &function;
+	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_OK);
+	CU_ASSERT_EQUAL(oftens, updates);
+	CU_ASSERT_DOUBLE_EQUAL(*(float *)r->t.store->slot[W], pow(1 - .005, updates), 1e-5);
+	const float start = *(float *)r->t.store->slot[B];
+	r->t.epochs = 1;
+	r->t.out_dir = strcat(r->dir, "2");
+	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_OK);
+	CU_ASSERT_DOUBLE_EQUAL(start / *(float *)r->t.store->slot[B],
+	                       pow(1 - .02, updates / 5 - UPDATES / 5), 1e-4);
+	r->t.final = &functions[3];
+	finals = oftens = 0;
+	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_OK);
+	CU_ASSERT_EQUAL(finals, UPDATES / 5);
+	CU_ASSERT_EQUAL(oftens, UPDATES - UPDATES / 5);
+	run_free(r);
 }
 
 /* With rate * decay = 10 every update multiplies W by -9: found at the end of the epoch in which
@@ -398,9 +448,9 @@ static void test_diverges(void)
 	void *block;
 	int n;
 
-	r->t.hyper[0] = (struct dgm_ramp){.from = 10, .to = 10, .ramp = false};
-	r->t.hyper[1] = (struct dgm_ramp){.from = 0, .to = 0, .ramp = false};
-	r->t.decay = 1;
+	r->t.descent[0].hyper[0] = (struct dgm_ramp){.from = 10, .to = 10, .ramp = false};
+	r->t.descent[0].hyper[1] = (struct dgm_ramp){.from = 0, .to = 0, .ramp = false};
+	r->t.descent[0].decay = 1;
 	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_ENONFINITE);
 	CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "parameter W is beyond 2^24"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "update 14 (epoch 2)"));
@@ -533,6 +583,7 @@ int main(void)
 	CU_add_test(s, "ramps", test_ramp);
 	CU_add_test(s, "a training converges and leaves metrics and curves", test_converges);
 	CU_add_test(s, "decay is for weights alone", test_decay);
+	CU_add_test(s, "several descents", test_descents);
 	CU_add_test(s, "killed and resumed: the same bits", test_killed);
 	CU_add_test(s, "stopped and resumed: the same bits; other runs are refused", test_resume);
 	CU_add_test(s, "divergence keeps a good checkpoint", test_diverges);
