@@ -281,7 +281,10 @@ static bool read_objective_args(struct unit *u, const struct compiled *c, const 
 	out->sigma = sigma ? sigma->num : 0;
 	if (!read_implicit(u, c->block, g, call, out))
 		return false;
+	const struct value *k = goal_value(g, "k"), *chains = goal_value(g, "chains");
 	out->particles = goal_value(g, "samples") ? goal_value(g, "samples")->num : 1;
+	out->persistent = chains && chains->num > 0;
+	out->chains = out->persistent || (k && (k->kind == VAL_RAMP || k->num != 1));
 	return goal_value(g, "of") == NULL || read_subject(u, c->m, call, out);
 }
 
@@ -455,7 +458,7 @@ bool block_chains(const struct compiled *c)
 {
 	static const char *const transitions[] = {"train.sweep", "ais.step", "sample.sweep"};
 	for (int i = 0; i < c->x->p->function.n; i++)
-		for (int k = 0; k < 3 && c->m->factor.n == 0; k++)
+		for (int k = 0; k < 3 && !model_normalised(c->m); k++)
 			if (strcmp(c->x->p->function.at[i]->name, transitions[k]) == 0)
 				return true;
 	return false;

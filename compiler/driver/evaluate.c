@@ -101,7 +101,7 @@ struct log_z { /* what an estimator found */
 
 static bool expand_exact(struct expansion *x)
 {
-	return x->m->factor.n || objective_enumerate(x, false);
+	return model_normalised(x->m) || objective_enumerate(x, false);
 }
 
 static int estimate_exact(struct evaluation *e, const struct value *arg, struct log_z *out)
@@ -109,7 +109,7 @@ static int estimate_exact(struct evaluation *e, const struct value *arg, struct 
 	struct session *s = e->s;
 	struct arena *a = s->u->cx.prog;
 	(void)arg;
-	if (e->c.m->factor.n) {
+	if (model_normalised(e->c.m)) {
 		*out = (struct log_z){.method = "exactly, a product of conditionals", .detail = ""};
 		return EXIT_DONE;
 	}
@@ -244,7 +244,9 @@ static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
 		return run_failed();
 	double error = sqrt(m.stderr_ * m.stderr_ + z.stderr_ * z.stderr_);
-	const char *name = bound ? "log-likelihood bound (mean field)" : "log-likelihood";
+	const char *name = bound                                  ? "log-likelihood bound (mean field)"
+	                   : e->c.m->prior && e->c.m->posterior.n ? "log-likelihood bound (posterior)"
+	                                                          : "log-likelihood";
 	return record(e, name, (-m.mean - z.value) / e->per, error / e->per, z.method, z.detail) ==
 	               DGM_OK
 	           ? EXIT_DONE

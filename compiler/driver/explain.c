@@ -227,6 +227,8 @@ static void explain_gradients(struct writer *w, const struct model *m, const ene
 		struct node *d = ex_num(a, 0);
 		for (int t = 0; t < F->n; t++)
 			d = ex_add(a, d, ex_diff(a, F->at[t].node, wt->sym, k));
+		if (ex_is_num(d, 0))
+			continue;
 		const char *e = element(w, wt->sym, at);
 		equation(w, arena_printf(a, w->latex ? "\\frac{\\partial F}{\\partial %s}" : "dF/d %s", e),
 		         formula(w, d));
@@ -258,7 +260,11 @@ static void explain_factors(struct writer *w, const struct model *m)
 			equation(w, element(w, d->sym, d->at),
 			         d->average ? arena_printf(w->u->cx.prog, "batch mean of %s", value) : value);
 	}
-	heading(w, "factors, in the order of drawing; p(x) is their product");
+	heading(
+	    w,
+	    m->prior
+	        ? "factors, in the order of drawing; p(x) is their product with the energy's law below"
+	        : "factors, in the order of drawing; p(x) is their product");
 	for (int i = 0; i < m->factor.n; i++)
 		explain_factor(w, m->factor.at[i], "p");
 	if (m->posterior.n)
@@ -267,7 +273,9 @@ static void explain_factors(struct writer *w, const struct model *m)
 		explain_factor(w, m->posterior.at[i], "q");
 	for (int i = 0; i < m->posterior.n; i++) {
 		const struct factor *q = m->posterior.at[i], *p = model_factor(m, q->group);
-		struct node *gap = p && p->log_density ? objective_mean_gap(m, p, q) : NULL;
+		if (!p)
+			continue;
+		struct node *gap = p->log_density ? objective_mean_gap(m, p, q) : NULL;
 		const char *of = arena_printf(w->u->cx.prog, "E_q [log p(%s) - log q(%s)]", q->group->name,
 		                              q->group->name);
 		if (gap)
@@ -329,11 +337,12 @@ static void explain_sampler(struct writer *w, const struct compiled *c)
 {
 	const struct sampling *how = &c->x->sampling;
 	const char *mark = w->latex ? "%" : " ";
+	const struct model *m = c->m->prior ? c->m->prior : c->m;
 	bool chains = block_chains(c), any = false, drawn = false;
-	for (int i = 0; chains && i < c->m->group.n; i++) {
-		const struct group *g = c->m->group.at[i];
+	for (int i = 0; chains && i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
 		const struct term *why;
-		if (!sampler_moves(c->x, &c->m->E, g, &why)) {
+		if (!sampler_moves(c->x, &m->E, g, &why)) {
 			drawn = drawn || g->role != GROUP_GIVEN;
 			continue;
 		}
@@ -353,7 +362,9 @@ static void explain_sampler(struct writer *w, const struct compiled *c)
 		       mark, (long long)how->temperatures);
 	if (drawn)
 		printf("%s   %s: block Gibbs sampling\n", mark,
-		       any ? "sampler of the other groups" : "sampler of all groups");
+		       any           ? "sampler of the other groups"
+		       : c->m->prior ? "sampler of the energy's groups"
+		                     : "sampler of all groups");
 }
 
 static void explain_block(struct writer *w, const struct block_def *b)
@@ -366,8 +377,10 @@ static void explain_block(struct writer *w, const struct block_def *b)
 		explain_train(w, &c);
 	if (b->kind == BLOCK_SAMPLE)
 		printf("%s samples of %s: %s\n", mark, c.m->name,
-		       c.m->factor.n ? "the factors drawn one after the other"
-		                     : "sweeps in the order above, from independent units");
+		       c.m->prior ? "sweeps in the order above, from independent units, then the factors "
+		                    "drawn one after the other"
+		       : c.m->factor.n ? "the factors drawn one after the other"
+		                       : "sweeps in the order above, from independent units");
 	for (int i = 0; b->kind == BLOCK_EVALUATE && i < b->nclause; i++) {
 		if (strcmp(b->clause[i].name, "loglik") != 0)
 			continue;
@@ -390,8 +403,10 @@ int call_explain(struct options *o)
 		printf(w.latex ? "%% model %s\n" : "model %s\n", m->name);
 		if (m->factor.n)
 			explain_factors(&w, m);
-		if (m->factor.n && !m->E.n)
+		if (m->factor.n && !m->prior)
 			continue;
+		if (m->prior)
+			m = m->prior;
 		explain_energy(&w, m);
 		if (!explain_conditionals(&w, m))
 			continue;

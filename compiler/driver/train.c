@@ -161,11 +161,12 @@ struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled
 {
 	struct dgm_enumeration *e = NEW(s->u->cx.prog, struct dgm_enumeration);
 	struct states st;
-	objective_states(&s->u->cx, c->m, &st);
+	const struct model *m = c->m->prior ? c->m->prior : c->m;
+	objective_states(&s->u->cx, m, &st);
 	*e = (struct dgm_enumeration){
 	    .pop = POP_STATES, .energy = fn(c, "enum.energy"), .grad = fn(c, "enum.grad")};
-	for (int i = 0; i < c->m->group.n; i++) {
-		const struct group *g = c->m->group.at[i];
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
 		if (!st.listed[i])
 			continue;
 		e->slot[e->nslot] = slot(c, arena_printf(s->u->cx.prog, "%s.states", g->name));
@@ -462,9 +463,10 @@ int job_train(struct session *s, const struct block_def *b)
 	if (!fits_batch(s, c, &t) || !optimizer_read(u, c, &t) || !max_norm_read(u, c, &t))
 		return EXIT_FILE;
 	const struct value *chains = objective_value(c, "chains"), *k = objective_value(c, "k");
-	t.chains = chains ? (int64_t)chains->num : t.batch;
+	bool persistent = chains && chains->num > 0;
+	t.chains = persistent ? (int64_t)chains->num : t.batch;
 	t.k = k ? optimizer_ramp(k) : (struct dgm_ramp){.from = 1};
-	if (chains) {
+	if (persistent) {
 		t.chain_pop = POP_CHAINS;
 		t.tempering = job_tempering(c, "chain", POP_CHAINS, t.chains);
 	}
@@ -476,7 +478,7 @@ int job_train(struct session *s, const struct block_def *b)
 	t.begin = fn(c, "chains.begin");
 	t.first = fn(c, "train.first");
 	t.refine = refine(s, c, "train.pass");
-	t.sweep = dgm_transition_find(c->mod, "train.sweep", chains ? POP_CHAINS : POP_DATA,
+	t.sweep = dgm_transition_find(c->mod, "train.sweep", persistent ? POP_CHAINS : POP_DATA,
 	                              c->x->sampling.steps);
 	t.final = fn(c, "train.final");
 	t.often = fn(c, "train.often");

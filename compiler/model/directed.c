@@ -452,6 +452,24 @@ static bool check_groups(struct cx *cx, const struct model *m)
 	return ok;
 }
 
+static struct model *prior(const struct model *m)
+{
+	struct model *p = NEW(m->a, struct model);
+	*p = *m;
+	p->group.at = NULL;
+	p->group.n = p->group.cap = p->factor.n = p->posterior.n = 0;
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		struct group *own = arena_copy(m->a, g, sizeof *g);
+		if (model_factor(m, g))
+			continue;
+		if (model_posterior(m, g))
+			own->role = GROUP_VISIBLE;
+		vec_push(m->a, &p->group, own);
+	}
+	return p;
+}
+
 static bool check_factor(struct cx *cx, const struct model *m, const struct factor *f)
 {
 	return check_where(cx, m, f) && causal(cx, m, f) && certain(cx, m, f);
@@ -486,4 +504,6 @@ void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
 		ok = check_factor(cx, m, m->posterior.at[i]);
 	if (ok && sort_factors(cx, m, m->factor.at, m->factor.n))
 		sort_factors(cx, m, m->posterior.at, m->posterior.n);
+	if (m->factor.n && !model_normalised(m))
+		m->prior = prior(m);
 }

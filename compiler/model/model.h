@@ -109,6 +109,9 @@ struct model {
 	VEC(struct definition *) def; /* each uses those before it */
 	VEC(struct net) net;
 	VEC(struct factor *) factor, posterior; /* each reads groups of those before it, and itself in order */
+	/* Where some groups have factors and the energy is of the others: those others, p(z) proportional to
+	 * exp(-E(z)); the ones that a posterior draws are visible in it.  Else NULL. */
+	struct model *prior;
 };
 
 struct model_def; /* sema/sema.h */

@@ -22,6 +22,8 @@ static const bool *weighed_out(struct expansion *x, const energy *E, const struc
 bool objective_ais(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
+	if (x->m->prior)
+		x = expansion_prior(x);
 	if (!without_given(x, "annealed importance sampling"))
 		return false;
 	struct walkers w = walkers_new(x, "ais", POP_AIS);

@@ -80,6 +80,45 @@ static bool begin_chains(struct expansion *x, const energy *E, const struct walk
 	       sweep_role(x, f, E, chain, GROUP_HIDDEN);
 }
 
+/* From the hidden groups' states on: sweeps, the last of them without its second half. */
+static bool sweep_chains(struct expansion *x, struct function *sweep, struct function *final,
+                         const energy *moving, const struct walkers *chain)
+{
+	return mover_begin(x, sweep->name, moving, chain) &&
+	       sweep_role(x, sweep, moving, chain, GROUP_VISIBLE) &&
+	       sweep_role(x, sweep, moving, chain, GROUP_HIDDEN) &&
+	       sweep_role(x, final, &x->m->E, chain, GROUP_VISIBLE);
+}
+
+bool descend_log_z(struct expansion *x, struct walkers *chain, bool persistent)
+{
+	struct arena *a = x->cx->prog;
+	const energy *E = &x->m->E;
+	energy F;
+	struct function *sweep = program_function(x->p, "train.sweep");
+	struct function *final = program_function(x->p, "train.final");
+	struct walkers mean = walkers_means(x, "chain.mean", chain, GROUP_HIDDEN);
+	energy moving = persistent ? tempering(x, "chains.begin", false, chain) : *E;
+	if (!model_free_energy(x->cx, x->m, E, &F) || !mover_new(x, "chains.begin", &moving, chain))
+		return false;
+	if (persistent ? !begin_chains(x, &moving, chain)
+	               : !sweep_role(x, program_function(x->p, "train.first"), E, chain, GROUP_HIDDEN))
+		return false;
+	if (!sweep_chains(x, sweep, final, &moving, chain) || !hidden_means(x, final, chain, &mean) ||
+	    (persistent && !sweep_role(x, final, E, chain, GROUP_HIDDEN)))
+		return false;
+	struct node *inv_m = ex_access(a, scalar_sym(x, "inv_m"), NULL, NULL);
+	x->begun = true;
+	for (int i = 0; i < x->m->weight.n; i++) {
+		const struct weight *wt = x->m->weight.at[i];
+		const struct idx *at[MAX_RANK];
+		fresh_axes(a, wt->sym, at);
+		struct node *g = statistic(x, &F, wt, at, &mean, model_role(x->m, GROUP_HIDDEN), inv_m);
+		set_gradient(x, final, i, at, ex_neg(a, g));
+	}
+	return true;
+}
+
 static bool expand_chains(struct expansion *x, const struct objective_args *args, bool persistent)
 {
 	const energy *E = &x->m->E;
@@ -132,10 +171,7 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 				return false;
 		}
 	}
-	if (!mover_begin(x, sweep->name, &moving, &chain) ||
-	    !sweep_role(x, sweep, &moving, &chain, GROUP_VISIBLE) ||
-	    !sweep_role(x, sweep, &moving, &chain, GROUP_HIDDEN) ||
-	    !sweep_role(x, final, E, &chain, GROUP_VISIBLE))
+	if (!sweep_chains(x, sweep, final, &moving, &chain))
 		return false;
 	if (!args->samples && !states && !hidden_means(x, final, &chain, &neg_mean))
 		return false;

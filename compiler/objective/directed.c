@@ -62,6 +62,18 @@ static bool by_steps(const struct model *m, const struct group *g)
 	return steps;
 }
 
+static bool read_by_factor(const struct model *m, const struct group *g)
+{
+	bool reads = false;
+	for (int i = 0; i < m->factor.n; i++) {
+		const struct factor *f = m->factor.at[i];
+		reads = reads || model_reads(m, f->log_density ? f->log_density : f->draw, g->sym);
+	}
+	for (int i = 0; i < m->posterior.n; i++)
+		reads = reads || model_reads(m, m->posterior.at[i]->log_density, g->sym);
+	return reads;
+}
+
 static bool posteriors(struct expansion *x, const char *what, double particles)
 {
 	const struct model *m = x->m;
@@ -70,11 +82,12 @@ static bool posteriors(struct expansion *x, const char *what, double particles)
 		const struct factor *p = model_factor(m, g);
 		if (g->role == GROUP_GIVEN)
 			continue;
-		if (!p || (!p->log_density && g->role == GROUP_VISIBLE)) {
+		if (p ? !p->log_density && g->role == GROUP_VISIBLE : !m->prior) {
 			diag(x->cx->diags, DIAG_NO_DENSITY, g->span, what, g->name);
 			return false;
 		}
-		if (g->role == GROUP_HIDDEN && p->log_density && !model_posterior(m, g)) {
+		bool needed = p ? p->log_density != NULL : read_by_factor(m, g);
+		if (g->role == GROUP_HIDDEN && needed && !model_posterior(m, g)) {
 			diag(x->cx->diags, DIAG_NO_POSTERIOR, g->span, what, g->name);
 			return false;
 		}
@@ -137,11 +150,28 @@ struct node *objective_mean_gap(const struct model *m, const struct factor *p,
 	return ex_add(a, mean, curve);
 }
 
-/* log p(x, z) - log q(z | x) at the drawn z; closed: parts by their means over q. */
+/* Minus the free energy of the groups without a factor: the log of their law but for log Z. */
+static struct node *log_prior(struct flow *fl)
+{
+	struct expansion *p = expansion_prior(fl->x);
+	struct arena *a = fl->x->m->a;
+	energy F;
+	if (!model_free_energy(p->cx, p->m, &p->m->E, &F))
+		return NULL;
+	return ex_neg(a, flow_at(fl, ex_add(a, energy_node(a, &F), base_measure(p))));
+}
+
+/* log p(x, z) - log q(z | x) at the drawn z, but for log Z of an energy; closed: parts by their
+ * means over q; NULL: refused. */
 static struct node *log_weight(struct flow *fl, bool closed)
 {
 	const struct model *m = fl->x->m;
-	struct node *sum = ex_num(m->a, 0);
+	struct node *sum = m->prior ? log_prior(fl) : ex_num(m->a, 0);
+	for (int i = 0; i < m->posterior.n && sum; i++)
+		if (!model_factor(m, m->posterior.at[i]->group))
+			sum = ex_sub(m->a, sum, log_density(fl, m->posterior.at[i]));
+	if (!sum)
+		return NULL;
 	for (int i = 0; i < m->factor.n; i++) {
 		const struct factor *p = m->factor.at[i], *q = model_posterior(m, p->group);
 		struct node *gap = closed && q && p->log_density ? objective_mean_gap(m, p, q) : NULL;
@@ -216,30 +246,68 @@ bool directed_descend(struct flow *fl, struct node *loss)
 	return flow_gradient(fl, flow_mean_loss(fl->x, loss), NULL, fl->x->begun);
 }
 
+/* Chains of an energy's log Z start at what train.first has drawn. */
 struct flow *flow_training(struct expansion *x, double k)
 {
-	struct flow *fl = flow_new(x, program_function(x->p, "train.final"), "", POP_DATA, (int64_t)k);
+	const char *name = x->m->prior ? "train.first" : "train.final";
+	struct flow *fl = flow_new(x, program_function(x->p, name), "", POP_DATA, (int64_t)k);
 	fl->training = fl->keep = true;
 	return fl;
+}
+
+/* Where the prior is an energy: the gradient of its log Z, by chains that live on or start at the
+ * posterior's draws (of the first particle). */
+static bool descend_prior(struct flow *fl, const struct objective_args *args, struct walkers *chain)
+{
+	struct expansion *x = fl->x;
+	struct arena *a = x->cx->prog;
+	if (!x->m->prior) {
+		if (args->chains)
+			diag(x->cx->diags, DIAG_NO_CHAINS, args->span, x->m->name);
+		return !args->chains;
+	}
+	struct expansion *p = expansion_prior(x);
+	if (!without_given(p, "a chain"))
+		return false;
+	*chain = walkers_new(p, "chain", args->persistent ? POP_CHAINS : POP_DATA);
+	for (int i = 0; i < x->m->group.n && !args->persistent; i++) {
+		const struct sym *s = fl->state[i];
+		const struct idx *at[MAX_RANK];
+		struct affine map[MAX_RANK] = {affine_const(0)};
+		int k = 0;
+		while (k < p->m->group.n && p->m->group.at[k]->sym != x->m->group.at[i]->sym)
+			k++;
+		if (k == p->m->group.n || p->m->group.at[k]->role != GROUP_VISIBLE)
+			continue;
+		fresh_axes(a, p->m->group.at[k]->sym, at);
+		for (int r = fl->many[i]; r < s->rank; r++)
+			map[r] = affine_idx(a, at[r - fl->many[i]]);
+		assign(x, fl->f, chain->state[k], chain->batch, at, ex_access(a, s, fl->batch, map));
+	}
+	return descend_log_z(p, chain, args->persistent);
 }
 
 bool expand_elbo(struct expansion *x, const struct objective_args *args)
 {
 	struct arena *a = x->cx->prog;
+	struct walkers chain;
 	if (!posteriors(x, "elbo", args->particles))
 		return false;
 	struct flow *fl = flow_training(x, args->particles);
 	if (!draw_posteriors(fl))
 		return false;
 	bool smooth = all_smooth(fl);
-	struct node *loss = ex_neg(a, log_weight(fl, smooth)), *score;
+	struct node *lw = log_weight(fl, smooth), *score;
+	if (!lw)
+		return false;
+	struct node *loss = ex_neg(a, lw);
 	if (!smooth) {
 		if (!score_term(fl, loss, &score))
 			return false;
 		loss = ex_add(a, loss, score);
 	}
 	loss = ex_scale(a, 1 / particles(fl), over_particles(fl, RED_SUM, loss));
-	return directed_descend(fl, loss);
+	return directed_descend(fl, loss) && descend_prior(fl, args, &chain);
 }
 
 /* - log mean over the particles of their weights; NULL: refused. */
@@ -249,6 +317,8 @@ static struct node *importance(struct flow *fl)
 	if (!draw_posteriors(fl))
 		return NULL;
 	struct node *lw = log_weight(fl, false);
+	if (!lw)
+		return NULL;
 	if (fl->particle) {
 		struct affine s = affine_idx(a, fl->particle);
 		lw = ex_access(a, flow_assign(fl, "weight", NULL, 0, lw), fl->batch, &s);
@@ -258,6 +328,7 @@ static struct node *importance(struct flow *fl)
 
 bool expand_iwae(struct expansion *x, const struct objective_args *args)
 {
+	struct walkers chain;
 	if (!posteriors(x, "iwae", args->particles))
 		return false;
 	struct flow *fl = flow_training(x, args->particles);
@@ -267,7 +338,7 @@ bool expand_iwae(struct expansion *x, const struct objective_args *args)
 		     x->m->posterior.at[0]->group->name);
 		return false;
 	}
-	return loss && directed_descend(fl, loss);
+	return loss && directed_descend(fl, loss) && descend_prior(fl, args, &chain);
 }
 
 static void hold_draws(struct flow *fl)
@@ -278,28 +349,37 @@ static void hold_draws(struct flow *fl)
 				fl->step.at[i].constant = true;
 }
 
+static const struct sym *prior_state(const struct model *m, const struct group *g,
+                                     const struct walkers *chain)
+{
+	for (int i = 0; m->prior && i < m->prior->group.n; i++)
+		if (m->prior->group.at[i]->sym == g->sym)
+			return chain->state[i];
+	return NULL;
+}
+
 bool expand_wake_sleep(struct expansion *x, const struct objective_args *args)
 {
 	struct arena *a = x->cx->prog;
 	const struct model *m = x->m;
-	(void)args;
+	struct walkers chain;
 	if (!posteriors(x, "wake_sleep", 1))
 		return false;
 	struct flow *wake = flow_training(x, 1);
 	if (!draw_posteriors(wake))
 		return false;
 	hold_draws(wake);
-	struct node *p = ex_num(a, 0), *q = ex_num(a, 0);
-	for (int i = 0; i < m->factor.n; i++)
+	struct node *p = m->prior ? log_prior(wake) : ex_num(a, 0), *q = ex_num(a, 0);
+	for (int i = 0; i < m->factor.n && p; i++)
 		if (m->factor.at[i]->log_density)
 			p = ex_add(a, p, log_density(wake, m->factor.at[i]));
-	if (!directed_descend(wake, ex_neg(a, p)))
+	if (!p || !directed_descend(wake, ex_neg(a, p)) || !descend_prior(wake, args, &chain))
 		return false;
-	struct flow *sleep = flow_new(x, wake->f, "dream", POP_DATA, 1);
+	struct flow *sleep = flow_new(x, program_function(x->p, "train.final"), "dream", POP_DATA, 1);
 	sleep->training = true;
 	for (int i = 0; i < m->group.n; i++)
 		if (m->group.at[i]->role != GROUP_GIVEN)
-			sleep->state[i] = NULL;
+			sleep->state[i] = prior_state(m, m->group.at[i], &chain);
 	for (int i = 0; i < m->factor.n; i++)
 		if (!flow_draw(sleep, m->factor.at[i]))
 			return false;
@@ -350,12 +430,30 @@ bool objective_nll(struct expansion *x)
 	return model_reads_states(x->m) ? objective_states_nll(x) : objective_directed_nll(x, "nll");
 }
 
+static bool normalised(struct expansion *x)
+{
+	if (x->m->prior)
+		diag(x->cx->diags, DIAG_PRIOR_FIGURE, x->m->E.at[0].span, x->m->name);
+	return !x->m->prior;
+}
+
 bool objective_elbo(struct expansion *x)
 {
-	if (!posteriors(x, "the bound", 1))
+	if (!normalised(x) || !posteriors(x, "the bound", 1))
 		return false;
 	struct flow *fl = flow_new(x, program_function(x->p, "elbo"), "elbo", POP_DATA, 1);
 	return draw_posteriors(fl) && figure(fl, "elbo", log_weight(fl, true));
+}
+
+/* Minus the bound without log Z. */
+bool objective_prior_bound(struct expansion *x)
+{
+	if (!posteriors(x, "the bound", 1))
+		return false;
+	struct flow *fl =
+	    flow_new(x, program_function(x->p, "free_energy"), "free_energy", POP_DATA, 1);
+	struct node *lw = draw_posteriors(fl) ? log_weight(fl, true) : NULL;
+	return lw && figure(fl, "free_energy", ex_neg(x->cx->prog, lw));
 }
 
 /* The importance-weighted bound in several passes: each adds its particles' weights to a running
@@ -363,7 +461,7 @@ bool objective_elbo(struct expansion *x)
 bool objective_importance(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
-	if (!posteriors(x, "importance sampling", OBJECTIVE_PARTICLES))
+	if (!normalised(x) || !posteriors(x, "importance sampling", OBJECTIVE_PARTICLES))
 		return false;
 	const struct idx *n = x->m->batch;
 	const struct sym *sum = out_sym(x, "importance.pass", POP_DATA);
@@ -382,16 +480,16 @@ bool objective_importance(struct expansion *x)
 }
 
 /* ---- samples ---- */
-bool objective_ancestral(struct expansion *x)
+bool objective_ancestral(struct expansion *x, const struct walkers *w)
 {
 	struct arena *a = x->cx->prog;
-	struct walkers w = walkers_new(x, "sample", POP_SAMPLES);
-	struct walkers mean = walkers_means(x, "sample.mean", &w, GROUP_VISIBLE);
+	struct walkers mean = walkers_means(x, "sample.mean", w, GROUP_VISIBLE);
 	struct flow *fl =
 	    flow_new(x, program_function(x->p, "sample.sweep"), "sample.flow", POP_SAMPLES, 1);
+	fl->batch = w->batch;
 	for (int i = 0; i < x->m->group.n; i++)
-		if (x->m->group.at[i]->role == GROUP_GIVEN)
-			fl->state[i] = w.state[i];
+		if (!model_factor(x->m, x->m->group.at[i]))
+			fl->state[i] = w->state[i];
 	program_function(x->p, "sample.begin");
 	for (int i = 0; i < x->m->factor.n; i++)
 		if (!flow_draw(fl, x->m->factor.at[i]))
@@ -399,16 +497,15 @@ bool objective_ancestral(struct expansion *x)
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
 		const struct idx *at[MAX_RANK];
-		if (g->role == GROUP_GIVEN)
+		const struct factor *f = model_factor(x->m, g);
+		if (!f)
 			continue;
 		fresh_axes(a, g->sym, at);
-		assign(x, fl->f, w.state[i], fl->batch, at, ex_at(a, fl->state[i], fl->batch, at));
+		assign(x, fl->f, w->state[i], fl->batch, at, ex_at(a, fl->state[i], fl->batch, at));
 		if (g->role != GROUP_VISIBLE)
 			continue;
-		const struct factor *f = model_factor(x->m, g);
-		struct flow *shown = fl;
 		struct node *value = f->mean && !model_reads(x->m, f->mean, g->sym)
-		                         ? flow_at(shown, f->mean)
+		                         ? flow_at(fl, f->mean)
 		                         : ex_at(a, fl->state[i], fl->batch, f->at);
 		assign(x, fl->f, mean.state[i], fl->batch, f->at, value);
 	}

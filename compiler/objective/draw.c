@@ -276,7 +276,7 @@ struct node *natural_at(struct expansion *x, const struct group *g, const struct
                         bool at_mean, struct node **p)
 {
 	struct arena *a = x->cx->prog;
-	struct node *m = at_mean ? ex_at(a, g->mean, NULL, at) : ex_num(a, g->family->start);
+	struct node *m = at_mean && g->mean ? ex_at(a, g->mean, NULL, at) : ex_num(a, g->family->start);
 	struct node *v = at_mean && g->var ? ex_at(a, g->var, NULL, at) : ex_num(a, 1);
 	*p = NULL;
 	return g->family->natural(a, m, v, p);

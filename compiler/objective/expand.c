@@ -47,6 +47,37 @@ struct expansion *expansion_new(struct cx *cx, struct model *m)
 	return x;
 }
 
+static int same_group(const struct model *m, const struct group *g)
+{
+	int i = 0;
+	while (m->group.at[i]->sym != g->sym)
+		i++;
+	return i;
+}
+
+struct expansion *expansion_prior(const struct expansion *x)
+{
+	struct expansion *p = arena_copy(x->cx->prog, x, sizeof *x);
+	p->m = x->m->prior;
+	p->held.n = 0;
+	p->bound = NEW_ARRAY(x->cx->prog, bool, p->m->group.n);
+	for (int i = 0; i < p->m->group.n; i++)
+		p->bound[i] = x->bound[same_group(x->m, p->m->group.at[i])];
+	return p;
+}
+
+struct walkers walkers_part(const struct expansion *prior, const struct expansion *x,
+                            const struct walkers *w)
+{
+	struct arena *a = x->cx->prog;
+	struct walkers part = {.batch = w->batch, .pop = w->pop};
+	part.state = NEW_ARRAY(a, const struct sym *, prior->m->group.n);
+	part.held = NEW_ARRAY(a, const struct sym *, prior->m->group.n);
+	for (int i = 0; i < prior->m->group.n; i++)
+		part.state[i] = w->state[same_group(x->m, prior->m->group.at[i])];
+	return part;
+}
+
 void assign(struct expansion *x, struct function *f, const struct sym *dst, const struct idx *batch,
             const struct idx *const *at, struct node *rhs)
 {

@@ -22,6 +22,8 @@ struct node *base_measure(struct expansion *x)
 bool objective_free_energy(struct expansion *x)
 {
 	energy F;
+	if (x->m->prior)
+		return objective_prior_bound(x);
 	if (x->m->factor.n)
 		return objective_directed_nll(x, "free_energy");
 	if (!model_free_energy(x->cx, x->m, &x->m->E, &F))
@@ -194,6 +196,8 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 {
 	struct arena *a = x->cx->prog;
 	struct states st;
+	if (x->m->prior)
+		x = expansion_prior(x);
 	if (!without_given(x, "enumeration") || !objective_states(x->cx, x->m, &st))
 		return false;
 	struct walkers w = walkers_new(x, "states", POP_STATES);

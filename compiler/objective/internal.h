@@ -24,6 +24,11 @@ struct node *at_walkers(struct expansion *x, struct node *e, const struct walker
  * x^2 = (lo + hi) x - lo hi, also where a unit meets itself in a product of sums, as in h@L@h. */
 struct node *at_means(struct expansion *x, struct node *e, const struct walkers *w);
 
+/* The expansion of the energy that stands for the variables without a factor: same program, gradients and sampler. */
+struct expansion *expansion_prior(const struct expansion *x);
+/* Of walkers of x the states of the prior's groups. */
+struct walkers walkers_part(const struct expansion *prior, const struct expansion *x, const struct walkers *w);
+
 /* Refuses a model with given variables, or states: `what` has no values for them, or none to sum over. */
 bool without_given(struct expansion *x, const char *what);
 
@@ -93,6 +98,9 @@ struct walkers walkers_means(struct expansion *x, const char *suffix, const stru
 
 /* The gradient of weight i is g, or what it was plus g, times the objective's coefficient. */
 void set_gradient(struct expansion *x, struct function *f, int i, const struct idx *const *at, struct node *g);
+/* cd.c: adds the gradient of log Z, by chains: persistent ones, or those whose visible states function train.first
+ * has set. */
+bool descend_log_z(struct expansion *x, struct walkers *chain, bool persistent);
 /* The gradient of the mean over the batch of a loss, a number an example; false: refused. */
 bool descend(struct expansion *x, struct function *f, struct node *loss);
 /* states.c: the states that the energy reads := what they are at the examples; the gradient of the mean of a
@@ -124,7 +132,9 @@ const struct sym *out_sym(struct expansion *x, const char *function, int pop);
 /* Figures and samples of directed models. */
 bool objective_directed_nll(struct expansion *x, const char *name);
 bool objective_states_nll(struct expansion *x);
-bool objective_ancestral(struct expansion *x);
+bool objective_prior_bound(struct expansion *x);
+/* One pass: the groups that have a factor, w's other states given. */
+bool objective_ancestral(struct expansion *x, const struct walkers *w);
 
 #define OBJECTIVE(name, signature, chains, expand, what)                                           \
 	bool expand(struct expansion *x, const struct objective_args *args);

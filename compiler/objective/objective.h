@@ -97,6 +97,7 @@ struct objective_args {
 	bool root;              /* of the discrepancy */
 	int64_t rows;           /* examples at a time, at most */
 	double particles;       /* draws of the latent variables for each example */
+	bool chains, persistent; /* elbo, iwae: k or chains is asked for; chains live on */
 	const bool *of, *given; /* nll(y given x): y, x, one a group; of NULL: all visible ones */
 };
 struct objective { /* a row of objective.def */

@@ -99,11 +99,8 @@ static bool not_held(struct expansion *x)
 	return false;
 }
 
-bool objective_sampler(struct expansion *x)
+static bool markov(struct expansion *x, struct walkers w)
 {
-	if (x->m->factor.n)
-		return not_held(x) && objective_ancestral(x);
-	struct walkers w = walkers_new(x, "sample", POP_SAMPLES);
 	energy E = tempering(x, "sample.begin", false, &w);
 	struct walkers mean = walkers_means(x, "sample.mean", &w, GROUP_VISIBLE);
 	struct function *f = program_function(x->p, "sample.begin");
@@ -139,4 +136,19 @@ bool objective_sampler(struct expansion *x)
 			return false;
 	}
 	return true;
+}
+
+bool objective_sampler(struct expansion *x)
+{
+	struct walkers w = walkers_new(x, "sample", POP_SAMPLES);
+	if (x->m->factor.n == 0)
+		return markov(x, w);
+	if (!not_held(x))
+		return false;
+	if (x->m->prior) {
+		struct expansion *p = expansion_prior(x);
+		if (!markov(p, walkers_part(p, x, &w)))
+			return false;
+	}
+	return objective_ancestral(x, &w);
 }

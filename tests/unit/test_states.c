@@ -165,7 +165,7 @@ static void test_samples(void)
 		    arena_new(),
 		    "%s\ndata d = csv(\"d.csv\");\ntrain m { v = d; %s objective nll(); monitor %s; }\n",
 		    sampled[c].model, given ? "g = d;" : "", given ? "nll(d, d)" : "nll(d)");
-		if (!expand(text, 0) || !objective_ancestral(block.x)) {
+		if (!expand(text, 0) || !objective_sampler(block.x)) {
 			diags_print(unit.cx.diags, stderr);
 			CU_FAIL("refused");
 			continue;
