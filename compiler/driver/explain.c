@@ -100,6 +100,19 @@ static void explain_energy(struct writer *w, const struct model *m)
 	places(w, s, terms_of(&m->E, s));
 }
 
+static void coupled(struct writer *w, const struct conditional *c)
+{
+	struct arena *a = w->u->cx.prog;
+	const char *how = "in turn";
+	struct colouring k;
+	if (!c->coupled)
+		return;
+	if (model_colour(a, c, &k))
+		how = arena_printf(a, "in %d classes, those with the same (%s) mod %d together", k.n,
+		                   formula(w, ex_index(a, model_class(a, c, &k))), k.n);
+	heading(w, arena_printf(a, "      (coupled with other units of its group: drawn %s)", how));
+}
+
 /* The conditional of an element as the reader of a paper would write it. */
 static void conditional(struct writer *w, const struct model *m, const struct conditional *c)
 {
@@ -151,8 +164,7 @@ static void conditional(struct writer *w, const struct model *m, const struct co
 		         formula(w, c->mean));
 		break;
 	}
-	if (c->coupled)
-		heading(w, "      (coupled with other units of its group: drawn in turn)");
+	coupled(w, c);
 	places(w, c->term, c->nterm);
 }
 

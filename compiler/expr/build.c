@@ -114,6 +114,11 @@ double split_coef(struct arena *a, struct node *x, struct node **rest)
 		*rest = NULL;
 		return x->num;
 	}
+	if (x->kind == N_MASK) {
+		double c = split_coef(a, x->kid[0], rest);
+		*rest = c == 1 || *rest == NULL ? x : ex_mask(a, x->guard, x->nguard, *rest);
+		return *rest == x ? 1 : c;
+	}
 	if (!is_op(x, OP_MUL) || x->kid[0]->kind != N_CONST)
 		return 1;
 	*rest = x->nkid == 2 ? x->kid[1] : raw_op(a, OP_MUL, x->kid + 1, x->nkid - 1);

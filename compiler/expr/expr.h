@@ -71,6 +71,7 @@ struct affine affine_const(int64_t c);
 struct affine affine_idx(struct arena *a, const struct idx *i);
 struct affine affine_add(struct arena *a, struct affine x, struct affine y, int64_t scale_y);
 bool affine_same(struct affine x, struct affine y);
+bool affine_uses(struct affine x, const struct idx *i);
 /* Is it exactly index i?  (c == 0, coefficient 1) */
 const struct idx *affine_single(struct affine x);
 

@@ -9,10 +9,9 @@ typedef VEC(struct node *) node_vec;
 /* index.c */
 uint64_t hash_mix(uint64_t h, uint64_t x);
 uint64_t affine_hash(struct affine x);
-bool affine_uses(struct affine x, const struct idx *i);
-struct affine affine_subst(struct arena *a, struct affine x, const struct idx *i, struct affine at);
 /* Smallest and largest value; false when a batch index is in it. */
 bool affine_range(struct affine x, int64_t *lo, int64_t *hi);
+struct affine affine_subst(struct arena *a, struct affine x, const struct idx *i, struct affine at);
 /* 1 holds for all values of its indices, 0 for none, -1: depends. */
 int guard_known(const struct guard *g);
 bool guard_same(const struct guard *x, const struct guard *y);

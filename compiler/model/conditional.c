@@ -103,10 +103,29 @@ static struct node *set_block(struct arena *a, const struct node *access, void *
 	return v->set ? ex_add(a, x, ex_mask(a, here, n, ex_num(a, 1))) : x;
 }
 
+/* x as a product of what is free of s, and the rest. */
+static struct node *free_factor(struct arena *a, struct node *x, const struct sym *s,
+                                struct node **rest)
+{
+	struct node *free = ex_num(a, 1);
+	*rest = x;
+	if (x->kind != N_OP || x->op != OP_MUL)
+		return free;
+	*rest = free;
+	for (int i = 0; i < x->nkid; i++) {
+		struct node **to = ex_mentions(x->kid[i], s) ? rest : &free;
+		*to = ex_mul(a, *to, x->kid[i]);
+	}
+	return free;
+}
+
 /* E with the block at 0, minus E with it at the element. */
 static struct node *onehot_field(struct element *e, struct node *t)
 {
 	struct arena *a = e->m->a;
+	struct node *free = free_factor(a, t, e->g->sym, &t);
+	if (!ex_is_num(free, 1))
+		return ex_mul(a, free, onehot_field(e, t));
 	if (ex_degree(t, e->g->sym) == 1)
 		return ex_neg(a, ex_delta(a, t, e->g->sym, e->b->k, ex_num(a, 1), ex_num(a, 0)));
 	struct block_value hi = {e, true}, lo = {e, false};

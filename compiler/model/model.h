@@ -171,6 +171,15 @@ bool model_bounded(struct cx *cx, const struct model *m, const energy *E, const 
 /* The same where the group's blocks are independent given the rest; else refused, naming the term. */
 bool model_conditional(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                        struct conditional *out);
+/* Classes of blocks that are independent given the others, of a coupled group: (sum of weight[d]*b.block[d]) mod n. */
+struct colouring {
+	int n;
+	int64_t weight[MAX_RANK];
+};
+/* false: none is found, or it has too many classes. */
+bool model_colour(struct arena *a, const struct conditional *c, struct colouring *out);
+/* What is taken mod n. */
+struct affine model_class(struct arena *a, const struct conditional *c, const struct colouring *k);
 /* The energy sum of -f*x + p*x^2/2 over the elements of g; f and p are expressions over at, p may be NULL. */
 struct node *model_independent(const struct model *m, const struct group *g, const struct idx *const *at,
                                struct node *f, struct node *p);

@@ -7,7 +7,11 @@
  * one after the other: with R[o] = sum over o2 >= o of p[o2], v[o] is binomial(n - what is drawn,
  * p[o]/R[o]), and the last one what is left. A group whose units are coupled is drawn in turn, each
  * unit seeing those drawn before it; of a block x[o] is then [S[o-1] <= u < S[o]]. A unit that is
- * held keeps its state: what is drawn given it is drawn from the conditional distribution. */
+ * held keeps its state: what is drawn given it is drawn from the conditional distribution.
+ *
+ * Where the blocks of a coupled group have a colouring (model/colour.c), all blocks of a class are
+ * drawn at once, one class after the other, from the same random numbers and the same part of the
+ * field that is free of the group. */
 #include "objective/internal.h"
 
 /* A temporary over these indices, batched; its value where rhs is given. */
@@ -161,25 +165,98 @@ static struct stmt statement(struct expansion *x, const struct conditional *c,
 	return s;
 }
 
+static const struct sym *noise(struct expansion *x, struct function *f, const struct conditional *c,
+                               const struct sym *dst, const struct walkers *w)
+{
+	enum op op = c->group->family->shape == SHAPE_GAUSS ? OP_NORMAL : OP_UNIFORM;
+	return temp(x, f, dst, "u", c->b.block, c->b.n, w,
+	            ex_draw(x->cx->prog, op, program_stream(x->p)));
+}
+
+/* Blocks of which one or at most one is 1, all at once from a uniform each: over c->b. */
+static struct node *onehot_value(struct expansion *x, struct function *f,
+                                 const struct conditional *c, const struct sym *dst,
+                                 const struct walkers *w, struct node *u)
+{
+	struct arena *a = x->cx->prog;
+	struct conditional of = with_field(x, f, c, dst, w);
+	struct node *p = ex_op1(a, OP_EXP, ex_sub(a, of.inner, norms(x, f, &of, dst, w)));
+	struct node *o = ex_index(a, order(a, c->b.in, c->b.m));
+	struct node *off = ex_sub(a, o, chosen(x, f, c, p, u, dst, w));
+	return ex_op2(a, OP_LT, ex_op1(a, OP_ABS, off), ex_num(a, 0.5));
+}
+
+/* ---- classes of blocks ---- */
+/* 1 over the blocks of class k, else 0. */
+static struct node *in_class(struct arena *a, const struct conditional *c,
+                             const struct colouring *of, int k)
+{
+	struct node *s = ex_index(a, model_class(a, c, of)), *n = ex_num(a, of->n);
+	struct node *half = ex_scale(a, 1.0 / of->n, ex_add(a, s, ex_num(a, 0.5)));
+	struct node *class = ex_sub(a, s, ex_mul(a, n, ex_op1(a, OP_FLOOR, half)));
+	struct node *off = ex_op1(a, OP_ABS, ex_sub(a, class, ex_num(a, k)));
+	return ex_op2(a, OP_LT, off, ex_num(a, 0.5));
+}
+
+/* The conditional with what its field has that is free of the group in a temporary. */
+static struct conditional with_shared(struct expansion *x, struct function *f,
+                                      const struct conditional *c, const struct sym *dst,
+                                      const struct walkers *w)
+{
+	struct arena *a = x->cx->prog;
+	struct conditional of = *c;
+	struct node **term, *shared = ex_num(a, 0), *own = shared;
+	int n = ex_terms(c->field, &term);
+	for (int i = 0; i < n; i++)
+		if (ex_mentions(term[i], c->group->sym))
+			own = ex_add(a, own, term[i]);
+		else
+			shared = ex_add(a, shared, term[i]);
+	shared = at_walkers(x, shared, w);
+	const struct sym *s = temp(x, f, dst, "g", c->at, dst->rank, w, shared);
+	of.field = ex_add(a, own, ex_at(a, s, w->batch, c->at));
+	return of;
+}
+
+static void draw_classes(struct expansion *x, struct function *f, const struct conditional *c,
+                         const struct colouring *by, const struct sym *dst, const struct walkers *w)
+{
+	struct arena *a = x->cx->prog;
+	const struct family *fam = c->group->family;
+	struct conditional of = with_shared(x, f, c, dst, w);
+	struct node *u = ex_at(a, noise(x, f, c, dst, w), w->batch, c->b.block);
+	struct node *old = ex_at(a, dst, w->batch, c->at);
+	for (int k = 0; k < by->n; k++) {
+		struct node *here = in_class(a, c, by, k), *new;
+		if (fam->shape == SHAPE_ONEHOT)
+			new = onehot_value(x, f, &of, dst, w, u);
+		else
+			new = at_walkers(x, fam->draw(a, &of, u, u), w);
+		struct node *drawn = model_at_element(a, c, ex_op2(a, OP_GATE, here, new));
+		here = model_at_element(a, c, here);
+		drawn = ex_at(a, temp(x, f, dst, "new", c->at, dst->rank, w, drawn), w->batch, c->at);
+		struct node *kept = ex_op2(a, OP_GATE, ex_sub(a, ex_num(a, 1), here), old);
+		struct stmt s = statement(x, c, dst, w, ex_add(a, drawn, kept));
+		s.sequential = false;
+		program_stmt(x->p, f, s);
+	}
+}
+
+/* ---- groups ---- */
 static bool draw_onehot(struct expansion *x, struct function *f, const energy *E,
                         struct conditional *c, const struct sym *dst, const struct walkers *w)
 {
 	struct arena *a = x->cx->prog;
 	if (c->coupled && is_split(c->group)) /* its blocks are no steps of a sweep */
 		return model_conditional(x->cx, x->m, E, c->group, c);
-	const struct sym *u =
-	    temp(x, f, dst, "u", c->b.block, c->b.n, w, ex_draw(a, OP_UNIFORM, program_stream(x->p)));
-	struct node *un = ex_at(a, u, w->batch, c->b.block), *value;
-	struct affine o = order(a, c->b.in, c->b.m), o1 = affine_add(a, o, affine_const(1), -1);
+	struct node *u = ex_at(a, noise(x, f, c, dst, w), w->batch, c->b.block), *value;
 	if (c->coupled) {
+		struct affine o = order(a, c->b.in, c->b.m), o1 = affine_add(a, o, affine_const(1), -1);
 		struct node *p = at_walkers(x, c->inner_mean, w);
 		value =
-		    inverted(a, c, o, un, running_sum(a, c, p, o, false), running_sum(a, c, p, o1, false));
+		    inverted(a, c, o, u, running_sum(a, c, p, o, false), running_sum(a, c, p, o1, false));
 	} else {
-		struct conditional of = with_field(x, f, c, dst, w);
-		struct node *p = ex_op1(a, OP_EXP, ex_sub(a, of.inner, norms(x, f, &of, dst, w)));
-		value = ex_sub(a, ex_index(a, o), chosen(x, f, c, p, un, dst, w));
-		value = ex_op2(a, OP_LT, ex_op1(a, OP_ABS, value), ex_num(a, 0.5));
+		value = onehot_value(x, f, c, dst, w, u);
 	}
 	struct stmt step = statement(x, c, dst, w, model_at_element(a, c, value));
 	step.inner = c->coupled ? c->b.m : 0;
@@ -236,9 +313,14 @@ bool draw_group(struct expansion *x, struct function *f, const energy *E, const 
                 const struct walkers *w)
 {
 	struct conditional c;
+	struct colouring by;
 	const struct sym *dst = w->state[group_number(x, g)];
 	if (!model_element(x->cx, x->m, E, g, &c))
 		return false;
+	if (c.coupled && g->family->shape != SHAPE_TOTAL && model_colour(x->cx->prog, &c, &by)) {
+		draw_classes(x, f, &c, &by, dst, w);
+		return true;
+	}
 	if (g->family->shape == SHAPE_ONEHOT)
 		return draw_onehot(x, f, E, &c, dst, w);
 	if (g->family->shape == SHAPE_TOTAL)

@@ -251,6 +251,25 @@ static void suite_tempering(void)
 	}
 }
 
+/* The classes of the coupled group of each model, 0 where there are none; chains drawn by them. */
+static void suite_colours(void)
+{
+	static const int classes[] = {2, 2, 2, 3, 4, 2, 0, 2};
+	for (int block = 0; block < (int)(sizeof classes / sizeof *classes); block++) {
+		struct options opt = {.seed = 1};
+		struct unit u;
+		struct conditional c;
+		struct colouring k;
+		CU_ASSERT_FATAL(oracle_open(&u, &opt, ORACLE_DIR "/samplers/colours.dgm"));
+		const struct model *m = u.model.at[block];
+		model_field(m, &m->E, m->group.at[0], &c);
+		CU_ASSERT(c.coupled);
+		CU_ASSERT_EQUAL(model_colour(m->a, &c, &k) ? k.n : 0, classes[block]);
+		oracle_close(&u);
+		CU_ASSERT(moments("colours.dgm", block) <= SIGMAS);
+	}
+}
+
 /* ---- leapfrog steps ---- */
 static float *numbers(const struct bench *b, const char *name)
 {
@@ -429,6 +448,7 @@ int main(void)
 	CU_ADD_TEST(s, suite_held);
 	CU_ADD_TEST(s, suite_ais);
 	CU_ADD_TEST(s, suite_moments);
+	CU_ADD_TEST(s, suite_colours);
 	CU_ADD_TEST(s, suite_tempering);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
