@@ -69,18 +69,27 @@ static bool parse_number(const char *cell, double *value)
 	return end > cell && !*end;
 }
 
-/* What stands for no value in common files. */
-static bool is_missing(const char *cell)
+static bool is_word(const char *cell, const char *const *word)
 {
-	static const char *const word[] = {"?",    "na",   "n/a", "nan", "-nan",
-	                                   "null", "none", "inf", "-inf"};
 	char low[8] = "";
 	for (size_t i = 0; i < sizeof low - 1 && cell[i]; i++)
 		low[i] = (char)tolower((unsigned char)cell[i]);
-	for (size_t i = 0; i < sizeof word / sizeof *word; i++)
-		if (strcmp(low, word[i]) == 0)
-			return true;
-	return !*cell;
+	while (*word && strcmp(low, *word) != 0)
+		word++;
+	return *word != NULL;
+}
+
+/* What stands for no value in common files. */
+static bool is_missing(const char *cell)
+{
+	static const char *const word[] = {"", "?", "na", "n/a", "nan", "-nan", "null", "none", NULL};
+	return is_word(cell, word);
+}
+
+static bool is_infinite(const char *cell)
+{
+	static const char *const word[] = {"inf", "-inf", "+inf", NULL};
+	return is_word(cell, word);
 }
 
 static bool is_header(const char *line, char sep, bool *no_memory)
@@ -92,7 +101,7 @@ static bool is_header(const char *line, char sep, bool *no_memory)
 	while (p) {
 		char *cell = next_cell(&p, sep);
 		numbers = numbers || parse_number(cell, &value);
-		words = words || !is_missing(cell);
+		words = words || !(is_missing(cell) || is_infinite(cell));
 	}
 	free(copy);
 	return words && !numbers;
@@ -105,10 +114,15 @@ static int parse_line(const struct dgm_lines *l, char *line, char sep, bool gaps
 	for (char *p = line; p; count++) {
 		char *cell = next_cell(&p, sep);
 		double value = NAN;
-		bool missing = is_missing(cell), gap = gaps && missing && !strpbrk(cell, "iI");
+		bool missing = is_missing(cell), gap = gaps && missing;
 		if (missing && !gap)
 			return dgm_fail(DGM_EDOMAIN,
 			                "%s: line %" PRId64 ", column %" PRId64 ": the value is missing ('%s')",
+			                l->s->path, l->number, count + 1, cell);
+		if (is_infinite(cell))
+			return dgm_fail(DGM_EDOMAIN,
+			                "%s: line %" PRId64 ", column %" PRId64
+			                ": the value is infinite ('%s')",
 			                l->s->path, l->number, count + 1, cell);
 		if (!gap && !parse_number(cell, &value))
 			return dgm_fail(DGM_EFORMAT,

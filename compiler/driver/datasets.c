@@ -2,6 +2,7 @@
  * it is bound to. */
 #include "driver/driver.h"
 
+#include <math.h>
 #include <string.h>
 
 struct loaded {
@@ -218,6 +219,41 @@ static float missing_at(const struct dgm_data *d, int64_t i)
 	return d->missing && d->missing[i];
 }
 
+/* ---- domains that not all numbers are in ---- */
+static bool is_bit(float v)
+{
+	return v == 0 || v == 1;
+}
+
+static bool is_spin(float v)
+{
+	return v == -1 || v == 1;
+}
+
+static bool is_positive(float v)
+{
+	return v > 0;
+}
+
+static bool is_share(float v)
+{
+	return v >= 0 && v <= 1;
+}
+
+static bool is_count(float v)
+{
+	return v >= 0 && v == rintf(v);
+}
+
+/* The first known value that is not taken; -1: none. */
+static int64_t first_not(const struct dgm_data *d, bool (*takes)(float v))
+{
+	for (int64_t i = 0; i < d->n * d->items; i++)
+		if (!takes(value_at(d, i)) && missing_at(d, i) == 0)
+			return i;
+	return -1;
+}
+
 static bool holds_bits(struct unit *u, const struct dgm_data *d, const struct group *g)
 {
 	(void)u;
@@ -229,12 +265,14 @@ static bool holds_spins(struct unit *u, const struct dgm_data *d, const struct g
 {
 	(void)u;
 	(void)g;
-	for (int64_t i = 0; i < d->n * d->items; i++) {
-		float v = value_at(d, i);
-		if (d->resampled || (v != 1 && v != -1 && missing_at(d, i) == 0))
-			return false;
-	}
-	return true;
+	return !d->resampled && first_not(d, is_spin) < 0;
+}
+
+static bool holds_positive(struct unit *u, const struct dgm_data *d, const struct group *g)
+{
+	(void)u;
+	(void)g;
+	return !d->resampled && first_not(d, is_positive) < 0;
 }
 
 static int64_t units_of(const struct group *g)
@@ -286,16 +324,6 @@ static bool holds_onehot(struct unit *u, const struct dgm_data *d, const struct 
 	       off_block(u, d, g, g->family->empty ? 0 : 1) < 0;
 }
 
-static bool holds_positive(struct unit *u, const struct dgm_data *d, const struct group *g)
-{
-	(void)u;
-	(void)g;
-	for (int64_t i = 0; i < d->n * d->items; i++)
-		if (d->resampled || !(value_at(d, i) > 0 || missing_at(d, i) > 0))
-			return false;
-	return true;
-}
-
 static bool holds_counts(struct unit *u, const struct dgm_data *d, const struct group *g)
 {
 	(void)u;
@@ -310,23 +338,25 @@ static bool holds_unit(struct unit *u, const struct dgm_data *d, const struct gr
 	return d->domain == DGM_DATA_UNIT || d->domain == DGM_DATA_BINARY;
 }
 
-static const struct { /* domains that not all numbers are in */
+static const struct {
 	const char *domain, *rule;
 	bool (*holds)(struct unit *u, const struct dgm_data *d, const struct group *g);
+	bool (*takes)(float v); /* by itself */
 	const char *mend;
 } checks[] = {
-    {"binary", NULL, holds_bits,
+    {"binary", NULL, holds_bits, is_bit,
      "make them 0 and 1 with  |> binarize(resampled), binarize(fixed) or binarize(threshold(0.5))"},
-    {"spin", NULL, holds_spins, "spins are -1 and +1: from 0 and 1 they come with  * 2 - 1"},
-    {"categorical", NULL, holds_onehot,
+    {"spin", NULL, holds_spins, is_spin,
+     "spins are -1 and +1: from 0 and 1 they come with  * 2 - 1"},
+    {"categorical", NULL, holds_onehot, is_bit,
      "each row of the last axis holds a single 1, the rest 0: whole numbers 0..q-1 become such "
      "rows "
      "with  |> onehot(q)"},
-    {"binary", "atmostone", holds_onehot, "at most one unit of each block is 1"},
-    {"positive", NULL, holds_positive, "all values have to be above 0"},
-    {"unit", NULL, holds_unit, "bring them into [0, 1], bytes with  / 255"},
-    {"count", NULL, holds_counts, "counts are whole numbers from 0 on"},
-    {"count", "total", holds_counts, "counts are whole numbers from 0 on"},
+    {"binary", "atmostone", holds_onehot, is_bit, "at most one unit of each block is 1"},
+    {"positive", NULL, holds_positive, is_positive, "all values have to be above 0"},
+    {"unit", NULL, holds_unit, is_share, "bring them into [0, 1], bytes with  / 255"},
+    {"count", NULL, holds_counts, is_count, "counts are whole numbers from 0 on"},
+    {"count", "total", holds_counts, is_count, "counts are whole numbers from 0 on"},
 };
 enum { NCHECK = sizeof checks / sizeof *checks };
 
@@ -357,6 +387,12 @@ bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *
 	     d->resampled ? "draws of 0 and 1" : words[d->domain], g->name,
 	     g->family->rule ? arena_printf(u->cx.prog, "%s in %s", g->domain, g->family->rule)
 	                     : g->domain);
+	int64_t bad = d->resampled ? -1 : first_not(d, checks[check].takes);
+	if (bad >= 0)
+		diag(u->cx.diags, DIAG_NOTE, at,
+		     arena_printf(u->cx.prog, "value %lld of example %lld (both from 0) is %g",
+		                  (long long)(bad % items), (long long)(bad / items),
+		                  (double)value_at(d, bad)));
 	diag(u->cx.diags, DIAG_NOTE, at, checks[check].mend);
 	if (g->family->empty && d->domain == DGM_DATA_BINARY && !d->resampled)
 		diag(u->cx.diags, DIAG_NOTE, at,

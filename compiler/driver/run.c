@@ -64,6 +64,21 @@ static bool wanted(enum block_kind k, bool train, bool evaluate, bool sample)
 	return k == BLOCK_TRAIN ? train : k == BLOCK_EVALUATE ? evaluate : sample;
 }
 
+/* The folders of the files that a block writes, before anything takes time. */
+static int make_folders(struct session *s, const struct block_def *b)
+{
+	for (int i = 0; i < b->nclause; i++)
+		for (int k = 0; k < b->clause[i].narg; k++) {
+			if (b->clause[i].arg[k].kind != VAL_STR)
+				continue;
+			const char *path = job_path(s, b->clause[i].arg[k].name), *end = strrchr(path, '/');
+			if (end > path &&
+			    dgm_make_dir(arena_printf(s->u->cx.tmp, "%.*s", (int)(end - path), path)) != DGM_OK)
+				return run_failed();
+		}
+	return EXIT_DONE;
+}
+
 static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 {
 	struct unit u;
@@ -96,6 +111,9 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 	if (evaluate &&
 	    dgm_out_open(&s.results, arena_printf(u.cx.perm, "%s/results.jsonl", s.out_dir)) != DGM_OK)
 		return run_failed();
+	for (int i = 0; i < u.checked->block.n && status == EXIT_DONE; i++)
+		if (wanted(u.checked->block.at[i]->kind, train, evaluate, sample))
+			status = make_folders(&s, u.checked->block.at[i]);
 	for (int i = 0; i < u.checked->block.n && status == EXIT_DONE; i++) {
 		const struct block_def *b = u.checked->block.at[i];
 		if (!wanted(b->kind, train, evaluate, sample))

@@ -62,6 +62,38 @@ static bool read_subscripts(struct term *t, const struct ast *e, struct units *u
 	return ok;
 }
 
+static int64_t sym_units(const struct sym *s)
+{
+	int64_t n = 1;
+	for (int k = 0; k < s->rank; k++)
+		n *= s->dim[k];
+	return n;
+}
+
+/* How many units the factor of *held is 1 at. */
+static int64_t units_at(const struct units *u, const struct node *here)
+{
+	const struct sym *v = u->var->sym;
+	struct env env = {.load = NULL};
+	struct binding b[MAX_RANK];
+	int64_t n = 0;
+	for (int64_t i = 0; i < sym_units(v); i++) {
+		int64_t rest = i;
+		for (int k = v->rank - 1; k >= 0; rest /= v->dim[k--])
+			b[k] = (struct binding){u->at[k], rest % v->dim[k]};
+		n += ex_eval(here, &env, b, v->rank) != 0;
+	}
+	return n;
+}
+
+static void warn_idle(const struct sema *s, const struct units *u, const struct node *here,
+                      struct span at)
+{
+	int64_t n = units_at(u, here);
+	if (n == 0 || n == sym_units(u->var->sym))
+		diag(s->cx->diags, DIAG_SEMA_CONDITION_IDLE, at, n ? "every" : "no", u->var->name);
+}
+
 struct units *sema_units(struct sema *s, const struct scope *sc, struct model_def *m,
                          struct ast *const *arg, int narg)
 {
@@ -96,8 +128,11 @@ struct units *sema_units(struct sema *s, const struct scope *sc, struct model_de
 	sema_term_finish(&t);
 	if (!ok || t.bad)
 		return NULL;
-	for (int k = 1; k < narg; k++)
-		u->held = ex_mul(s->a, u->held, sema_build(&t, cond[k]));
+	for (int k = 1; k < narg; k++) {
+		struct node *here = sema_build(&t, cond[k]);
+		warn_idle(s, u, here, arg[k]->span);
+		u->held = ex_mul(s->a, u->held, here);
+	}
 	u->held = ex_with_span(s->a, u->held, span_join(arg[0]->span, arg[narg - 1]->span));
 	return u;
 }

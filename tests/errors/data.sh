@@ -13,6 +13,8 @@ gzip -c good.idx >good.idx.gz
 head -c 30 good.idx.gz >short.idx.gz
 : >empty.idx
 printf '0,1,1,0\n1,0,nan,1\n' >nan.csv
+printf '0,1,1,0\n1,0,-inf,1\n' >inf.csv
+printf '0,1,1,0\n1,0,-2,1\n' >below.csv
 printf '0,1,1,0\n1,0,1\n' >ragged.csv
 printf '0,1,1,0\n1,0,x,1\n' >word.csv
 printf '\223NUMPY\001' >short.npy
