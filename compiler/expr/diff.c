@@ -56,6 +56,15 @@ static struct node *op_derivative(struct arena *a, struct node *self, int operan
 	BUG("derivative of operator %d", (int)self->op);
 }
 
+/* In words where the language has no such function. */
+static const char *in_words(enum op op)
+{
+	if (op == OP_UNIT_VAR)
+		return "the variance that a unit on [0, 1] has given the rest";
+	return op == OP_TRIGAMMA ? "the variance that the log of a positive unit has given the rest"
+	                         : op_name(op);
+}
+
 bool ex_differentiable(const struct node *x, const char **op)
 {
 	static const char *const missing[] = {
@@ -64,7 +73,7 @@ bool ex_differentiable(const struct node *x, const char **op)
 #undef OP
 	};
 	if (x->kind == N_OP && strcmp(missing[x->op], "NONE") == 0) {
-		*op = op_name(x->op);
+		*op = in_words(x->op);
 		return false;
 	}
 	for (int i = 0; i < x->nkid; i++)

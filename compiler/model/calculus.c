@@ -169,8 +169,10 @@ bool model_factorises(struct cx *cx, const struct model *m, const energy *E)
 			int d = ex_degree(E->at[t].node, g->sym);
 			if (d == 0 || d == 1 || (d == 2 && g->family->shape == SHAPE_TWO))
 				continue;
-			diag(cx->diags, DIAG_FACTORISE, E->at[t].span, g->name);
-			diag(cx->diags, DIAG_FACTORISE_NOTE, g->span, g->name);
+			if (cx) {
+				diag(cx->diags, DIAG_FACTORISE, E->at[t].span, g->name);
+				diag(cx->diags, DIAG_FACTORISE_NOTE, g->span, g->name);
+			}
 			return false;
 		}
 	}

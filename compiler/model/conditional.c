@@ -280,6 +280,30 @@ bool model_closed(const struct model *m, const energy *E, const struct group *g,
 	return true;
 }
 
+/* The groups that the model's energy has, and this term's energy no longer. */
+static const char *summed_out(const struct model *m, const energy *E)
+{
+	struct node *all = energy_node(m->a, &m->E), *now = energy_node(m->a, E);
+	struct buf b;
+	buf_init(&b, m->a);
+	for (int i = 0; i < m->group.n; i++)
+		if (ex_mentions(all, m->group.at[i]->sym) && !ex_mentions(now, m->group.at[i]->sym))
+			buf_printf(&b, "%s'%s'", b.n ? " and " : "", m->group.at[i]->name);
+	return b.n ? b.s : NULL;
+}
+
+/* A term that is not the model's own is not what stands at its place in the file. */
+static void note_summed_out(struct cx *cx, const struct model *m, const energy *E,
+                            const struct term *t)
+{
+	const char *groups = summed_out(m, E);
+	for (int i = 0; i < m->E.n; i++)
+		if (ex_same(m->E.at[i].node, t->node))
+			return;
+	if (groups)
+		diag(cx->diags, DIAG_SUMMED_NOTE, t->span, groups);
+}
+
 static bool closed(struct cx *cx, const struct model *m, const energy *E, const struct group *g)
 {
 	const char *most = g->family->shape == SHAPE_GAUSS ? "quadratic" : "linear";
@@ -290,6 +314,7 @@ static bool closed(struct cx *cx, const struct model *m, const energy *E, const 
 		diag(cx->diags, DIAG_GAMMA, t->span, g->name, g->name);
 	else
 		diag(cx->diags, DIAG_NOT_CLOSED, t->span, most, g->name, g->domain, most);
+	note_summed_out(cx, m, E, t);
 	return false;
 }
 
@@ -344,7 +369,9 @@ bool model_conditional(struct cx *cx, const struct model *m, const energy *E, co
 		return false;
 	if (!out->coupled)
 		return true;
-	diag(cx->diags, DIAG_COUPLED, coupling_term(m, E, out)->span, g->name);
+	const struct term *t = coupling_term(m, E, out);
+	diag(cx->diags, DIAG_COUPLED, t->span, g->name);
+	note_summed_out(cx, m, E, t);
 	diag(cx->diags, DIAG_COUPLED_NOTE, g->span, g->name, g->name);
 	return false;
 }

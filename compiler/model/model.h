@@ -207,7 +207,7 @@ void energy_push(struct arena *a, energy *E, struct node *x, struct span s);
 
 /* May the expectation of E under independent units be had by putting means for the units of the hidden
  * groups?  It may where E is affine in each hidden group, or holds products of different units only; false:
- * refused, naming the term. */
+ * refused, naming the term (cx NULL: without a word). */
 bool model_factorises(struct cx *cx, const struct model *m, const energy *E);
 
 struct block {

@@ -124,7 +124,7 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 	const energy *E = &x->m->E;
 	energy F;
 	if (!model_free_energy(x->cx, x->m, E, &F)) {
-		if (persistent)
+		if (persistent && meanfield_allowed(NULL, x->m))
 			diag(x->cx->diags, DIAG_NEEDS_POSTERIOR, x->m->group.at[0]->span);
 		return false;
 	}
@@ -192,7 +192,7 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 static bool expand_meanfield(struct expansion *x, const struct objective_args *args)
 {
 	const energy *E = &x->m->E;
-	if (!meanfield_allowed(x) || !without_given(x, "sml"))
+	if (!meanfield_allowed(x->cx, x->m) || !without_given(x, "sml"))
 		return false;
 	struct walkers data = walkers_data(x), chain = walkers_new(x, "chain", POP_CHAINS);
 	struct walkers q = walkers_means(x, "q", &data, GROUP_HIDDEN);

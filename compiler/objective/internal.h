@@ -113,7 +113,7 @@ bool exact_likelihood(struct expansion *x);
 void expand_proper(struct expansion *x);
 struct node *base_measure(struct expansion *x);
 /* Mean field on the hidden groups' means in q. */
-bool meanfield_allowed(struct expansion *x);
+bool meanfield_allowed(struct cx *cx, const struct model *m); /* cx NULL: without messages */
 /* Functions: `start` sets the means, `pass` goes over the hidden groups once. */
 bool meanfield(struct expansion *x, const char *start, const char *pass, const struct walkers *q, double damping);
 /* The bound on log p(v) + log Z. */

@@ -109,17 +109,18 @@ static struct node *entropy(struct expansion *x, const struct group *g, const st
 	return ex_add(a, h, ex_reduce(a, RED_SUM, b.block, b.n, NULL, 0, minus_xlogx(a, none)));
 }
 
-bool meanfield_allowed(struct expansion *x)
+bool meanfield_allowed(struct cx *cx, const struct model *m)
 {
-	for (int i = 0; i < x->m->group.n; i++) {
-		const struct group *g = x->m->group.at[i];
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
 		if (g->role != GROUP_HIDDEN || g->family->shape == SHAPE_TWO ||
 		    g->family->shape == SHAPE_ONEHOT)
 			continue;
-		diag(x->cx->diags, DIAG_MEANFIELD_DOMAIN, g->span, g->name, g->domain);
+		if (cx)
+			diag(cx->diags, DIAG_MEANFIELD_DOMAIN, g->span, g->name, g->domain);
 		return false;
 	}
-	return model_factorises(x->cx, x->m, &x->m->E);
+	return model_factorises(cx, m, &m->E);
 }
 
 struct node *meanfield_bound(struct expansion *x, const struct walkers *q)
@@ -134,7 +135,7 @@ struct node *meanfield_bound(struct expansion *x, const struct walkers *q)
 
 bool objective_bound(struct expansion *x, double damping)
 {
-	if (!meanfield_allowed(x))
+	if (!meanfield_allowed(x->cx, x->m))
 		return false;
 	struct walkers data = walkers_data(x), q = walkers_means(x, "q", &data, GROUP_HIDDEN);
 	if (!meanfield(x, "meanfield.start", "meanfield.pass", &q, damping))
