@@ -40,6 +40,7 @@ const struct sym *program_symbol(const struct program *p, const char *name); /* 
 struct tape;
 struct tape *tape_new(struct memory *m, const struct node *x);
 double tape_eval(struct tape *t);
+int tape_size(const struct tape *t); /* operations */
 
 /* ---- the report: a line a quantity ------------------------------------------------------------------- */
 struct report;
@@ -49,7 +50,7 @@ void report_model(struct report *r, const char *name, const char *sizes, const c
 void report_compare(struct report *r, const char *what, double error, double tolerance);
 /* A quantity that cannot be checked, and why; once each. */
 void report_skip(struct report *r, const char *what, const char *why);
-bool report_print(struct report *r); /* of the model, and forgets it; false: something is wrong */
+bool report_print(struct report *r); /* of the model, and forgets it; false: something is wrong, or nothing was checked */
 
 /* ---- trials -------------------------------------------------------------------------------------------- */
 struct reach { /* of numbered values: from lo to hi, every stride-th */
@@ -73,7 +74,8 @@ struct trial {
 	struct model *m;
 	struct arena *a;
 	struct memory mem; /* row 0 is the state; parameters, directions, data means */
-	struct tape **term; /* of the model's energy */
+	energy E;           /* the model's, and minus the log-density of each factor */
+	struct tape **term; /* of E */
 	VEC(struct site) site;
 	const bool *hidden, *visible, *all; /* groups, as masks; all: but the given ones */
 	double *row[ROWS];                  /* states whose visible and given units are the examples */
@@ -89,6 +91,10 @@ struct trial {
 struct trial *trial_new(struct unit *u, struct model *m, bool joint, uint64_t seed, struct report *r,
                         const char **why);
 void trial_free(struct trial *t);
+/* Minus the log-density of a factor or a posterior, with what it uses by name in its place. */
+struct node *factor_energy(struct trial *t, const struct factor *f);
+/* Values enough that the sum of exp(-E) over the groups is known well at this state; false: not found. */
+bool trial_summable(struct trial *t, const energy *E, const bool *which);
 /* About as many states as a trial of it will have, of all groups or the hidden ones. */
 double nominal_states(const struct model *m, bool hidden_only);
 double trial_uniform(struct trial *t);
@@ -174,6 +180,7 @@ const char *engine_label(const struct engine *e, const char *what);
 
 /* ---- what is compared, a file each ---------------------------------------------------------------------- */
 void verify_reference(struct trial *t);
+void verify_directed(struct trial *t);
 void verify_meanfield(struct trial *t);
 void verify_figures(struct trial *t);
 void verify_objectives(struct trial *t);
@@ -194,7 +201,7 @@ double meanfield_energy(struct trial *t, void *q);
 bool verify_shrink(const struct unit *u, const struct model_def *def, bool joint, struct unit *out,
                    const char **sizes, const char **why);
 
-/* The whole of it for a file: prints; false: something is wrong. */
+/* The whole of it for a file: prints; false: something is wrong, or nothing was checked. */
 bool verify_unit(const struct unit *u, uint64_t seed, bool json);
 
 #endif

@@ -129,7 +129,7 @@ static bool marginals_after(struct trial *t, const struct sampling *how, int blo
 	       error;
 	for (int r = 0; r < ROWS; r++) { /* each given unit's values */
 		trial_load_given(t, t->row[r]);
-		trial_sum(t, &t->m->E, t->all, state_products, x, n, truth + r * n, &error);
+		trial_sum(t, &t->E, t->all, state_products, x, n, truth + r * n, &error);
 		if (!trial_known(t, what, error))
 			return true;
 	}

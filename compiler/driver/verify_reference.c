@@ -234,7 +234,7 @@ static void gradients(struct trial *t)
 		trial_gibbs(t, t->hidden);
 		double *state = trial_save(t), *means = trial_hidden_means(t);
 		trial_slopes(t, NULL, slope);
-		trial_sum(t, &t->m->E, t->hidden, trial_slopes, NULL, n, mean, &error);
+		trial_sum(t, &t->E, t->hidden, trial_slopes, NULL, n, mean, &error);
 		for (int w = 0; w < n; w++) {
 			compare_gradient(t, "gradient of the energy", NULL, w, state, NULL, slope[w],
 			                 TOL_SLOPE);

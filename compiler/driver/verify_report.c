@@ -91,6 +91,7 @@ bool report_print(struct report *r)
 		skipped += l->n == 0;
 	}
 	if (!r->json)
-		printf("  %d quantities checked, %d wrong, %d not checked\n", checked, wrong, skipped);
-	return wrong == 0;
+		printf("  %d quantities checked, %d wrong, %d not checked%s\n", checked, wrong, skipped,
+		       checked ? "" : ": nothing is known to be right");
+	return wrong == 0 && checked > 0;
 }

@@ -216,17 +216,28 @@ double trial_eval(struct trial *t, const struct node *x, const struct idx *const
 	return memory_eval(&t->mem, x, b, n);
 }
 
+/* The tape of a term of the trial's own energy; NULL: it is another. */
+static struct tape *tape_of(const struct trial *t, const struct node *x)
+{
+	for (int i = 0; i < t->E.n; i++)
+		if (t->E.at[i].node == x)
+			return t->term[i];
+	return NULL;
+}
+
 double trial_energy_of(struct trial *t, const energy *E)
 {
 	double sum = 0;
-	for (int i = 0; i < E->n; i++)
-		sum += E == &t->m->E ? tape_eval(t->term[i]) : trial_eval(t, E->at[i].node, NULL, NULL, 0);
+	for (int i = 0; i < E->n; i++) {
+		struct tape *tape = tape_of(t, E->at[i].node);
+		sum += tape ? tape_eval(tape) : trial_eval(t, E->at[i].node, NULL, NULL, 0);
+	}
 	return sum;
 }
 
 double trial_energy(struct trial *t)
 {
-	return trial_energy_of(t, &t->m->E);
+	return trial_energy_of(t, &t->E);
 }
 
 static int pick(struct trial *t, int n, const double *log_w)

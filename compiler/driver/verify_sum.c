@@ -86,7 +86,7 @@ double trial_sum(struct trial *t, const energy *E, const bool *which, stat_fn *f
 
 double trial_logsum(struct trial *t, const bool *which, double *error)
 {
-	return trial_sum(t, &t->m->E, which, NULL, NULL, 0, NULL, error);
+	return trial_sum(t, &t->E, which, NULL, NULL, 0, NULL, error);
 }
 
 /* ---- one site ---- */

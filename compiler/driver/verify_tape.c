@@ -168,3 +168,8 @@ double tape_eval(struct tape *t)
 	}
 	return t->v[t->result];
 }
+
+int tape_size(const struct tape *t)
+{
+	return t->step.n;
+}

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#define MOST_OPERATIONS 1e7 /* of a sum over the states of a model with factors */
+
 static double draw(void *arg, const struct node *x)
 {
 	return x->op == OP_NORMAL ? trial_normal(arg) : trial_uniform(arg);
@@ -54,13 +56,13 @@ static void draw_rows(struct trial *t)
 	}
 }
 
-/* Is the sum, which the other states are asked for too, known well?  Where it is not, sites are
- * given more values: far ones may weigh more together than each by itself. */
-static bool summable(struct trial *t)
+/* Sites are given more values where the sum is not known: far ones may weigh more together than
+ * each by itself. */
+bool trial_summable(struct trial *t, const energy *E, const bool *which)
 {
 	double error = INFINITY;
 	for (int widened = 0; widened < 10; widened++) {
-		trial_logsum(t, t->joint ? t->all : t->hidden, &error);
+		trial_sum(t, E, which, NULL, NULL, 0, NULL, &error);
 		if (error < 1e-10)
 			return true;
 		trial_widen(t);
@@ -73,7 +75,7 @@ static bool draw_examples(struct trial *t)
 	draw_rows(t);
 	for (int r = 0; r < ROWS; r++) {
 		trial_load(t, t->row[r]);
-		if (!summable(t))
+		if (!trial_summable(t, &t->E, t->joint ? t->all : t->hidden))
 			return false;
 	}
 	return true;
@@ -82,11 +84,64 @@ static bool draw_examples(struct trial *t)
 /* The tapes are the reference evaluator's values. */
 static void check_tapes(struct trial *t)
 {
-	for (int i = 0; i < t->m->E.n; i++) {
-		double x = trial_eval(t, t->m->E.at[i].node, NULL, NULL, 0);
+	for (int i = 0; i < t->E.n; i++) {
+		double x = trial_eval(t, t->E.at[i].node, NULL, NULL, 0);
 		if (!(off_by(tape_eval(t->term[i]), x) < 1e-12))
 			BUG("verify: term %d of %s is %g, not %g", i, t->m->name, tape_eval(t->term[i]), x);
 	}
+}
+
+/* The model's energy, and that of each factor; false: it has none, *why says what stands in the
+ * way. */
+static bool joint_energy(struct trial *t, const char **why)
+{
+	struct model *m = t->m;
+	for (int i = 0; i < m->E.n; i++)
+		energy_push(t->a, &t->E, model_inline(m, m->E.at[i].node), m->E.at[i].span);
+	for (int i = 0; i < m->group.n && m->factor.n; i++) {
+		const struct group *g = m->group.at[i];
+		if (g->role == GROUP_GIVEN || (!g->family->continuous && isfinite(g->family->hi)))
+			continue;
+		*why = arena_printf(t->u->cx.perm,
+		                    "'%s' is %s: sums through factors are over finitely many values",
+		                    g->name, g->domain);
+		return false;
+	}
+	for (int i = 0; i < m->factor.n; i++) {
+		const struct factor *f = m->factor.at[i];
+		if (f->log_density == NULL) {
+			*why = arena_printf(t->u->cx.perm, "'%s' is generated, and has no density",
+			                    f->group->name);
+			return false;
+		}
+		energy_push(t->a, &t->E, factor_energy(t, f), f->span);
+	}
+	for (int i = 0; i < m->def.n; i++)
+		for (int k = 0; k < t->E.n; k++)
+			if (ex_mentions(t->E.at[k].node, m->def.at[i]->sym)) {
+				*why =
+				    arena_printf(t->u->cx.perm,
+				                 "its density reads '%s', which is computed step by step or drawn",
+				                 m->def.at[i]->sym->name);
+				return false;
+			}
+	return true;
+}
+
+struct node *factor_energy(struct trial *t, const struct factor *f)
+{
+	return model_inline(t->m, ex_neg(t->m->a, factor_log_density(t->m, f)));
+}
+
+/* Operations of one sum over the states; the energies of nets take many each. */
+static double sum_cost(const struct trial *t)
+{
+	double n = 0;
+	for (int i = 0; i < t->E.n; i++)
+		n += tape_size(t->term[i]);
+	for (int i = 0; i < t->site.n; i++)
+		n *= t->joint || t->hidden[t->site.at[i].group] ? t->site.at[i].n : 1;
+	return n;
 }
 
 struct trial *trial_new(struct unit *u, struct model *m, bool joint, uint64_t seed,
@@ -118,12 +173,23 @@ struct trial *trial_new(struct unit *u, struct model *m, bool joint, uint64_t se
 		memory_put(&t->mem, m->group.at[i]->sym, 1);
 	}
 	t->all = all;
-	t->term = NEW_ARRAY(a, struct tape *, m->E.n + 1);
+	if (!joint_energy(t, why)) {
+		trial_free(t);
+		return NULL;
+	}
+	t->term = NEW_ARRAY(a, struct tape *, t->E.n + 1);
 	for (int attempt = 0; attempt < 8; attempt++) {
 		draw_parameters(t, sd[seed % 3] * pow(0.7, attempt));
-		for (int k = 0; k < m->E.n; k++)
-			t->term[k] = tape_new(&t->mem, m->E.at[k].node);
-		if (trial_sites(t) && draw_examples(t)) {
+		for (int k = 0; k < t->E.n; k++)
+			t->term[k] = tape_new(&t->mem, t->E.at[k].node);
+		bool there = trial_sites(t);
+		if (there && m->factor.n && sum_cost(t) > MOST_OPERATIONS) {
+			*why = arena_printf(u->cx.perm, "one sum over its states takes %.0e operations",
+			                    sum_cost(t));
+			trial_free(t);
+			return NULL;
+		}
+		if (there && draw_examples(t)) {
 			check_tapes(t);
 			return t;
 		}
@@ -199,8 +265,8 @@ static double terms_with(struct trial *t, void *arg)
 {
 	const struct sym *w = arg;
 	double sum = 0;
-	for (int i = 0; i < t->m->E.n; i++)
-		if (ex_mentions(t->m->E.at[i].node, w))
+	for (int i = 0; i < t->E.n; i++)
+		if (ex_mentions(t->E.at[i].node, w))
 			sum += tape_eval(t->term[i]);
 	return sum;
 }

@@ -5,10 +5,19 @@ dgm=$1
 cd "$(dirname "$0")" || exit 2
 tmp=$(mktemp) || exit 2
 trap 'rm -f "$tmp"' EXIT
+# What brute force cannot sum over (continuous units behind factors, states of a sequence, large nets) has to say so.
+unchecked=" conv_vae cvae iwae mlp rnade rnn rnn_nade rnn_rbm vae vae2 "
 n=0 failed=0
 for file in *.dgm domains/*.dgm ../../models/*.dgm; do
 	n=$((n + 1))
-	if ! "$dgm" verify "$file" >"$tmp" 2>&1 || grep -qE "^  (sums over all|a draw)" "$tmp"; then
+	name=$(basename "$file" .dgm)
+	if [ "${unchecked#* "$name" }" != "$unchecked" ]; then
+		if "$dgm" verify "$file" >"$tmp" 2>&1 || ! grep -q " 0 quantities checked, 0 wrong" "$tmp"; then
+			failed=$((failed + 1))
+			echo "$file: expected: 0 quantities checked"
+			cat "$tmp"
+		fi
+	elif ! "$dgm" verify "$file" >"$tmp" 2>&1 || grep -qE "^  (sums over all|a draw)" "$tmp"; then
 		failed=$((failed + 1))
 		echo "$file:"
 		cat "$tmp"
