@@ -65,6 +65,13 @@ static inline KERNEL __attribute__((always_inline)) void CLONE(tile)(const struc
 			for (int h = 0; h < PARTS; h++)
 				sum[r][h] += a[r * arow] * x[h];
 	}
+	if (p->alpha == 1 && p->beta == 0 && j * PANEL + TILE_COLUMNS <= p->n) {
+#pragma GCC unroll 12
+		for (int r = 0; r < rows; r++)
+			for (int h = 0; h < PARTS; h++)
+				*(CLONE(part) *)(c + r * p->ldc + h * LANES) = sum[r][h];
+		return;
+	}
 #pragma GCC unroll 12
 	for (int r = 0; r < rows; r++)
 		for (int h = 0; h < PARTS; h++)
