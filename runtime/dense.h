@@ -19,7 +19,5 @@ struct dense_product {
 typedef void dense_product_fn(const struct dense_product *p);
 
 dense_product_fn *dgm_dense_kernel(void);
-/* C = beta * C, for a sum over nothing. */
-void dgm_scale(int64_t m, int64_t n, float beta, float *c, int64_t ldc);
 
 #endif

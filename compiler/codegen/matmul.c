@@ -24,9 +24,57 @@ static LLVMValueRef flag(struct emit *e, bool on)
 	return LLVMConstInt(e->i32, on, 0);
 }
 
+/* Operand `slot` of the product of this row, from element `at` on. */
+static LLVMValueRef row_operand(struct emit *e, int slot, LLVMValueRef row, LLVMValueRef at)
+{
+	if (e->slot[slot].pop >= 0)
+		at = LLVMBuildNSWAdd(
+		    e->b, at, LLVMBuildNSWMul(e->b, row, emit_int(e, dgm_item_stride(&e->slot[slot])), ""),
+		    "");
+	return LLVMBuildGEP2(e->b, e->f32, slot_base(e, slot), &at, 1, "");
+}
+
+/* A product for each row: the chunk has rows lo..hi of c, or, of their sum, rows lo..hi of m. */
+static void emit_row_products(struct emit *e, const struct matmul_op *mm)
+{
+	LLVMValueRef lo, hi, none = emit_int(e, 0), first = none, m = emit_int(e, mm->m.size);
+	LLVMValueRef alpha = mm->alpha ? emit_value(e, mm->alpha) : emit_num(e, 1);
+	LLVMValueRef n = emit_int(e, mm->n.size), depth = emit_int(e, mm->k.size),
+	             beta = emit_num(e, mm->accumulate || mm->sum);
+	LLVMValueRef lda = emit_int(e, mm->lda), ldb = emit_int(e, mm->ldb), ldc = emit_int(e, mm->ldc);
+	LLVMValueRef rows = call_pop(e, mm->row->pop);
+	emit_rows(e, mm->sum ? m : rows, &lo, &hi);
+	if (mm->sum) {
+		first = lo;
+		m = LLVMBuildNSWSub(e->b, hi, lo, "m");
+		lo = none;
+		hi = rows;
+	}
+	LLVMValueRef from = LLVMBuildNSWMul(e->b, first, mm->ta ? emit_int(e, 1) : lda, "");
+	LLVMValueRef to = LLVMBuildNSWMul(e->b, first, ldc, "");
+	if (mm->sum && !mm->accumulate)
+		emit_rt(e, "dgm_scale",
+		        (LLVMValueRef[]){m, n, emit_num(e, 0), row_operand(e, mm->c, none, to), ldc}, 5);
+	loop_open(e, mm->row->name, lo, hi, 1);
+	LLVMValueRef row = e->scope->iv, a = row_operand(e, mm->a, row, from),
+	             b = row_operand(e, mm->b, row, none), c = row_operand(e, mm->c, row, to);
+	if (mm->how == MM_PACKED)
+		emit_rt(e, "dgm_mm", (LLVMValueRef[]){m, n, depth, alpha, a, lda, b, beta, c, ldc}, 10);
+	else
+		emit_rt(e, "dgm_sgemm",
+		        (LLVMValueRef[]){flag(e, mm->ta), flag(e, mm->tb), m, n, depth, alpha, a, lda, b,
+		                         ldb, beta, c, ldc},
+		        13);
+	loop_close(e, NULL, NULL);
+}
+
 void emit_matmul(struct emit *e, const struct kernel *k)
 {
 	const struct matmul_op *mm = &k->mm;
+	if (mm->row) {
+		emit_row_products(e, mm);
+		return;
+	}
 	int64_t lda = leading(e, mm->a, mm->lda), ldb = leading(e, mm->b, mm->ldb),
 	        ldc = leading(e, mm->c, mm->ldc);
 	LLVMValueRef m0, m1, rows = extent(e, mm->m), n = extent(e, mm->n), depth = extent(e, mm->k);

@@ -308,7 +308,7 @@ static double product_flops(const struct plan *p, const char *name, double rows)
 			for (int k = 0; k < p->function.at[f]->region.at[r]->kernel.n; k++) {
 				const struct kernel *kn = p->function.at[f]->region.at[r]->kernel.at[k];
 				const struct extent *e[3] = {&kn->mm.m, &kn->mm.n, &kn->mm.k};
-				double flops = 2;
+				double flops = kn->mm.row ? 2 * rows : 2;
 				for (int i = 0; i < 3; i++)
 					flops *= e[i]->pop >= 0 ? rows : (double)e[i]->size;
 				sum += kn->kind == KERNEL_MATMUL ? flops : 0;

@@ -132,12 +132,9 @@ static void join_factors(struct contract *c, struct sum *s)
 	}
 }
 
-/* A guard on one factor no longer protects the others: all must be defined everywhere. */
+/* A guard on one factor no longer protects the others: all must then be defined everywhere. */
 static bool place_guards(struct contract *c, struct sum *s, const struct node *x)
 {
-	for (int i = 0; x->nguard && i < s->n; i++)
-		if (!plan_in_bounds(s->f[i].e))
-			return false;
 	for (int g = 0; g < x->nguard; g++) {
 		struct seq ix = {.n = 0};
 		for (int i = 0; i < x->guard[g].e.n; i++)
@@ -145,7 +142,12 @@ static bool place_guards(struct contract *c, struct sum *s, const struct node *x
 		int j = find_host(s, &ix, -1);
 		if (j < 0)
 			return false;
-		s->f[j] = look_up(c, ex_mask(c->w->a, &x->guard[g], 1, s->f[j].e));
+		s->f[j] = plan_factor(ex_mask(c->w->a, &x->guard[g], 1, s->f[j].e));
+	}
+	for (int i = 0; x->nguard && i < s->n; i++) {
+		if (!plan_in_bounds(c->w, s->f[i].e))
+			return false;
+		s->f[i] = look_up(c, s->f[i].e);
 	}
 	return true;
 }
@@ -268,7 +270,13 @@ static struct node *put_together(struct contract *c, const struct sum *s)
 static struct contracted contract_sum(struct contract *c, struct node *x, bool guarded)
 {
 	struct sum s;
-	if (x->red != RED_SUM || ex_has_draw(x) || !take_apart(c, x, guarded, &s))
+	x = plan_shift(c->w, x);
+	struct node *spread =
+	    in_turn(c, x) || guarded || x->kind != N_REDUCE ? NULL : plan_spread(c->w, x);
+	if (spread)
+		return (struct contracted){.node = spread};
+	if (x->kind != N_REDUCE || x->red != RED_SUM || ex_has_draw(x) ||
+	    !take_apart(c, x, guarded, &s))
 		return (struct contracted){.node = x};
 	bool changed = false;
 	for (;;) {
@@ -280,7 +288,10 @@ static struct contracted contract_sum(struct contract *c, struct node *x, bool g
 			break;
 		}
 		changed = true;
-		drop_bound(&s, &p.k);
+		struct seq gone = p.k;
+		if (p.summed)
+			seq_push(&gone, p.row);
+		drop_bound(&s, &gone);
 		if (s.n == 2 && s.bound.n == 0) {
 			struct product *last = arena_copy(c->w->a, &p, sizeof p);
 			return (struct contracted){.product = last, .alpha = s.alpha};

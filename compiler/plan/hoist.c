@@ -41,13 +41,13 @@ static bool should_keep(const struct node *x)
 	return terms >= MIN_TERMS && plan_heavy(x->kid[0]);
 }
 
-static bool should_hoist(const struct work *w, const struct around *s, const struct node *x,
+static bool should_hoist(struct work *w, const struct around *s, const struct node *x,
                          const struct seq *layout)
 {
 	bool saves = layout->n < s->ix.n && seq_size(&s->ix) >= MIN_SAVED * seq_size(layout);
 	return (saves || (s->inside && should_keep(x))) && plan_storable(w, layout) &&
 	       layout->n - 1 <= MAX_RANK && !ex_has_draw(x) && !(s->turn && ex_mentions(x, s->turn)) &&
-	       (!s->guarded || plan_in_bounds(x));
+	       (!s->guarded || plan_in_bounds(w, x));
 }
 
 bool plan_heavy(const struct node *x)

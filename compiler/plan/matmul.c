@@ -5,13 +5,14 @@
  * to a whole tensor is used where it lies when k is a contiguous run at one end of its axes; any
  * other factor, and an unbatched tensor with its axes in another order, is first written to a
  * temporary in the order that fits.  A batch index is the first axis of what is batched; items are
- * padded, so it forms a run of its own.
+ * padded, so it forms a run of its own; where it would have to be one with other indices, there is
+ * a product for each of its rows, and where k has it, their sum.
  *
  * A product is taken when it is not small: a sum of few terms, or with few results, is better off
  * in the loop that uses it. */
 #include "plan/work.h"
 
-enum { MIN_SIDE = 2, MIN_SUM = 4, MIN_WORK = 512, MIN_REUSE = 4 };
+enum { MIN_SIDE = 2, MIN_SUM = 4, MIN_WORK = 512, MIN_REUSE = 4, MAX_SPREAD = 4 };
 
 static void sort_by_id(struct seq *s)
 {
@@ -99,9 +100,20 @@ static void swap_sides(struct product *p)
 	p->tb = !ta;
 }
 
-/* A rule for which side is x that does not depend on how the product was written. */
-static bool should_swap(const struct product *p)
+/* Does an index of n come before all of m? */
+static bool n_first(const struct product *p, const struct seq *order)
 {
+	for (int i = 0; i < order->n; i++)
+		if (seq_has(&p->m, order->ix[i]) || seq_has(&p->n, order->ix[i]))
+			return seq_has(&p->n, order->ix[i]);
+	return false;
+}
+
+/* A rule for which side is x that does not depend on how the product was written. */
+static bool should_swap(const struct product *p, const struct seq *order)
+{
+	if (p->row)
+		return n_first(p, order);
 	if (seq_batches(&p->n) != seq_batches(&p->m))
 		return seq_batches(&p->n) > 0;
 	if (is_binary(&p->x) != is_binary(&p->y))
@@ -118,14 +130,29 @@ static bool runs_are_possible(const struct work *w, const struct product *p)
 	return alone && plan_storable(w, &mn);
 }
 
-static bool can_make(const struct work *w, const struct factor *f, bool guarded)
+static bool reads_much(const struct node *access, void *size)
 {
-	return !ex_has_draw(f->e) && !(f->plain && f->e->sym->batched) && plan_storable(w, &f->ix) &&
-	       (!guarded || plan_in_bounds(f->e));
+	double items = 1;
+	for (int i = 0; i < access->sym->rank; i++)
+		items *= (double)access->sym->dim[i];
+	return access->batch || items * MAX_SPREAD >= *(double *)size;
+}
+
+/* Is f mostly zeros between what it reads? */
+static bool spread_out(const struct factor *f)
+{
+	double size = seq_size(&f->ix);
+	return f->e->kind == N_MASK && !plan_each_access(f->e, reads_much, &size);
+}
+
+static bool can_make(struct work *w, const struct factor *f, bool guarded)
+{
+	return !ex_has_draw(f->e) && !spread_out(f) && !(f->plain && f->e->sym->batched) &&
+	       plan_storable(w, &f->ix) && (!guarded || plan_in_bounds(w, f->e));
 }
 
 /* Decides what is materialised and in which order the axes lie. */
-static bool lay_out(const struct work *w, struct product *p, const struct seq *order, bool guarded)
+static bool lay_out(struct work *w, struct product *p, const struct seq *order, bool guarded)
 {
 	p->x_made = !fits(&p->x, &p->k);
 	p->y_made = !fits(&p->y, &p->k);
@@ -160,15 +187,58 @@ static bool lay_out(const struct work *w, struct product *p, const struct seq *o
 static bool worth_it(struct product *p)
 {
 	double m = seq_size(&p->m), n = seq_size(&p->n), k = seq_size(&p->k);
-	p->cost = m * n * k + (p->x_made ? m * k : 0) + (p->y_made ? n * k : 0);
+	p->cost =
+	    (m * n * k + (p->x_made ? m * k : 0) + (p->y_made ? n * k : 0)) * (p->row ? BATCH_ROWS : 1);
 	return m >= MIN_SIDE && n >= MIN_SIDE && k >= MIN_SUM && m * n * k >= MIN_WORK &&
 	       (!p->x_made || n >= MIN_REUSE) && (!p->y_made || m >= MIN_REUSE);
 }
 
-bool plan_match(const struct work *w, const struct factor *x, const struct factor *y,
-                const struct seq *k, const struct seq *order, bool guarded, struct product *out)
+static bool has_more(const struct seq *x, const struct seq *y)
 {
-	*out = (struct product){.x = *x, .y = *y};
+	int n = 0;
+	for (int i = 0; i < x->n; i++)
+		n += !seq_has(y, x->ix[i]);
+	return n > 1;
+}
+
+/* The batch index for each row of which there is to be a product. */
+static const struct idx *row_of(const struct seq *x, const struct seq *y, const struct seq *k)
+{
+	if (seq_batches(x) > 1 || seq_batches(y) > 1)
+		return NULL;
+	for (int s = 0; s < 2; s++) {
+		const struct seq *one = s ? y : x, *other = s ? x : y;
+		const struct idx *b = one->n && one->ix[0]->pop >= 0 ? one->ix[0] : NULL;
+		for (int i = 0; i < one->n && !b; i++)
+			b = one->ix[i]->pop >= 0 ? one->ix[i] : NULL;
+		if (!b || (seq_batches(other) && !seq_has(other, b)))
+			continue;
+		bool both = seq_has(other, b),
+		     alone = both ? seq_has(k, b) && k->n == 1 : !has_more(one, other);
+		if (!alone)
+			return b;
+	}
+	return NULL;
+}
+
+static void leave_out(struct seq *s, const struct idx *i)
+{
+	int n = 0;
+	for (int k = 0; k < s->n; k++)
+		if (s->ix[k] != i)
+			s->ix[n++] = s->ix[k];
+	s->n = n;
+}
+
+bool plan_match(struct work *w, const struct factor *x, const struct factor *y, const struct seq *k,
+                const struct seq *order, bool guarded, struct product *out)
+{
+	*out = (struct product){.x = *x, .y = *y, .row = row_of(&x->ix, &y->ix, k)};
+	out->summed = out->row && seq_has(k, out->row);
+	leave_out(&out->x.ix, out->row);
+	leave_out(&out->y.ix, out->row);
+	x = &(struct factor){.ix = out->x.ix};
+	y = &(struct factor){.ix = out->y.ix};
 	for (int i = 0; i < x->ix.n; i++)
 		seq_push(seq_has(&y->ix, x->ix.ix[i]) ? &out->k : &out->m, x->ix.ix[i]);
 	for (int i = 0; i < y->ix.n; i++)
@@ -179,28 +249,40 @@ bool plan_match(const struct work *w, const struct factor *x, const struct facto
 			return false;
 	if (!out->k.n || !out->m.n || !out->n.n)
 		return false;
-	if (should_swap(out))
+	if (should_swap(out, order))
 		swap_sides(out);
 	return out->m.n + out->n.n <= MAX_RANK && runs_are_possible(w, out) &&
 	       lay_out(w, out, order, guarded) && worth_it(out);
 }
 
+/* s, behind the row where there is one. */
+static struct seq behind_row(const struct idx *row, const struct seq *s)
+{
+	struct seq first = {.n = 0};
+	if (row)
+		seq_push(&first, row);
+	return join(&first, s);
+}
+
 struct seq plan_product_layout(const struct product *p)
 {
-	return join(&p->m, &p->n);
+	struct seq mn = join(&p->m, &p->n);
+	return behind_row(p->summed ? NULL : p->row, &mn);
 }
 
 bool plan_product_fits(struct product *p, const struct sym *dst, const struct seq *layout)
 {
 	if (dst->values != VALUES_REAL || ex_mentions(p->x.e, dst) || ex_mentions(p->y.e, dst))
 		return false;
-	struct seq mn = join(&p->m, &p->n), nm = join(&p->n, &p->m);
+	struct seq mn = plan_product_layout(p);
 	if (seq_same(&mn, layout))
 		return true;
-	if (!seq_same(&nm, layout))
-		return false;
 	swap_sides(p);
-	return true;
+	mn = plan_product_layout(p);
+	if (seq_same(&mn, layout))
+		return true;
+	swap_sides(p);
+	return false;
 }
 
 static const struct known_product *find_product(const struct work *w, const struct product *p)
@@ -210,7 +292,7 @@ static const struct known_product *find_product(const struct work *w, const stru
 	for (int i = 0; i < w->product.n; i++) {
 		const struct known_product *q = &w->product.at[i];
 		if (q->a == p->x.e->sym && q->b == p->y.e->sym && q->ta == p->ta && q->tb == p->tb &&
-		    q->nk == p->k.n)
+		    q->nk == p->k.n && q->rows == (p->row != NULL) && q->summed == p->summed)
 			return q;
 	}
 	return NULL;
@@ -228,23 +310,25 @@ static struct extent extent_of(const struct seq *s)
 	return (struct extent){.pop = -1, .size = (int64_t)seq_size(s)};
 }
 
-static int64_t leading(const struct sym *s, const struct seq *last)
+static int64_t leading(const struct product *p, const struct sym *s, const struct seq *last)
 {
-	return s->batched ? -1 : (int64_t)seq_size(last);
+	return s->batched && !p->row ? -1 : (int64_t)seq_size(last);
 }
 
-static const struct sym *operand(struct work *w, const struct factor *f, bool made,
-                                 const struct seq *layout)
+static const struct sym *operand(struct work *w, const struct product *p, const struct factor *f,
+                                 bool made, const struct seq *layout)
 {
-	return made ? plan_materialise(w, f->e, layout)->sym : f->e->sym;
+	struct seq free = plan_free(f->e),
+	           all = behind_row(seq_has(&free, p->row) ? p->row : NULL, layout);
+	return made ? plan_materialise(w, f->e, &all)->sym : f->e->sym;
 }
 
 void plan_product_into(struct work *w, struct product *p, const struct sym *dst, struct node *alpha,
                        bool accumulate)
 {
 	struct work_kernel *k = NEW(w->a, struct work_kernel);
-	k->a = operand(w, &p->x, p->x_made, &p->x_layout);
-	k->b = operand(w, &p->y, p->y_made, &p->y_layout);
+	k->a = operand(w, p, &p->x, p->x_made, &p->x_layout);
+	k->b = operand(w, p, &p->y, p->y_made, &p->y_layout);
 	k->c = dst;
 	k->k.kind = KERNEL_MATMUL;
 	k->k.mm = (struct matmul_op){.how = MM_SGEMM,
@@ -253,16 +337,24 @@ void plan_product_into(struct work *w, struct product *p, const struct sym *dst,
 	                             .k = extent_of(&p->k),
 	                             .ta = p->ta,
 	                             .tb = p->tb,
-	                             .lda = leading(k->a, p->ta ? &p->m : &p->k),
-	                             .ldb = leading(k->b, p->tb ? &p->k : &p->n),
-	                             .ldc = leading(dst, &p->n),
+	                             .lda = leading(p, k->a, p->ta ? &p->m : &p->k),
+	                             .ldb = leading(p, k->b, p->tb ? &p->k : &p->n),
+	                             .ldc = leading(p, dst, &p->n),
 	                             .alpha = alpha,
-	                             .accumulate = accumulate};
+	                             .accumulate = accumulate,
+	                             .row = p->row,
+	                             .sum = p->summed};
 	plan_emit(w, k);
 	if (!alpha && !accumulate)
 		vec_push(w->a, &w->product,
-		         ((struct known_product){
-		             .a = k->a, .b = k->b, .c = dst, .ta = p->ta, .tb = p->tb, .nk = p->k.n}));
+		         ((struct known_product){.a = k->a,
+		                                 .b = k->b,
+		                                 .c = dst,
+		                                 .ta = p->ta,
+		                                 .tb = p->tb,
+		                                 .nk = p->k.n,
+		                                 .rows = p->row != NULL,
+		                                 .summed = p->summed}));
 }
 
 struct node *plan_product(struct work *w, struct product *p)

@@ -5,13 +5,14 @@
  *   a LOOP  nest over the elements of one index space with one or more stores (elementwise tails are
  *           fused: bias, activation, draw and comparison are one loop), reductions inside it as inner
  *           loops; or
- *   a MATMUL  C[m, n] = alpha * sum(k) A[m, k]*B[k, n] (+ C), one of the runtime's products; or
+ *   a MATMUL  C[m, n] = alpha * sum(k) A[m, k]*B[k, n] (+ C), one of the runtime's products, or one
+ *           for each row of a batch; or
  *   STEPS     along an index d with running sums over i < d kept a row, for what is summed over their
  *             elements j: z[n, d] = sum(j) V[d, j]*f(sum(i | i < d) W[j, i]*x[n, i]); or
  *   a SCAN    of the same with sums over the rows, t[d, j] = sum(n) y[n, d]*f(sum(i | i < d) ...).
  *
  * Partition.  Every kernel has rows: the outermost index of what it writes (the batch index when dst
- * is batched, else its first axis; of a MATMUL: m; of a SCAN: j; a rank-0 unbatched dst has one row).  Chunk c of nc does rows
+ * is batched, else its first axis; of a MATMUL: m, or the rows of C where it is one product a row; of a SCAN: j; a rank-0 unbatched dst has one row).  Chunk c of nc does rows
  * rows*c/nc .. rows*(c+1)/nc of each of its kernels.  Two kernels share a region only if each reads,
  * of what the region writes, nothing but the same rows of the same population.
  *
@@ -81,6 +82,10 @@ struct matmul_op {
 	int64_t lda, ldb, ldc;
 	struct node *alpha;   /* an expression of constants and call scalars only; NULL: 1 */
 	bool accumulate;
+	/* NULL: one product.  Else one for each row of this population, of the rows of batched operands;
+	 * sum: c is not batched, and gets their sum. */
+	const struct idx *row;
+	bool sum;
 };
 struct kernel {
 	enum kernel_kind kind;

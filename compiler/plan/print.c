@@ -49,7 +49,10 @@ static void print_matmul(const struct plan *p, const struct matmul_op *mm, FILE 
 	                                  [MM_BITS] = "bits",
 	                                  [MM_BITS_T] = "bits_t",
 	                                  [MM_BITS_COUNT] = "bits_count"};
-	fprintf(out, "    %s m=", how[mm->how]);
+	fprintf(out, "    %s ", how[mm->how]);
+	if (mm->row)
+		fprintf(out, "%s %s, ", mm->sum ? "sum over" : "each", pop_name(p, mm->row->pop));
+	fputs("m=", out);
 	print_extent(p, mm->m, out);
 	fputs(" n=", out);
 	print_extent(p, mm->n, out);

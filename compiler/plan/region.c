@@ -11,7 +11,7 @@
 static struct extent rows_of(const struct kernel *k)
 {
 	if (k->kind == KERNEL_MATMUL)
-		return k->mm.m;
+		return k->mm.row && !k->mm.sum ? (struct extent){.pop = k->mm.row->pop} : k->mm.m;
 	if (k->batch)
 		return (struct extent){.pop = k->batch->pop};
 	return (struct extent){.pop = -1, .size = k->rank ? k->at[0]->size : 1};
@@ -44,6 +44,8 @@ static bool own_row(const struct node *access, void *arg)
 /* Does k, which has the rows of the kernel that writes s, read of s only its own rows? */
 static bool reads_own_rows(const struct work_kernel *k, const struct sym *s)
 {
+	if (k->k.kind == KERNEL_MATMUL && k->k.mm.row)
+		return (k->a != s && k->b != s) || (s->batched && !k->k.mm.sum);
 	if (k->k.kind == KERNEL_MATMUL)
 		return k->b != s && (k->a != s || !k->k.mm.ta);
 	struct of o = {&k->k, s};

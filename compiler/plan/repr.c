@@ -34,7 +34,7 @@ static bool left_may_be_bits(const struct work *w, const struct work_function *f
                              const struct work_kernel *k)
 {
 	const struct matmul_op *mm = &k->k.mm;
-	if (!k->a->batched)
+	if (!k->a->batched || mm->row)
 		return false;
 	if (mm->ta)
 		return mm->k.pop >= 0;

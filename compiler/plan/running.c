@@ -151,10 +151,10 @@ static bool collect(struct work *w, struct node *x, struct running_set *s)
 bool running_find(struct work *w, struct node *x, struct running_set *out)
 {
 	*out = (struct running_set){0};
-	if (!running_any(x) || !collect(w, x, out) || !out->count || !plan_in_bounds(x))
+	if (!running_any(x) || !collect(w, x, out) || !out->count || !plan_in_bounds(w, x))
 		return false;
 	for (int k = 0; k < out->count; k++)
-		if (!plan_in_bounds(out->at[k].term))
+		if (!plan_in_bounds(w, out->at[k].term))
 			return false;
 	return true;
 }

@@ -114,7 +114,7 @@ static struct node *rename_idx(struct work *w, struct node *x, const struct idx 
 
 void plan_learn(struct work *w, const struct sym *s, const struct seq *layout, struct node *rhs)
 {
-	if (rhs->kind == N_CONST || rhs->kind == N_ACCESS || ex_has_draw(rhs) || ex_mentions(rhs, s))
+	if (rhs->kind == N_CONST || plan_factor(rhs).plain || ex_has_draw(rhs) || ex_mentions(rhs, s))
 		return;
 	struct known_value v = {.sym = s};
 	for (int i = 0; i < layout->n; i++) { /* its own indices: no other expression has them */

@@ -70,7 +70,7 @@ static struct node *as_store(struct turn *t, struct node *x, bool guarded)
 {
 	struct arena *a = t->w->a;
 	const struct idx *axis[MAX_RANK], *at[MAX_RANK];
-	if (ex_has_draw(x) || (guarded && !plan_in_bounds(x)) || !step_indices(t, x, axis))
+	if (ex_has_draw(x) || (guarded && !plan_in_bounds(t->w, x)) || !step_indices(t, x, axis))
 		return NULL;
 	int outer = outer_axes(t), k = 0;
 	struct node *rhs = x;

@@ -174,18 +174,38 @@ static bool affine_range(struct affine x, int64_t *lo, int64_t *hi)
 	return true;
 }
 
-static bool access_in_bounds(const struct node *x, void *arg)
+/* Is e >= 0 by one of the guards? */
+static bool guard_says(struct arena *a, struct affine e, const struct guard *g, int n)
 {
-	(void)arg;
-	for (int i = 0; i < x->sym->rank; i++) {
-		int64_t lo, hi;
-		if (!affine_range(x->map[i], &lo, &hi) || lo < 0 || hi >= x->sym->dim[i])
-			return false;
+	for (int i = 0; i < n; i++) {
+		struct affine rest = affine_add(a, e, g[i].e, -1);
+		if (!rest.n && rest.c >= 0)
+			return true;
 	}
+	return false;
+}
+
+bool plan_guarded(struct work *w, struct affine e, int64_t size, const struct guard *g, int n)
+{
+	int64_t lo, hi;
+	bool sized = affine_range(e, &lo, &hi);
+	return ((sized && lo >= 0) || guard_says(w->a, e, g, n)) &&
+	       ((sized && hi < size) ||
+	        guard_says(w->a, affine_add(w->a, affine_const(size - 1), e, -1), g, n));
+}
+
+static bool in_bounds(struct work *w, const struct node *x, const struct guard *g, int n)
+{
+	for (int i = 0; x->kind == N_ACCESS && i < x->sym->rank; i++)
+		if (!plan_guarded(w, x->map[i], x->sym->dim[i], g, n))
+			return false;
+	for (int i = 0; i < x->nkid; i++)
+		if (!in_bounds(w, x->kid[i], x->nguard ? x->guard : g, x->nguard ? x->nguard : n))
+			return false;
 	return true;
 }
 
-bool plan_in_bounds(const struct node *x)
+bool plan_in_bounds(struct work *w, const struct node *x)
 {
-	return plan_each_access(x, access_in_bounds, NULL);
+	return in_bounds(w, x, NULL, 0);
 }

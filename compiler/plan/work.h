@@ -33,6 +33,7 @@ struct known_product {
 	const struct sym *a, *b, *c;
 	bool ta, tb;
 	int nk; /* axes summed over */
+	bool rows, summed; /* a product a row, their sum */
 };
 
 /* A copy of a tensor whose axis `axis` is the last. */
@@ -83,7 +84,9 @@ struct seq plan_free(const struct node *x);
 /* x with other kids; x itself when they are the same. */
 struct node *plan_rebuild(struct work *w, struct node *x, struct node **kid);
 /* May x be computed for all values of its indices, whatever guards stand around it? */
-bool plan_in_bounds(const struct node *x);
+bool plan_in_bounds(struct work *w, const struct node *x);
+/* Do the guards hold subscript e within 0..size-1? */
+bool plan_guarded(struct work *w, struct affine e, int64_t size, const struct guard *g, int n);
 
 /* temps.c */
 const struct sym *plan_temp(struct work *w, const struct seq *layout, enum values values);
@@ -108,6 +111,9 @@ struct factor {
 struct product {
 	struct factor x, y;
 	struct seq m, n, k;
+	/* NULL, or a batch index in none of these: a product for each of its rows; summed: their sum */
+	const struct idx *row;
+	bool summed;
 	struct seq x_layout, y_layout;
 	bool x_made, y_made; /* x (y) must be materialised in its layout */
 	bool ta, tb;         /* stored [k, m], [n, k] */
@@ -116,9 +122,9 @@ struct product {
 struct factor plan_factor(struct node *e);
 /* Is the sum over k of x*y a matrix product worth it?  Indices of `order` come in that order where
  * there is a choice; guarded: x and y stand under guards. */
-bool plan_match(const struct work *w, const struct factor *x, const struct factor *y, const struct seq *k,
+bool plan_match(struct work *w, const struct factor *x, const struct factor *y, const struct seq *k,
                 const struct seq *order, bool guarded, struct product *out);
-struct seq plan_product_layout(const struct product *p); /* m then n */
+struct seq plan_product_layout(const struct product *p); /* the row, m, n */
 /* Computes p into a temporary, or finds it; an access to it. */
 struct node *plan_product(struct work *w, struct product *p);
 /* Can p be written to dst, stored as layout?  May swap x and y to make it so. */
@@ -138,6 +144,10 @@ bool plan_heavy(const struct node *x);
 void plan_emit_turn(struct work *w, const struct stmt *s, const struct seq *layout,
                     struct node *rhs);
 struct node *plan_expand(struct work *w, struct node *x); /* expand.c: a statement's right side */
+/* convolve.c: a sum over the places of a smaller tensor instead of those of a larger one. */
+struct node *plan_shift(struct work *w, struct node *x);
+/* A sum that reads a tensor at places which shift with its result, from products with all of it; NULL: none. */
+struct node *plan_spread(struct work *w, struct node *x);
 /* scan.c, steps.c: running sums.  The statements of f, temporaries that hold running sums put back into what reads them. */
 struct function plan_unfold(struct work *w, const struct function *f);
 /* rhs with sums over running sums computed into temporaries; indices of `order` come in that order. */

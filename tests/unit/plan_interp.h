@@ -289,38 +289,48 @@ static inline void run_scan(struct memory *m, const struct kernel *k, int64_t lo
 		}
 }
 
-/* Element [first, second] of an operand stored with leading dimension ld. */
-static inline double *operand_at(struct memory *m, const struct sym *s, int64_t ld, int64_t first,
+/* Element [first, second] of an operand stored with leading dimension ld; `row`: whose item, if it has one for each. */
+static inline double *operand_at(struct memory *m, const struct sym *s, int64_t ld, int64_t row, int64_t first,
                                  int64_t second)
 {
-	return values_at(m, s) + first * (ld < 0 ? items_of(s) : ld) + second;
+	return values_at(m, s) + (s->batched ? row * items_of(s) : 0) + first * (ld < 0 ? items_of(s) : ld) + second;
+}
+
+/* Rows lo..hi of C, with the items of this row. */
+static inline void run_product(struct memory *m, const struct plan *p, const struct matmul_op *mm, int64_t row,
+                               int64_t lo, int64_t hi, bool accumulate)
+{
+	int64_t cols = extent_rows(m, mm->n), depth = extent_rows(m, mm->k);
+	const struct slot *b = &p->slot.at[mm->b];
+	double alpha = mm->alpha ? interp_element(m, mm->alpha, NULL, NULL, 0, 0, 0) : 1;
+	for (int64_t r = lo; r < hi; r++)
+		for (int64_t c = 0; c < cols; c++) {
+			double sum = 0;
+			for (int64_t k = 0; k < depth; k++) {
+				double x = *operand_at(m, p->slot.at[mm->a].sym, mm->lda, row, mm->ta ? k : r,
+				                       mm->ta ? r : k),
+				       y;
+				if (b->pack) {
+					const struct sym *param = p->slot.at[b->pack_of].sym;
+					y = b->pack_transposed ? *operand_at(m, param, b->pack_k, 0, c, k)
+					                       : *operand_at(m, param, b->pack_n, 0, k, c);
+				} else
+					y = *operand_at(m, b->sym, mm->ldb, row, mm->tb ? c : k, mm->tb ? k : c);
+				sum += x * y;
+			}
+			double *dst = operand_at(m, p->slot.at[mm->c].sym, mm->ldc, row, r, c);
+			*dst = alpha * sum + (accumulate ? *dst : 0);
+		}
 }
 
 static inline void run_matmul(struct memory *m, const struct plan *p, const struct matmul_op *mm,
                               int64_t chunk, int64_t nchunk)
 {
-	int64_t rows = extent_rows(m, mm->m), cols = extent_rows(m, mm->n),
-	        depth = extent_rows(m, mm->k);
-	const struct slot *b = &p->slot.at[mm->b];
-	double alpha = mm->alpha ? interp_element(m, mm->alpha, NULL, NULL, 0, 0, 0) : 1;
-	for (int64_t r = rows * chunk / nchunk; r < rows * (chunk + 1) / nchunk; r++)
-		for (int64_t c = 0; c < cols; c++) {
-			double sum = 0;
-			for (int64_t k = 0; k < depth; k++) {
-				double x = *operand_at(m, p->slot.at[mm->a].sym, mm->lda, mm->ta ? k : r,
-				                       mm->ta ? r : k),
-				       y;
-				if (b->pack) {
-					const struct sym *param = p->slot.at[b->pack_of].sym;
-					y = b->pack_transposed ? *operand_at(m, param, b->pack_k, c, k)
-					                       : *operand_at(m, param, b->pack_n, k, c);
-				} else
-					y = *operand_at(m, b->sym, mm->ldb, mm->tb ? c : k, mm->tb ? k : c);
-				sum += x * y;
-			}
-			double *dst = operand_at(m, p->slot.at[mm->c].sym, mm->ldc, r, c);
-			*dst = alpha * sum + (mm->accumulate ? *dst : 0);
-		}
+	int64_t all = mm->row ? m->pop_rows[mm->row->pop] : 1, rows = extent_rows(m, mm->m);
+	bool split = mm->row && !mm->sum; /* the rows of the population */
+	for (int64_t r = split ? all * chunk / nchunk : 0; r < (split ? all * (chunk + 1) / nchunk : all); r++)
+		run_product(m, p, mm, r, split ? 0 : rows * chunk / nchunk, split ? rows : rows * (chunk + 1) / nchunk,
+		            mm->accumulate || (mm->sum && r));
 }
 
 static inline void run_plan(struct memory *m, const struct plan *p)
