@@ -2,7 +2,7 @@
 #   need PACKAGE...     installs the Debian packages that are missing, or says which they are
 #   build FOLDER TYPE   configures and builds a tree ($root/FOLDER) of the build type TYPE
 
-toolchain="gcc libc6-dev cmake ninja-build flex bison llvm-19-dev libopenblas-dev libcunit1-dev
+toolchain="gcc g++ valgrind libc6-dev cmake ninja-build flex bison llvm-19-dev libopenblas-dev libcunit1-dev
 zlib1g-dev libpng-dev libcjson-dev libmatio-dev librandom123-dev"
 datasets="dataset-fashion-mnist"
 

@@ -30,6 +30,7 @@ LLVMValueRef call_pop(struct emit *e, int pop)
 
 LLVMValueRef slot_base(struct emit *e, int slot)
 {
+	e->used[slot] = true;
 	if (!e->base[slot]) {
 		struct scope *was = scope_goto(e, e->root);
 		LLVMValueRef at = emit_int(e, slot);

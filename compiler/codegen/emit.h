@@ -67,11 +67,13 @@ struct emit {
 	const struct dgm_slot *slot; /* the module's table */
 	LLVMContextRef llvm;
 	LLVMModuleRef module;
+	LLVMTargetMachineRef machine;
 	LLVMBuilderRef b;
 	LLVMTypeRef f32, i1, i8, i16, i32, i64, ptr, none;
 	/* the region */
 	LLVMValueRef fn, call, chunk, nchunk;
 	LLVMValueRef *base; /* slot pointers, loaded once */
+	bool *used;         /* one a slot: read or written by a region of the plan */
 	struct scope *root, *scope;
 	LLVMValueRef scratch[MAX_DRAW];
 	LLVMValueRef dummy; /* a byte that takes unwanted stores */
@@ -223,7 +225,12 @@ LLVMValueRef emit_call(struct emit *e, const char *name, LLVMValueRef a, LLVMVal
 LLVMValueRef emit_op3(struct emit *e, enum op op, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 const struct rt_symbol *rt_symbols(int *n);
 
-/* module.c */
+/* module.c: emit_open; of each plan emit_plan, then its regions; emit_close. */
+struct emit *emit_open(struct cx *cx, LLVMContextRef llvm, LLVMTargetMachineRef machine, const char *name);
+void emit_plan(struct emit *e, const struct plan *p, const struct dgm_slot *slot);
+LLVMValueRef emit_inner_region(struct emit *e, const struct region *r, const char *symbol);
+void emit_attributes(struct emit *e); /* of the function e->fn: the machine's */
+LLVMModuleRef emit_close(struct emit *e, const char *name);
 /* The regions of one part; every region belongs to one of nparts. */
 LLVMModuleRef emit_module(struct cx *cx, const struct plan *p, LLVMContextRef llvm,
                           const struct dgm_slot *slot, int part, int nparts);
@@ -233,6 +240,7 @@ const char *region_symbol(struct arena *a, const struct plan_function *f, int r)
 
 /* target.c */
 LLVMTargetMachineRef target_new(void);     /* NULL: LLVM has none for this machine */
+LLVMTargetMachineRef target_named(const char *name); /* of codegen_targets */
 LLVMTargetMachineRef codegen_target(void); /* the process' own */
 /* Optimises and compiles a module to an object or to assembly. */
 LLVMMemoryBufferRef codegen_emit(LLVMModuleRef m, LLVMTargetMachineRef on, bool assembly);

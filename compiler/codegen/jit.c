@@ -4,6 +4,7 @@
  * What generated code calls is defined as absolute symbols, so nothing is searched in the process;
  * an unresolved name is a BUG. */
 #include "codegen/emit.h"
+#include "codegen/object.h"
 
 #include <llvm-c/LLJIT.h>
 
@@ -140,4 +141,31 @@ void jit_free(struct jit *j)
 {
 	if (j)
 		check(LLVMOrcDisposeLLJIT(j->lljit), "dispose");
+}
+
+/* ---- objects to embed ---- */
+struct object_jit {
+	LLVMOrcLLJITRef lljit;
+};
+
+struct object_jit *object_jit(struct cx *cx, const struct object_text *text)
+{
+	struct object_jit *j = NEW(cx->prog, struct object_jit);
+	LLVMMemoryBufferRef object =
+	    LLVMCreateMemoryBufferWithMemoryRangeCopy(text->data, text->size, "object");
+	check(LLVMOrcCreateLLJIT(&j->lljit, NULL), "LLJIT");
+	define_runtime(j->lljit);
+	check(LLVMOrcLLJITAddObjectFile(j->lljit, LLVMOrcLLJITGetMainJITDylib(j->lljit), object),
+	      "object");
+	return j;
+}
+
+void *object_symbol(struct object_jit *j, const char *name)
+{
+	return (void *)(uintptr_t)lookup(j->lljit, name);
+}
+
+void object_jit_free(struct object_jit *j)
+{
+	check(LLVMOrcDisposeLLJIT(j->lljit), "dispose");
 }

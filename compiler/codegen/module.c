@@ -6,12 +6,6 @@
 #include <llvm-c/Analysis.h>
 #include <string.h>
 
-#ifdef __x86_64__
-enum { LLVM_X86 = 1 };
-#else
-enum { LLVM_X86 = 0 };
-#endif
-
 const struct dgm_slot *emit_slots(struct cx *cx, const struct plan *p)
 {
 	struct dgm_slot *out = NEW_ARRAY(cx->prog, struct dgm_slot, p->slot.n + 1);
@@ -56,6 +50,28 @@ static void attribute(struct emit *e, const char *key, const char *value)
 	LLVMAddAttributeAtIndex(e->fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, at);
 }
 
+void emit_attributes(struct emit *e)
+{
+	char *cpu = LLVMGetTargetMachineCPU(e->machine);
+	char *features = LLVMGetTargetMachineFeatureString(e->machine);
+	char *triple = LLVMGetTargetMachineTriple(e->machine);
+	bool x86 = strncmp(triple, "x86_64", 6) == 0;
+	attribute(e, "target-cpu", cpu);
+	/* 64-bit divisions: without a test for small operands */
+	attribute(e, "target-features",
+	          arena_printf(e->a, "%s%s%s", features, x86 && *features ? "," : "",
+	                       x86 ? "-idivq-to-divl" : ""));
+	if (x86)
+		attribute(e, "prefer-vector-width", "512");
+	attribute(e, "no-trapping-math", "true");
+	LLVMDisposeMessage(cpu);
+	LLVMDisposeMessage(features);
+	LLVMDisposeMessage(triple);
+	unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
+	LLVMAddAttributeAtIndex(e->fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+	                        LLVMCreateEnumAttribute(e->llvm, nounwind, 0));
+}
+
 static LLVMValueRef entry_alloca(struct emit *e, LLVMTypeRef element, unsigned n, const char *name)
 {
 	LLVMValueRef v = LLVMBuildAlloca(e->b, LLVMArrayType2(element, n), name);
@@ -67,19 +83,7 @@ static void emit_region(struct emit *e, const struct region *r, const char *symb
 {
 	LLVMTypeRef params[] = {e->ptr, e->i64, e->i64};
 	e->fn = LLVMAddFunction(e->module, symbol, LLVMFunctionType(e->none, params, 3, false));
-	char *cpu = LLVMGetTargetMachineCPU(codegen_target());
-	char *features = LLVMGetTargetMachineFeatureString(codegen_target());
-	attribute(e, "target-cpu", cpu);
-	/* 64-bit divisions: without a test for small operands */
-	attribute(e, "target-features",
-	          arena_printf(e->a, "%s%s", features, LLVM_X86 ? ",-idivq-to-divl" : ""));
-	attribute(e, "prefer-vector-width", "512");
-	attribute(e, "no-trapping-math", "true");
-	LLVMDisposeMessage(cpu);
-	LLVMDisposeMessage(features);
-	unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
-	LLVMAddAttributeAtIndex(e->fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
-	                        LLVMCreateEnumAttribute(e->llvm, nounwind, 0));
+	emit_attributes(e);
 	static const char *const name[] = {"call", "chunk", "nchunk"};
 	for (unsigned k = 0; k < 3; k++)
 		LLVMSetValueName2(LLVMGetParam(e->fn, k), name[k], strlen(name[k]));
@@ -164,15 +168,14 @@ static void emit_part(struct emit *e, int part, int nparts)
 	}
 }
 
-LLVMModuleRef emit_module(struct cx *cx, const struct plan *p, LLVMContextRef llvm,
-                          const struct dgm_slot *slot, int part, int nparts)
+struct emit *emit_open(struct cx *cx, LLVMContextRef llvm, LLVMTargetMachineRef machine,
+                       const char *name)
 {
 	struct emit *e = NEW(cx->prog, struct emit);
 	e->a = cx->prog;
-	e->plan = p;
-	e->slot = slot;
 	e->llvm = llvm;
-	e->module = LLVMModuleCreateWithNameInContext(p->model, llvm);
+	e->machine = machine;
+	e->module = LLVMModuleCreateWithNameInContext(name, llvm);
 	e->b = LLVMCreateBuilderInContext(llvm);
 	e->f32 = LLVMFloatTypeInContext(llvm);
 	e->i1 = LLVMInt1TypeInContext(llvm);
@@ -182,19 +185,45 @@ LLVMModuleRef emit_module(struct cx *cx, const struct plan *p, LLVMContextRef ll
 	e->i64 = LLVMInt64TypeInContext(llvm);
 	e->ptr = LLVMPointerTypeInContext(llvm, 0);
 	e->none = LLVMVoidTypeInContext(llvm);
-	e->base = NEW_ARRAY(cx->prog, LLVMValueRef, p->slot.n + 1);
-	LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(codegen_target());
+	LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
 	LLVMSetModuleDataLayout(e->module, layout);
 	LLVMDisposeTargetData(layout);
-	char *triple = LLVMGetTargetMachineTriple(codegen_target());
+	char *triple = LLVMGetTargetMachineTriple(machine);
 	LLVMSetTarget(e->module, triple);
 	LLVMDisposeMessage(triple);
-	emit_part(e, part, nparts);
-	LLVMDisposeBuilder(e->b);
+	return e;
+}
+
+void emit_plan(struct emit *e, const struct plan *p, const struct dgm_slot *slot)
+{
+	e->plan = p;
+	e->slot = slot;
+	e->base = NEW_ARRAY(e->a, LLVMValueRef, p->slot.n + 1);
+	e->used = NEW_ARRAY(e->a, bool, p->slot.n + 1);
+}
+
+LLVMValueRef emit_inner_region(struct emit *e, const struct region *r, const char *symbol)
+{
+	emit_region(e, r, symbol);
+	LLVMSetLinkage(e->fn, LLVMInternalLinkage);
+	return e->fn;
+}
+
+LLVMModuleRef emit_close(struct emit *e, const char *name)
+{
 	char *text = NULL;
-	if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &text)) {
-		BUG("codegen: LLVM refuses the module of %s: %s", p->model, text);
-	}
+	LLVMDisposeBuilder(e->b);
+	if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &text))
+		BUG("codegen: LLVM refuses the module of %s: %s", name, text);
 	LLVMDisposeMessage(text);
 	return e->module;
+}
+
+LLVMModuleRef emit_module(struct cx *cx, const struct plan *p, LLVMContextRef llvm,
+                          const struct dgm_slot *slot, int part, int nparts)
+{
+	struct emit *e = emit_open(cx, llvm, codegen_target(), p->model);
+	emit_plan(e, p, slot);
+	emit_part(e, part, nparts);
+	return emit_close(e, p->model);
 }

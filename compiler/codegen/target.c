@@ -5,6 +5,7 @@
  * the time: modules are cut into parts that are compiled in parallel, each by a machine of its own.
  */
 #include "codegen/emit.h"
+#include "codegen/object.h"
 
 #include <llvm-c/Error.h>
 #include <llvm-c/Support.h>
@@ -12,7 +13,54 @@
 #include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
+#include <string.h>
+
 static LLVMTargetMachineRef machine;
+
+static void init_x86(void)
+{
+	LLVMInitializeX86TargetInfo();
+	LLVMInitializeX86Target();
+	LLVMInitializeX86TargetMC();
+	LLVMInitializeX86AsmPrinter();
+}
+
+/* Machines to build objects for, beside this one. */
+static const struct target {
+	const char *name, *triple, *cpu;
+	void (*init)(void);
+} targets[] = {
+    {"x86-64", "x86_64-unknown-linux-gnu", "x86-64", init_x86},
+    {"x86-64-v3", "x86_64-unknown-linux-gnu", "x86-64-v3", init_x86},
+    {"x86-64-v4", "x86_64-unknown-linux-gnu", "x86-64-v4", init_x86},
+};
+enum { NTARGET = sizeof targets / sizeof *targets };
+
+const char *const *codegen_targets(int *n)
+{
+	static const char *names[NTARGET];
+	for (int k = 0; k < NTARGET; k++)
+		names[k] = targets[k].name;
+	*n = NTARGET;
+	return names;
+}
+
+LLVMTargetMachineRef target_named(const char *name)
+{
+	LLVMTargetRef target;
+	char *text = NULL;
+	for (int k = 0; k < NTARGET; k++) {
+		const struct target *t = &targets[k];
+		if (strcmp(t->name, name) != 0)
+			continue;
+		t->init();
+		if (LLVMGetTargetFromTriple(t->triple, &target, &text))
+			BUG("codegen: %s", text);
+		return LLVMCreateTargetMachine(target, t->triple, t->cpu, "", LLVMCodeGenLevelLess,
+		                               LLVMRelocPIC, LLVMCodeModelDefault);
+	}
+	BUG("codegen: there is no target %s", name);
+}
 
 LLVMTargetMachineRef target_new(void)
 {

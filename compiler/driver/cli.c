@@ -103,7 +103,7 @@ int call_help(struct options *o)
 /* --name value, --name=value */
 static int read_option(struct options *o, struct arena *a, int argc, char **argv, int *i)
 {
-	const char *name = argv[*i] + 2, *eq = strchr(name, '='), *value = eq ? eq + 1 : NULL;
+	const char *name = strcmp(argv[*i], "-o") == 0 ? "object" : argv[*i] + 2, *eq = strchr(name, '='), *value = eq ? eq + 1 : NULL;
 	const struct option *opt = NULL;
 	size_t len = eq ? (size_t)(eq - name) : strlen(name);
 	for (int k = 0; k < NOPTION; k++)
@@ -163,7 +163,7 @@ static int read_words(struct options *o, struct arena *a, int argc, char **argv)
 		int status = EXIT_DONE;
 		if (strcmp(argv[i], "-h") == 0)
 			o->help = true;
-		else if (strncmp(argv[i], "--", 2) == 0)
+		else if (strncmp(argv[i], "--", 2) == 0 || strcmp(argv[i], "-o") == 0)
 			status = read_option(o, a, argc, argv, &i);
 		else if (argv[i][0] == '-' && argv[i][1])
 			status = usage("there is no option", argv[i], NULL);

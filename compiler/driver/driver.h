@@ -4,10 +4,10 @@
 #define DGM_DRIVER_H
 
 #include "base/base.h"
-#include "codegen/codegen.h"
+#include "codegen/object.h"
 #include "data.h"
 #include "dgm_rt.h"
-#include "objective/objective.h"
+#include "objective/embed.h"
 #include "sema/sema.h"
 #include "syntax/ast.h"
 #include "train.h"
@@ -17,6 +17,8 @@ enum { EXIT_DONE = 0, EXIT_FILE = 1, EXIT_USAGE = 2, EXIT_RUN = 3 };
 struct options {
 	const char *call, *file;
 	const char *out, *params, *stage;
+	const char *object, *header, *target; /* build */
+	bool embed_params, shared;
 	int64_t seed, threads;
 	bool resume, json, quiet, time, latex, help, version;
 	VEC(const char *) set;
@@ -180,6 +182,9 @@ struct result { /* a figure as it is told and recorded */
 };
 /* A line on standard output, and one in results.jsonl where that is open. */
 int job_record(struct session *s, const struct result *r);
+/* build.c: a model as an object; offers: the programs of its functions, in the same order.  false: diagnostics, or
+ * dgm_error(). */
+bool build_object(struct unit *u, struct model *m, struct object *o, embed_list *offers);
 int run_failed(void); /* prints dgm_error(), returns EXIT_RUN */
 
 int call_run(struct options *o);
@@ -189,6 +194,7 @@ int call_emit(struct options *o);
 int call_verify(struct options *o);
 int call_eval(struct options *o);
 int call_sample(struct options *o);
+int call_build(struct options *o);
 int call_fmt(struct options *o);
 int call_help(struct options *o);
 

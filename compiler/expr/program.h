@@ -47,6 +47,7 @@ struct program {
 	VEC(const char *) pop; /* names of the populations */
 	VEC(int64_t) most;     /* rows of each at most; 0: not known */
 	int ndraw;             /* streams handed out */
+	bool loops;            /* sums stay loops: no product of the runtime's is called */
 };
 struct program *program_new(struct arena *a, const char *model);
 int program_pop(struct program *p, const char *name); /* adds a population */

@@ -247,7 +247,7 @@ bool plan_match(struct work *w, const struct factor *x, const struct factor *y, 
 	for (int i = 0; i < out->k.n; i++)
 		if (!seq_has(k, out->k.ix[i]))
 			return false;
-	if (!out->k.n || !out->m.n || !out->n.n)
+	if (w->prog->loops || !out->k.n || !out->m.n || !out->n.n)
 		return false;
 	if (should_swap(out, order))
 		swap_sides(out);

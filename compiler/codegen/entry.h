@@ -1,0 +1,31 @@
+/* entry: what entry.c and object.c share. */
+#ifndef DGM_ENTRY_H
+#define DGM_ENTRY_H
+#include "codegen/emit.h"
+#include "codegen/object.h"
+
+enum {
+#define S(name, value, what) OBJECT_##name = value,
+	OBJECT_STATUS_LIST(S)
+#undef S
+};
+
+/* object.c: where an object has its parameters and their packed copies. */
+struct object_layout;
+void layout_check(struct emit *e, const struct object_layout *l, LLVMValueRef model); /* returns where it is wrong */
+LLVMValueRef layout_model(struct emit *e, const struct object_layout *l, LLVMValueRef model); /* rounded up */
+LLVMValueRef layout_slot(struct emit *e, const struct object_layout *l, LLVMValueRef model, int slot);
+const char *entry_region(const struct emit *e, const struct entry *entry, const struct plan_function *f, int r);
+
+/* entry.c */
+LLVMTypeRef entry_size_type(struct emit *e); /* size_t */
+LLVMValueRef entry_at(struct emit *e, LLVMValueRef base, LLVMValueRef offset);
+LLVMValueRef entry_round_up(struct emit *e, LLVMValueRef p);
+void entry_begin(struct emit *e, const char *name, LLVMTypeRef result, LLVMTypeRef *type, int n);
+void entry_return(struct emit *e, int status);
+/* to[0..n) := from[0..n); bad |= they are not all finite */
+void entry_load(struct emit *e, LLVMValueRef from, LLVMValueRef to, int64_t n, LLVMValueRef bad);
+void entry_unless(struct emit *e, LLVMValueRef wrong, int status); /* goes on unless wrong, which returns */
+void entry_emit(struct emit *e, const struct entry *entry, const struct object_layout *layout);
+
+#endif

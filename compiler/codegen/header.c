@@ -1,0 +1,165 @@
+/* The C header of an object: prototypes with shapes, ranges, units and errors; what the model does
+ * not offer, and why. */
+#include "codegen/object.h"
+
+#include <math.h>
+#include <string.h>
+
+static void shape(const struct sym *s, FILE *out)
+{
+	fprintf(out, "[rows]");
+	for (int k = 0; k < s->rank; k++)
+		fprintf(out, "[%lld]", (long long)s->dim[k]);
+}
+
+/* Text of a comment: no end of it within. */
+static void comment(const char *s, FILE *out)
+{
+	for (; *s; s++)
+		if (!(s[0] == '*' && s[1] == '/'))
+			fputc(*s, out);
+}
+
+static void head(const struct object *o, FILE *out)
+{
+	fprintf(out, "/* %s: functions of the model of ", o->name);
+	comment(o->from, out);
+	fprintf(out, ", made by dgm %s.\n *\n", o->version);
+	fprintf(out,
+	        " * Arrays are row-major floats, rows of items one behind the other; energies and "
+	        "log-probabilities\n"
+	        " * are in nats.  Functions return DGM_EMBED_OK or what went wrong; then no output is "
+	        "written.  They\n"
+	        " * allocate nothing and write nothing but their outputs, the random state and the "
+	        "workspace, so any\n"
+	        " * number of threads may call them, each with a workspace and a random state of its "
+	        "own; they may\n"
+	        " * share a model.  FUNCTION_work(rows) gives the bytes of the workspace, 0 where "
+	        "there may not be so\n"
+	        " * many rows.  Blocks and workspaces need no alignment.  The same random state gives "
+	        "the same\n"
+	        " * numbers, each call advances it.  %s */\n",
+	        o->freestanding ? "Nothing but memcpy and memset is called."
+	                        : "Link with -ldgmrt -lopenblas -lm.");
+}
+
+static void common(FILE *out)
+{
+	fprintf(out, "#ifndef DGM_EMBED\n#define DGM_EMBED\nenum dgm_embed_status {\n");
+#define S(name, value, what) \
+	fprintf(out, "\tDGM_EMBED_%s = %d%s /* %s */\n", #name, value, \
+	        strcmp(#name, "RESULT") ? "," : "", what);
+	OBJECT_STATUS_LIST(S)
+#undef S
+	fprintf(out, "};\nstruct dgm_random { /* seed: any; step: 0 at first */\n\tuint64_t seed, "
+	             "step;\n};\n#endif\n\n");
+}
+
+static void params(const struct object *o, FILE *out)
+{
+	if (object_takes_params(o)) {
+		fprintf(out, "struct %s_params { /* all are copied by %s_load */\n", o->name, o->name);
+		for (int k = 0; k < o->param.n; k++) {
+			const struct sym *s = o->param.at[k].sym;
+			fprintf(out, "\tconst float *%s; /* ", o->param.at[k].name);
+			for (int d = 0; d < s->rank; d++)
+				fprintf(out, "[%lld]", (long long)s->dim[d]);
+			fprintf(out, "%s */\n", s->rank ? "" : "one number");
+		}
+		fprintf(out, "};\n");
+	}
+	fprintf(out,
+	        "/* The bytes of the model's block; 0: it has none, and `model` may be NULL. "
+	        "*/\nsize_t %s_size(void);\n",
+	        o->name);
+	fprintf(
+	    out,
+	    "/* Fills it.  It may not be moved afterwards. */\nint %s_load(void *model, size_t size",
+	    o->name);
+	if (object_takes_params(o))
+		fprintf(out, ", const struct %s_params *params", o->name);
+	fprintf(out, ");\n\n");
+}
+
+static void range(const struct entry_arg *a, FILE *out)
+{
+	if (a->two)
+		fprintf(out, ", %g or %g", a->lo, a->hi);
+	else if (a->whole)
+		fprintf(out, ", whole numbers from %g", a->lo);
+	else if (a->lo > -INFINITY && a->hi < INFINITY)
+		fprintf(out, ", in [%g, %g]", a->lo, a->hi);
+	else if (a->lo > -INFINITY)
+		fprintf(out, ", from %g", a->lo);
+}
+
+static void describe(const struct entry_arg *a, FILE *out)
+{
+	static const char *const way[] = {"in", "out", "in and out", "in and out"};
+	fprintf(out, " *   %s", a->name);
+	shape(a->sym, out);
+	fprintf(out, " %s: %s", way[a->way], a->domain ? a->domain : "real");
+	range(a, out);
+	if (*a->what)
+		fprintf(out, "; %s", a->what);
+	fprintf(out, "%s\n", a->optional ? "; may be NULL" : "");
+}
+
+static void prototype(const struct object *o, const struct entry *e, FILE *out)
+{
+	fprintf(out, "int %s_%s(const void *model, size_t rows", o->name, e->name);
+	for (int k = 0; k < e->phase.n; k++)
+		if (e->phase.at[k].count)
+			fprintf(out, ", size_t %s", e->phase.at[k].count);
+	for (int k = 0; k < e->arg.n; k++)
+		fprintf(out, ", %sfloat *%s", e->arg.at[k].way == ENTRY_IN ? "const " : "",
+		        e->arg.at[k].name);
+	fprintf(out, "%s, void *work, size_t work_size);\n",
+	        e->random ? ", struct dgm_random *random" : "");
+}
+
+static void function(const struct object *o, const struct entry *e, FILE *out)
+{
+	fprintf(out, "/* ");
+	comment(e->what, out);
+	fprintf(out, "\n");
+	for (int k = 0; k < e->arg.n; k++)
+		describe(&e->arg.at[k], out);
+	fprintf(out, " */\nsize_t %s_%s_work(size_t rows);\n", o->name, e->name);
+	prototype(o, e, out);
+	fprintf(out, "\n");
+}
+
+static void refused(const struct object *o, FILE *out)
+{
+	int n = 0;
+	for (int k = 0; k < o->entry.n; k++) {
+		if (!o->entry.at[k].refused)
+			continue;
+		if (n++ == 0)
+			fprintf(out, "/* What the model does not offer:\n");
+		fprintf(out, " *   %s: ", o->entry.at[k].name);
+		comment(o->entry.at[k].refused, out);
+		fprintf(out, "\n");
+	}
+	if (n)
+		fprintf(out, " */\n\n");
+}
+
+void header_print(const object_list *list, FILE *out)
+{
+	for (int k = 0; k < list->n; k++) {
+		const struct object *o = &list->at[k];
+		head(o, out);
+		fprintf(out, "#ifndef DGM_EMBED_MODEL_%s\n#define DGM_EMBED_MODEL_%s\n", o->name, o->name);
+		fprintf(out, "#include <stddef.h>\n#include <stdint.h>\n\n"
+		             "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+		common(out);
+		params(o, out);
+		for (int i = 0; i < o->entry.n; i++)
+			if (!o->entry.at[i].refused)
+				function(o, &o->entry.at[i], out);
+		refused(o, out);
+		fprintf(out, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
+	}
+}

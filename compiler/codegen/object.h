@@ -1,0 +1,79 @@
+/* object: a model as functions of plain C, in an object file with its header.
+ *
+ * One module: the regions of every function's plan, and for each function an entry point that checks its
+ * arguments, lays the slots out in the caller's workspace, copies inputs in, runs the regions with one
+ * chunk, and copies outputs out.  The parameters, and packed copies of them, are in a block of the caller's
+ * that `load` fills; or they are constants of the object. */
+#ifndef DGM_OBJECT_H
+#define DGM_OBJECT_H
+#include "codegen/codegen.h"
+
+enum entry_way { ENTRY_IN, ENTRY_OUT, ENTRY_INOUT, ENTRY_KNOWN };
+struct entry_arg {
+	const char *name, *what;
+	const struct sym *sym, *known; /* known: 1 where the value is one; ENTRY_KNOWN */
+	enum entry_way way;
+	bool optional;  /* may be NULL: an output among several */
+	double lo, hi;  /* the values are in [lo, hi] */
+	bool two;       /* lo or hi alone */
+	bool whole;     /* whole numbers */
+	const char *domain; /* for the reader */
+};
+struct entry_call {
+	const char *function;
+	int64_t times;
+};
+struct entry_phase { /* calls, all of them `count` times */
+	const char *count; /* NULL: once */
+	int64_t least;
+	bool adapt;
+	VEC(struct entry_call) call;
+};
+struct entry {
+	const char *symbol, *name, *what; /* symbol: OBJECT_NAME */
+	const char *refused; /* why the model does not offer it; NULL: it does */
+	const struct plan *plan;
+	VEC(struct entry_arg) arg;
+	VEC(struct entry_phase) phase;
+	bool random;
+};
+struct entry_param {
+	const char *name;    /* in C */
+	const struct sym *sym;
+	const float *values; /* constants of the object; NULL: given to `load` */
+};
+struct object {
+	const char *name; /* prefix of its symbols */
+	const char *from; /* the file, for the header */
+	const char *version;
+	bool freestanding;
+	VEC(struct entry_param) param;
+	VEC(struct entry) entry;
+};
+typedef VEC(struct object) object_list;
+bool object_takes_params(const struct object *o); /* does `load` take them? */
+
+/* Status of the functions: OBJECT_STATUS(NAME, value, what it means). */
+#define OBJECT_STATUS_LIST(S)                                                                      \
+	S(OK, 0, "done")                                                                               \
+	S(NULL, -1, "a pointer is NULL that may not be")                                               \
+	S(ROWS, -2, "rows or a count is 0 or too large")                                               \
+	S(WORK, -3, "the workspace is too small")                                                      \
+	S(MODEL, -4, "the model's block is too small, or was not loaded")                              \
+	S(VALUE, -5, "an input or a parameter is not a number, infinite or outside its domain")        \
+	S(RESULT, -6, "a result is not finite")
+
+struct object_text { /* an object file in memory */
+	const char *data;
+	size_t size;
+};
+/* target: one of codegen_targets; NULL: this machine. */
+struct object_text object_build(struct cx *cx, const object_list *list, const char *target);
+const char *const *codegen_targets(int *n);
+void header_print(const object_list *list, FILE *out);
+/* An object linked into this process. */
+struct object_jit *object_jit(struct cx *cx, const struct object_text *text);
+void *object_symbol(struct object_jit *j, const char *name);
+void object_jit_free(struct object_jit *j);
+
+#endif

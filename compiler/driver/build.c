@@ -1,0 +1,298 @@
+/* dgm build: the models of a file as functions of plain C, in an object file with its header. */
+#include "driver/driver.h"
+
+#include <errno.h>
+#include <math.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- names ---- */
+static bool is_word(const char *s, const char *const *words, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		if (strcmp(s, words[k]) == 0)
+			return true;
+	return false;
+}
+
+/* A name of the file as one of C and C++, and of none of the functions' own arguments. */
+static const char *c_name(struct arena *a, const char *name)
+{
+	static const char *const taken[] = {
+	    "model",     "rows",      "work",      "work_size",  "random",    "size",     "params",
+	    "sweeps",    "burn",      "passes",    "iterations", "out",       "alignas",  "alignof",
+	    "and",       "and_eq",    "asm",       "auto",       "bitand",    "bitor",    "bool",
+	    "break",     "case",      "catch",     "char",       "class",     "compl",    "concept",
+	    "const",     "consteval", "constexpr", "constinit",  "continue",  "decltype", "default",
+	    "delete",    "do",        "double",    "else",       "enum",      "explicit", "export",
+	    "extern",    "false",     "float",     "for",        "friend",    "goto",     "if",
+	    "inline",    "int",       "long",      "mutable",    "namespace", "new",      "noexcept",
+	    "not",       "not_eq",    "nullptr",   "operator",   "or",        "or_eq",    "private",
+	    "protected", "public",    "register",  "requires",   "restrict",  "return",   "short",
+	    "signed",    "sizeof",    "static",    "struct",     "switch",    "template", "this",
+	    "throw",     "true",      "try",       "typedef",    "typeid",    "typename", "union",
+	    "unsigned",  "using",     "virtual",   "void",       "volatile",  "wchar_t",  "while",
+	    "xor",       "xor_eq"};
+	char *s = arena_printf(a, "%s", name);
+	for (char *p = s; *p; p++)
+		if (*p == '.')
+			*p = '_';
+	return is_word(s, taken, sizeof taken / sizeof *taken) ? arena_printf(a, "%s_", s) : s;
+}
+
+/* ---- an offer as an entry ---- */
+static struct entry_arg argument(struct arena *a, const struct embed *e,
+                                 const struct embed_arg *from)
+{
+	static const enum entry_way way[] = {[EMBED_IN] = ENTRY_IN,
+	                                     [EMBED_OUT] = ENTRY_OUT,
+	                                     [EMBED_INOUT] = ENTRY_INOUT,
+	                                     [EMBED_KNOWN] = ENTRY_KNOWN};
+	struct entry_arg arg = {.name = from->group ? c_name(a, from->name) : from->name,
+	                        .what = from->what,
+	                        .sym = from->sym,
+	                        .known = from->known,
+	                        .way = way[from->way],
+	                        .lo = -INFINITY,
+	                        .hi = INFINITY};
+	int out = 0;
+	for (int k = 0; k < e->arg.n; k++)
+		out += e->arg.at[k].way == EMBED_OUT;
+	arg.optional = from->way == EMBED_OUT && out > 1;
+	if (!from->group)
+		return arg;
+	const struct family *f = from->group->family;
+	arg.domain = from->group->domain;
+	arg.lo = f->lo;
+	arg.hi = f->hi;
+	arg.two = f->shape == SHAPE_TWO || f->shape == SHAPE_ONEHOT;
+	arg.whole = !arg.two && !f->continuous;
+	return arg;
+}
+
+static struct entry_phase phase(struct arena *a, const struct embed_phase *from)
+{
+	struct entry_phase p = {.count = from->count, .least = from->least, .adapt = from->adapt};
+	for (int k = 0; k < from->ncall; k++)
+		vec_push(a, &p.call, ((struct entry_call){from->call[k].function, from->call[k].times}));
+	return p;
+}
+
+static struct entry entry(struct unit *u, const char *object, const struct embed *e)
+{
+	struct arena *a = u->cx.prog;
+	struct entry to = {.symbol = arena_printf(a, "%s_%s", object, e->name),
+	                   .name = e->name,
+	                   .what = e->what,
+	                   .refused = e->refused,
+	                   .random = e->random};
+	if (e->refused)
+		return to;
+	to.plan = plan_build(&u->cx, e->x->p);
+	for (int k = 0; k < e->arg.n; k++)
+		vec_push(a, &to.arg, argument(a, e, &e->arg.at[k]));
+	for (int k = 0; k < e->phase.n; k++)
+		vec_push(a, &to.phase, phase(a, &e->phase.at[k]));
+	return to;
+}
+
+/* ---- parameters ---- */
+static struct dgm_slot param_slot(const struct weight *w)
+{
+	struct dgm_slot s = {.name = w->name, .space = DGM_PARAM, .pop = -1, .param = -1};
+	s.rank = w->sym->rank;
+	memcpy(s.dim, w->sym->dim, sizeof s.dim[0] * (size_t)s.rank);
+	return s;
+}
+
+/* The parameters in --params, checked against the model; NULL: dgm_error(). */
+static struct dgm_store *read_params(struct unit *u, const struct model *m)
+{
+	struct dgm_module *mod = NEW(u->cx.prog, struct dgm_module);
+	struct dgm_slot *slot = NEW_ARRAY(u->cx.prog, struct dgm_slot, m->weight.n + 1);
+	for (int k = 0; k < m->weight.n; k++)
+		slot[k] = param_slot(m->weight.at[k]);
+	*mod = (struct dgm_module){.model = m->name, .nslot = m->weight.n, .slot = slot};
+	struct dgm_store *s = dgm_store_new(mod, NULL);
+	if (s && dgm_params_load(s, u->opt->params) == DGM_OK)
+		return s;
+	dgm_store_free(s);
+	return NULL;
+}
+
+static bool add_params(struct unit *u, const struct model *m, struct object *o)
+{
+	struct arena *a = u->cx.prog;
+	struct dgm_store *s = NULL;
+	if (u->opt->params && (s = read_params(u, m)) == NULL)
+		return false;
+	for (int k = 0; k < m->weight.n; k++) {
+		const struct weight *w = m->weight.at[k];
+		struct entry_param p = {.name = c_name(a, w->name), .sym = w->sym};
+		if (u->opt->embed_params)
+			p.values =
+			    arena_copy(a, s->slot[k], (size_t)dgm_slot_items(&s->mod->slot[k]) * sizeof(float));
+		vec_push(a, &o->param, p);
+	}
+	dgm_store_free(s);
+	return true;
+}
+
+/* ---- a model ---- */
+/* The sampler that the model's first sample block names, else the standard one. */
+static bool sampling_of(struct unit *u, const struct model *m, struct sampling *out)
+{
+	const struct block_def *from = &(struct block_def){.kind = BLOCK_SAMPLE};
+	for (int k = u->checked->block.n - 1; k >= 0; k--) {
+		const struct block_def *b = u->checked->block.at[k];
+		if (b->kind == BLOCK_SAMPLE && unit_model(u, b->model) == m)
+			from = b;
+	}
+	bool ok = block_sampler(u, from, out);
+	out->temperatures = 1;
+	return ok;
+}
+
+bool build_object(struct unit *u, struct model *m, struct object *o, embed_list *offers)
+{
+	struct sampling sampling;
+	*o = (struct object){
+	    .name = c_name(u->cx.prog, m->name), .from = u->opt->file, .version = DGM_VERSION};
+	if (!sampling_of(u, m, &sampling) || !add_params(u, m, o))
+		return false;
+	embed_offers(&u->cx, m, &sampling, false, offers);
+	for (int k = 0; k < offers->n; k++)
+		vec_push(u->cx.prog, &o->entry, entry(u, o->name, offers->at[k]));
+	return true;
+}
+
+/* ---- files ---- */
+static const char *with_suffix(struct arena *a, const char *path, const char *suffix)
+{
+	const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+	size_t n = dot ? (size_t)(dot - path) : strlen(path);
+	return arena_printf(a, "%.*s%s", (int)n, path, suffix);
+}
+
+static int failed(const char *path)
+{
+	fprintf(stderr, "dgm: %s: %s\n", path, strerror(errno));
+	return EXIT_RUN;
+}
+
+static int write_object(const char *path, const struct object_text *text)
+{
+	FILE *f = fopen(path, "wb");
+	if (f == NULL)
+		return failed(path);
+	bool ok = fwrite(text->data, 1, text->size, f) == text->size;
+	ok = fclose(f) == 0 && ok;
+	return ok ? EXIT_DONE : failed(path);
+}
+
+static int write_header(const char *path, const object_list *list)
+{
+	FILE *f = fopen(path, "w");
+	if (f == NULL)
+		return failed(path);
+	header_print(list, f);
+	bool ok = !ferror(f);
+	ok = fclose(f) == 0 && ok;
+	return ok ? EXIT_DONE : failed(path);
+}
+
+/* Where libdgmrt.a is: beside the tool, or in ../lib of it. */
+static const char *library_folder(struct arena *a)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	if (n <= 0)
+		return ".";
+	while (n > 0 && self[n] != '/')
+		n--;
+	self[n] = 0;
+	bool beside = access(arena_printf(a, "%s/libdgmrt.a", self), R_OK) == 0;
+	return beside ? arena_printf(a, "%s", self) : arena_printf(a, "%s/../lib", self);
+}
+
+static int link_shared(struct arena *a, const char *from, const char *to)
+{
+	extern char **environ;
+	const char *folder = arena_printf(a, "-L%s", library_folder(a));
+	const char *argv[] = {"cc",      "-shared",    "-o",  to,          from, folder,
+	                      "-ldgmrt", "-lopenblas", "-lm", "-lpthread", NULL};
+	pid_t child;
+	int status,
+	    error = posix_spawnp(&child, "cc", NULL, NULL, (char *const *)(uintptr_t)argv, environ);
+	if (error == 0 && waitpid(child, &status, 0) == child && status == 0)
+		return EXIT_DONE;
+	if (error)
+		fprintf(stderr, "dgm: --shared needs the C compiler cc: %s\n", strerror(error));
+	else
+		fprintf(stderr, "dgm: cc could not link %s\n", to);
+	return EXIT_RUN;
+}
+
+static int write_files(struct unit *u, const object_list *list)
+{
+	struct arena *a = u->cx.prog;
+	const char *slash = strrchr(u->opt->file, '/'), *base = slash ? slash + 1 : u->opt->file;
+	bool shared = u->opt->shared;
+	const char *to = u->opt->object ? u->opt->object : with_suffix(a, base, shared ? ".so" : ".o");
+	const char *header = u->opt->header ? u->opt->header : with_suffix(a, to, ".h");
+	const char *object = shared ? arena_printf(a, "%s.o", to) : to;
+	struct object_text text = object_build(&u->cx, list, u->opt->target);
+	int status = write_object(object, &text);
+	if (status == EXIT_DONE && shared) {
+		status = link_shared(a, object, to);
+		remove(object);
+	}
+	return status == EXIT_DONE ? write_header(header, list) : status;
+}
+
+static bool options_go(const struct options *o)
+{
+	int n;
+	const char *const *targets = codegen_targets(&n);
+	if (o->embed_params && !o->params) {
+		fprintf(stderr, "dgm: --embed-params needs --params F.safetensors\n");
+		return false;
+	}
+	if (!o->target || is_word(o->target, targets, (size_t)n))
+		return true;
+	const char *near = nearest_word(o->target, targets, n);
+	fprintf(stderr, "dgm: there is no target '%s'%s%s: 'dgm help build' lists them\n", o->target,
+	        near ? "; did you mean " : "", near ? near : "");
+	return false;
+}
+
+int call_build(struct options *o)
+{
+	struct unit u;
+	object_list list = {0};
+	int status = options_go(o) ? unit_read(&u, o) : EXIT_USAGE;
+	if (status != EXIT_DONE)
+		return status;
+	if (!codegen_init()) {
+		fprintf(stderr, "dgm: LLVM has no target for this machine\n");
+		return EXIT_RUN;
+	}
+	for (int k = 0; k < u.model.n; k++) {
+		struct object one;
+		embed_list offers = {0};
+		if (!build_object(&u, u.model.at[k], &one, &offers)) {
+			diags_print(u.cx.diags, stderr);
+			return diags_errors(u.cx.diags) ? EXIT_FILE : run_failed();
+		}
+		vec_push(u.cx.prog, &list, one);
+	}
+	if (list.n == 0) {
+		fprintf(stderr, "dgm: %s has no model to build\n", o->file);
+		return EXIT_FILE;
+	}
+	status = write_files(&u, &list);
+	unit_time(&u);
+	return status;
+}

@@ -1,0 +1,561 @@
+/* What a model offers to programs that embed it.
+ *
+ * Of an energy: E and F of given states, each group's conditional means and draws given all others,
+ * means of a visible group given the other visible ones, mean-field means of the hidden groups, and
+ * chains: fresh ones, ones that go on, and ones with known values held, whose conditional means are
+ * averaged over the sweeps.  Of a directed model: the log-probability or a bound, the posterior's
+ * means and draws, those of the visible groups given the hidden ones, and ancestral samples.
+ *
+ * requires: a model; ensures: every offer has a program of its own or the reason why not. */
+#include "objective/embed.h"
+#include "objective/flow.h"
+
+#include <string.h>
+
+struct making { /* an offer being made */
+	struct embed *e;
+	struct expansion *x;
+	const struct group *group; /* that it is about; NULL: the whole model */
+};
+typedef bool make_fn(struct making *k); /* false: refused */
+
+static bool refuse(struct making *k, const char *why)
+{
+	k->e->refused = why;
+	return false;
+}
+
+/* ---- arguments and phases ---- */
+static void argument(struct making *k, const struct group *g, const struct sym *sym,
+                     enum embed_way way, const char *what)
+{
+	struct embed_arg arg = {.name = g->name, .what = what, .sym = sym, .group = g, .way = way};
+	vec_push(k->x->cx->prog, &k->e->arg, arg);
+}
+
+static void real_output(struct making *k, const char *name, const struct sym *sym, const char *what)
+{
+	struct embed_arg arg = {.name = name, .what = what, .sym = sym, .way = EMBED_OUT};
+	vec_push(k->x->cx->prog, &k->e->arg, arg);
+}
+
+static void mean_output(struct making *k, const struct group *g, const struct sym *sym,
+                        const char *what)
+{
+	real_output(k, arena_printf(k->x->cx->prog, "mean_%s", g->name), sym, what);
+}
+
+static struct embed_phase *phase(struct making *k, const char *count, int64_t least)
+{
+	vec_push(k->x->cx->prog, &k->e->phase, ((struct embed_phase){.count = count, .least = least}));
+	return &k->e->phase.at[k->e->phase.n - 1];
+}
+
+static void step(struct embed_phase *p, const char *function, int64_t times)
+{
+	if (p->ncall == EMBED_CALLS)
+		BUG("embed: more than %d calls in a phase", EMBED_CALLS);
+	p->call[p->ncall].function = function;
+	p->call[p->ncall++].times = times;
+}
+
+static struct function *once(struct making *k, const char *function)
+{
+	step(phase(k, NULL, 0), function, 1);
+	return program_function(k->x->p, function);
+}
+
+static const struct sym *symbol(const struct making *k, const char *name)
+{
+	const struct program *p = k->x->p;
+	for (int i = 0; i < p->tensor.n; i++)
+		if (strcmp(p->tensor.at[i].sym->name, name) == 0)
+			return p->tensor.at[i].sym;
+	BUG("embed: no symbol %s", name);
+}
+
+static const struct sym *named(const struct making *k, const struct group *g, const char *suffix)
+{
+	return symbol(k, arena_printf(k->x->cx->prog, "%s.%s", g->name, suffix));
+}
+
+/* The groups but one as inputs, of the roles that are wanted. */
+static void inputs(struct making *k, const struct walkers *w, const struct group *except,
+                   bool hidden)
+{
+	const struct model *m = k->x->m;
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i] != except && (hidden || m->group.at[i]->role != GROUP_HIDDEN))
+			argument(k, m->group.at[i], w->state[i], EMBED_IN, "");
+}
+
+static void examples(struct making *k)
+{
+	struct walkers data = walkers_data(k->x);
+	inputs(k, &data, NULL, false);
+}
+
+static bool has_role(const struct model *m, enum group_role role)
+{
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->role == role)
+			return true;
+	return false;
+}
+
+/* ---- numbers of the examples ---- */
+static bool make_energy(struct making *k)
+{
+	struct expansion *x = k->x;
+	struct arena *a = x->cx->prog;
+	struct walkers w = walkers_new(x, "state", POP_DATA);
+	struct node *e = ex_add(a, energy_node(a, &x->m->E), base_measure(x));
+	inputs(k, &w, NULL, true);
+	assign(x, once(k, "energy"), out_sym(x, "energy", POP_DATA), w.batch, NULL,
+	       at_walkers(x, e, &w));
+	real_output(k, "out", symbol(k, "out.energy"), "E");
+	return true;
+}
+
+/* A figure under its own name; minus: its sign is turned. */
+static bool figure(struct making *k, bool (*expand)(struct expansion *x), const char *function,
+                   bool minus, const char *what)
+{
+	struct expansion *x = k->x;
+	struct arena *a = x->cx->prog;
+	examples(k);
+	if (!expand(x))
+		return false;
+	struct function *f = once(k, function);
+	const struct sym *out = symbol(k, arena_printf(a, "out.%s", function));
+	if (minus)
+		assign(x, f, out, x->m->batch, NULL, ex_neg(a, ex_access(a, out, x->m->batch, NULL)));
+	real_output(k, "out", out, what);
+	return true;
+}
+
+static bool make_free_energy(struct making *k)
+{
+	return figure(k, objective_free_energy, "free_energy", false, "F");
+}
+
+static bool make_pseudo(struct making *k)
+{
+	return figure(k, objective_pseudo_likelihood, "pseudo_likelihood", false, "nats");
+}
+
+static bool make_log_probability(struct making *k)
+{
+	return figure(k, objective_nll, "nll", true, "nats");
+}
+
+static bool make_elbo(struct making *k)
+{
+	k->e->random = true;
+	return figure(k, objective_elbo, "elbo", false, "nats");
+}
+
+static bool make_importance(struct making *k)
+{
+	struct expansion *x = k->x;
+	struct arena *a = x->cx->prog;
+	const struct idx *n = x->m->batch;
+	examples(k);
+	if (!objective_importance(x))
+		return false;
+	k->e->random = true;
+	once(k, "importance.start");
+	step(phase(k, "passes", 1), "importance.pass", 1);
+	struct function *f = once(k, "importance");
+	const struct sym *out = symbol(k, "out.importance");
+	struct node *passes = ex_access(a, scalar_sym(x, "passes"), NULL, NULL);
+	struct node *particles = ex_op1(a, OP_LOG, ex_scale(a, OBJECTIVE_PARTICLES, passes));
+	assign(x, f, out, n, NULL, ex_neg(a, ex_add(a, ex_access(a, out, n, NULL), particles)));
+	real_output(k, "out", out, "nats");
+	return true;
+}
+
+/* ---- conditionals ---- */
+/* Has the group a conditional of its own given all others, or only each unit, given the group's
+ * other units too?  *own is then true. */
+static bool conditional(struct making *k, bool *own)
+{
+	struct cx quiet = *k->x->cx;
+	struct conditional c;
+	quiet.diags = diags_new(quiet.tmp);
+	*own = !model_conditional(&quiet, k->x->m, &k->x->m->E, k->group, &c);
+	return model_element(k->x->cx, k->x->m, &k->x->m->E, k->group, &c);
+}
+
+static bool make_mean(struct making *k)
+{
+	struct expansion *x = k->x;
+	struct walkers w = walkers_new(x, "state", POP_DATA);
+	bool own;
+	if (!conditional(k, &own))
+		return false;
+	if (own && k->group->role == GROUP_HIDDEN)
+		return refuse(k, "units of the group are coupled");
+	const struct sym *mean = mean_sym(x, k->group, "mean", POP_DATA);
+	if (!mean_group(x, once(k, "mean"), &x->m->E, k->group, &w, mean))
+		return false;
+	inputs(k, &w, own ? NULL : k->group, true);
+	mean_output(k, k->group, mean, own ? "of each unit given all others" : "");
+	return true;
+}
+
+static bool make_draw(struct making *k)
+{
+	struct expansion *x = k->x;
+	struct walkers w = walkers_new(x, "state", POP_DATA);
+	bool own;
+	if (!conditional(k, &own) || !draw_group(x, once(k, "draw"), &x->m->E, k->group, &w))
+		return false;
+	k->e->random = true;
+	inputs(k, &w, k->group, true);
+	argument(k, k->group, w.state[group_number(x, k->group)], own ? EMBED_INOUT : EMBED_OUT,
+	         own ? "one sweep over its units, each given all others" : "");
+	return true;
+}
+
+static bool make_predict(struct making *k)
+{
+	struct expansion *x = k->x;
+	struct walkers w = walkers_data(x);
+	struct conditional c;
+	energy F;
+	if (!model_free_energy(x->cx, x->m, &x->m->E, &F) ||
+	    !model_conditional(x->cx, x->m, &F, k->group, &c))
+		return false;
+	struct function *f = once(k, "predict");
+	own_states(x, f);
+	const struct sym *mean = mean_sym(x, k->group, "mean", POP_DATA);
+	if (!mean_group(x, f, &F, k->group, &w, mean))
+		return false;
+	inputs(k, &w, k->group, false);
+	mean_output(k, k->group, mean, "");
+	return true;
+}
+
+static bool make_meanfield(struct making *k)
+{
+	struct expansion *x = k->x;
+	struct walkers data = walkers_data(x), q = walkers_means(x, "q", &data, GROUP_HIDDEN);
+	if (!meanfield_allowed(x) || !meanfield(x, "start", "pass", &q, 0))
+		return false;
+	once(k, "start");
+	step(phase(k, "iterations", 1), "pass", 1);
+	struct function *f = once(k, "bound");
+	assign(x, f, out_sym(x, "bound", POP_DATA), q.batch, NULL,
+	       ex_sub(x->cx->prog, base_measure(x), meanfield_bound(x, &q)));
+	examples(k);
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i]->role == GROUP_HIDDEN)
+			mean_output(k, x->m->group.at[i], q.state[i], "");
+	real_output(k, "out", symbol(k, "out.bound"), "a bound from above on F");
+	return true;
+}
+
+/* ---- chains ---- */
+/* GROUP.held := where all of a unit's block is known. */
+static void hold(struct making *k, struct function *f, struct walkers *w, int i)
+{
+	struct expansion *x = k->x;
+	struct arena *a = x->cx->prog;
+	const struct group *g = x->m->group.at[i];
+	const struct idx *at[MAX_RANK];
+	const struct sym *known = mean_sym(x, g, "known", POP_DATA);
+	fresh_axes(a, g->sym, at);
+	struct blocks b = model_places(a, g, at);
+	struct node *all = ex_access(a, known, w->batch, b.k);
+	struct conditional c = {.group = g, .b = b};
+	memcpy(c.at, at, sizeof at);
+	if (b.m)
+		all = model_at_element(a, &c, ex_reduce(a, RED_PROD, b.in, b.m, NULL, 0, all));
+	w->held[i] = mean_sym(x, g, "held", POP_DATA);
+	assign(x, f, w->held[i], w->batch, at, b.m ? all : ex_at(a, known, w->batch, at));
+	argument(k, g, w->state[i], EMBED_KNOWN, "what is not a number is filled in");
+	k->e->arg.at[k->e->arg.n - 1].known = known;
+}
+
+static void transition_calls(struct making *k, struct embed_phase *p)
+{
+	const struct program *prog = k->x->p;
+	for (int i = 0; i < prog->function.n; i++)
+		if (strcmp(prog->function.at[i]->name, "sweep.begin") == 0) {
+			step(p, "sweep.begin", 1);
+			step(p, "sweep.step", k->x->sampling.steps);
+		}
+	step(p, "sweep", 1);
+}
+
+static void group_arguments(struct making *k, const struct walkers *w, enum embed_way way)
+{
+	for (int i = 0; i < k->x->m->group.n; i++)
+		if (k->x->m->group.at[i]->role != GROUP_GIVEN)
+			argument(k, k->x->m->group.at[i], w->state[i], way, "");
+}
+
+static void given_arguments(struct making *k, const struct walkers *w)
+{
+	for (int i = 0; i < k->x->m->group.n; i++)
+		if (k->x->m->group.at[i]->role == GROUP_GIVEN)
+			argument(k, k->x->m->group.at[i], w->state[i], EMBED_IN, "");
+}
+
+/* The start of fresh chains: independent units, of which held ones keep their values. */
+static bool begin(struct making *k, struct walkers *w)
+{
+	struct expansion *x = k->x;
+	struct function *f = once(k, "begin");
+	if (!draw_independent(x, f, w, GROUP_VISIBLE, false) ||
+	    !draw_independent(x, f, w, GROUP_HIDDEN, false) || !mover_new(x, "begin", &x->m->E, w))
+		return false;
+	return !w->mover || sweep_role(x, f, &x->m->E, w, GROUP_HIDDEN);
+}
+
+static bool make_sample(struct making *k)
+{
+	struct expansion *x = k->x;
+	struct walkers w = walkers_new(x, "state", POP_DATA);
+	k->e->random = true;
+	given_arguments(k, &w);
+	if (!begin(k, &w) || !transition(x, "sweep", &x->m->E, &w))
+		return false;
+	struct embed_phase *p = phase(k, "sweeps", 0);
+	p->adapt = true;
+	transition_calls(k, p);
+	group_arguments(k, &w, EMBED_OUT);
+	return true;
+}
+
+static bool make_sweep(struct making *k)
+{
+	struct expansion *x = k->x;
+	struct walkers w = walkers_new(x, "state", POP_DATA);
+	k->e->random = true;
+	given_arguments(k, &w);
+	if (!mover_new(x, "begin", &x->m->E, &w))
+		return false;
+	if (w.mover)
+		return refuse(k,
+		              "groups move along the gradient, with steps whose size is found in sample");
+	if (!transition(x, "sweep", &x->m->E, &w))
+		return false;
+	transition_calls(k, phase(k, "sweeps", 0));
+	group_arguments(k, &w, EMBED_INOUT);
+	return true;
+}
+
+/* mean := (of its conditional means after each sweep); `each` adds one up, `end` divides. */
+static bool average(struct making *k, const struct walkers *w, const struct group *g,
+                    struct function *start, struct function *each, struct function *end)
+{
+	struct expansion *x = k->x;
+	struct arena *a = x->cx->prog;
+	const struct idx *at[MAX_RANK];
+	int i = group_number(x, g);
+	const struct sym *mean = mean_sym(x, g, "mean", POP_DATA),
+	                 *now = mean_sym(x, g, "now", POP_DATA);
+	fresh_axes(a, g->sym, at);
+	struct node *sum = ex_at(a, mean, w->batch, at);
+	struct node *share = ex_access(a, scalar_sym(x, "inv_sweeps"), NULL, NULL);
+	assign(x, start, mean, w->batch, at, ex_num(a, 0));
+	if (w->mover && w->mover->moved[i])
+		assign(x, each, now, w->batch, at, ex_at(a, w->state[i], w->batch, at));
+	else if (!mean_group(x, each, &x->m->E, g, w, now))
+		return false;
+	assign(x, each, mean, w->batch, at, ex_add(a, sum, ex_at(a, now, w->batch, at)));
+	assign(x, end, mean, w->batch, at, ex_mul(a, share, sum));
+	mean_output(k, g, mean,
+	            "means of the conditional means over the sweeps behind the first `burn`");
+	return true;
+}
+
+static bool make_complete(struct making *k)
+{
+	struct expansion *x = k->x;
+	struct walkers w = walkers_new(x, "state", POP_DATA);
+	struct function *start = program_function(x->p, "begin");
+	k->e->random = true;
+	given_arguments(k, &w);
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i]->role != GROUP_GIVEN)
+			hold(k, start, &w, i);
+	if (!begin(k, &w) || !transition(x, "sweep", &x->m->E, &w))
+		return false;
+	struct embed_phase *burn = phase(k, "burn", 0);
+	burn->adapt = true;
+	transition_calls(k, burn);
+	struct embed_phase *kept = phase(k, "sweeps", 1);
+	transition_calls(k, kept);
+	step(kept, "each", 1);
+	struct function *each = program_function(x->p, "each"), *end = once(k, "end");
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i]->role == GROUP_VISIBLE &&
+		    !average(k, &w, x->m->group.at[i], start, each, end))
+			return false;
+	return true;
+}
+
+/* ---- directed models ---- */
+/* A factor's draw and its means as outputs. */
+static bool draw_output(struct making *k, struct flow *fl, const struct factor *f)
+{
+	struct expansion *x = k->x;
+	struct arena *a = x->cx->prog;
+	const struct group *g = f->group;
+	if (!flow_draw(fl, f))
+		return false;
+	const struct sym *state = fl->state[group_number(x, g)];
+	const struct sym *out = mean_sym(x, g, "out", POP_DATA);
+	assign(x, fl->f, out, fl->batch, f->at, ex_at(a, state, fl->batch, f->at));
+	argument(k, g, out, EMBED_OUT, f->dist ? "a draw" : "");
+	k->e->random = k->e->random || f->dist;
+	if (!f->dist || !f->mean || model_reads(x->m, f->mean, g->sym))
+		return true;
+	const struct sym *mean = mean_sym(x, g, "mean", POP_DATA);
+	assign(x, fl->f, mean, fl->batch, f->at, flow_at(fl, f->mean));
+	mean_output(k, g, mean, "its mean");
+	return true;
+}
+
+static bool make_encode(struct making *k)
+{
+	struct expansion *x = k->x;
+	examples(k);
+	struct flow *fl = flow_new(x, once(k, "encode"), "encode", POP_DATA, 1);
+	for (int i = 0; i < x->m->posterior.n; i++)
+		if (!draw_output(k, fl, x->m->posterior.at[i]))
+			return false;
+	return true;
+}
+
+static bool make_decode(struct making *k)
+{
+	struct expansion *x = k->x;
+	struct walkers w = walkers_new(x, "state", POP_DATA);
+	struct flow *fl = flow_new(x, once(k, "decode"), "decode", POP_DATA, 1);
+	for (int i = 0; i < x->m->group.n; i++) {
+		bool known = x->m->group.at[i]->role != GROUP_VISIBLE;
+		fl->state[i] = known ? w.state[i] : NULL;
+		if (known)
+			argument(k, x->m->group.at[i], w.state[i], EMBED_IN, "");
+	}
+	for (int i = 0; i < x->m->factor.n; i++)
+		if (x->m->factor.at[i]->group->role == GROUP_VISIBLE &&
+		    !draw_output(k, fl, x->m->factor.at[i]))
+			return false;
+	return true;
+}
+
+static bool make_ancestral(struct making *k)
+{
+	struct expansion *x = k->x;
+	if (!objective_ancestral(x))
+		return false;
+	once(k, "sample.sweep");
+	k->e->random = true;
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		argument(k, g, named(k, g, "sample"), g->role == GROUP_GIVEN ? EMBED_IN : EMBED_OUT, "");
+	}
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i]->role == GROUP_VISIBLE)
+			mean_output(k, x->m->group.at[i], named(k, x->m->group.at[i], "sample.mean"),
+			            "its means, or the sample where they have no closed form");
+	return true;
+}
+
+/* ---- the list ---- */
+struct offering {
+	struct cx *cx;
+	struct model *m;
+	const struct sampling *sampling;
+	bool loops;
+	embed_list *out;
+};
+
+static void offer(const struct offering *o, const char *name, make_fn *make, const struct group *g,
+                  const char *what)
+{
+	struct arena *a = o->cx->prog;
+	struct cx *cx = NEW(a, struct cx);
+	struct embed *e = NEW(a, struct embed);
+	*cx = *o->cx;
+	cx->diags = diags_new(a); /* an offer that is refused is no error of the file */
+	e->name = g ? arena_printf(a, "%s_%s", name, g->name) : name;
+	e->what = what;
+	e->x = expansion_new(cx, o->m);
+	e->x->sampling = *o->sampling;
+	e->x->p->function.n = 0; /* without `init` */
+	e->x->p->loops = o->loops;
+	struct making k = {e, e->x, g};
+	bool ok = make(&k);
+	if (!ok && !e->refused)
+		e->refused = diags_error(cx->diags);
+	if (!ok && !e->refused)
+		BUG("embed: %s of %s is refused without a word", e->name, o->m->name);
+	vec_push(a, o->out, e);
+}
+
+static void offer_directed(const struct offering *o)
+{
+	const struct model *m = o->m;
+	bool hidden = has_role(m, GROUP_HIDDEN);
+	if (!hidden)
+		offer(o, "log_probability", make_log_probability, NULL, "log p of the visible values");
+	if (m->posterior.n) {
+		offer(o, "elbo", make_elbo, NULL,
+		      "the evidence lower bound on log p of the visible values, by one draw from the "
+		      "posterior");
+		offer(
+		    o, "log_probability_bound", make_importance, NULL,
+		    "the importance-weighted bound on log p of the visible values, in passes of 50 draws");
+		offer(o, "encode", make_encode, NULL, "the posterior of the hidden groups");
+	}
+	if (hidden)
+		offer(o, "decode", make_decode, NULL, "the visible groups given the hidden ones");
+	offer(o, "sample", make_ancestral, NULL, "independent samples");
+}
+
+/* Energies that read states, one a step, are normalised step by step: what stands at one example.
+ */
+static void offer_energy(const struct offering *o)
+{
+	const struct model *m = o->m;
+	bool hidden = has_role(m, GROUP_HIDDEN), states = model_reads_states(m);
+	if (!states)
+		offer(o, "energy", make_energy, NULL, "the energy of states of all groups");
+	offer(o, "free_energy", make_free_energy, NULL,
+	      "minus the log of the sum of exp(-energy) over the hidden groups");
+	offer(o, "pseudo_log_likelihood", make_pseudo, NULL,
+	      "the sum over visible units of log p(unit | all others)");
+	for (int i = 0; i < m->group.n && hidden; i++)
+		if (m->group.at[i]->role == GROUP_VISIBLE)
+			offer(o, "predict", make_predict, m->group.at[i],
+			      "means of the group given the other visible ones, the hidden ones summed out");
+	if (states)
+		return;
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->role != GROUP_GIVEN) {
+			offer(o, "mean", make_mean, m->group.at[i], "means of the group given all others");
+			offer(o, "draw", make_draw, m->group.at[i], "a draw of the group given all others");
+		}
+	if (hidden)
+		offer(o, "encode", make_meanfield, NULL,
+		      "mean-field means of the hidden groups, and the bound that they give");
+	offer(o, "sample", make_sample, NULL, "states of fresh Markov chains after so many sweeps");
+	offer(o, "sweep", make_sweep, NULL, "Markov chains go on for so many sweeps");
+	offer(o, "complete", make_complete, NULL, "samples of what is unknown given what is known");
+}
+
+void embed_offers(struct cx *cx, struct model *m, const struct sampling *sampling, bool loops,
+                  embed_list *out)
+{
+	struct offering o = {cx, m, sampling, loops, out};
+	if (m->factor.n)
+		offer_directed(&o);
+	else
+		offer_energy(&o);
+}

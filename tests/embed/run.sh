@@ -1,0 +1,126 @@
+#!/bin/sh
+# Objects to embed: headers of all models as C and as C++; the examples here, built as a user builds them, under
+# valgrind and with sanitizers; what is wrong in a call of dgm build.  Call: run.sh DGM.
+dgm=$1
+[ -x "$dgm" ] || { echo "usage: run.sh DGM"; exit 2; }
+cd "$(dirname "$0")" || exit 2
+lib=$(dirname "$dgm")
+tmp=$(mktemp -d) || exit 2
+trap 'chmod -R u+w "$tmp"; rm -rf "$tmp"' EXIT
+n=0 failed=0
+fail() {
+	printf '%s\n' "$*"
+	cat "$tmp/log"
+	failed=$((failed + 1))
+}
+does() { # COMMAND
+	n=$((n + 1))
+	"$@" >"$tmp/log" 2>&1 || fail "failed: $*"
+}
+has() { # TEXT FILE
+	n=$((n + 1))
+	grep -qF -e "$1" "$2" || { cp "$2" "$tmp/log"; fail "expected: $1"; }
+}
+refuses() { # STATUS TEXT ARGS
+	status=$1 text=$2
+	shift 2
+	n=$((n + 1))
+	"$dgm" build "$@" >"$tmp/log" 2>&1
+	got=$?
+	[ "$got" -eq "$status" ] || fail "dgm build $*: status $got, expected $status"
+	grep -qF -e "$text" "$tmp/log" || fail "dgm build $*: expected: $text"
+}
+strict='-Wall -Wextra -Werror -pedantic'
+
+# ---- headers, and what the objects ask for ----
+for file in ../../models/*.dgm; do
+	name=$(basename "$file" .dgm)
+	does "$dgm" build "$file" -o "$tmp/$name.o"
+	echo "#include \"$name.h\"" >"$tmp/$name.c"
+	# shellcheck disable=SC2086
+	does cc -std=c99 $strict -fsyntax-only "$tmp/$name.c"
+	# shellcheck disable=SC2086
+	does c++ -std=c++11 $strict -fsyntax-only -x c++ "$tmp/$name.c"
+	n=$((n + 1))
+	nm "$tmp/$name.o" | awk '$1 == "U" && $2 !~ /^(dgm_|mem(cpy|set)$|(sin|cos|fma)f$)/' >"$tmp/log"
+	[ ! -s "$tmp/log" ] || fail "$name.o asks for more than the runtime has"
+done
+has 'free_energy: the free energy has no closed form' "$tmp/dbm.h"
+
+# ---- the examples ----
+does "$dgm" run bars.dgm --out "$tmp/out" --quiet
+params=$tmp/out/bars.safetensors
+does "$dgm" build bars.dgm --params "$params" --embed-params --target x86-64-v3 -o "$tmp/bars.o"
+does "$dgm" build bars.dgm -o "$tmp/given.o"
+does "$dgm" build bars.dgm --params "$params" --embed-params --shared -o "$tmp/bars.so" --header "$tmp/shared.h"
+does cmp "$tmp/bars.h" "$tmp/shared.h"
+libs="-L$lib -ldgmrt -lopenblas -lm"
+for example in detector sampler imputer threads; do
+	# shellcheck disable=SC2086
+	does cc -std=c99 $strict -I"$tmp" "$example.c" "$tmp/bars.o" $libs -o "$tmp/$example"
+done
+# shellcheck disable=SC2086
+does c++ -std=c++11 $strict -I"$tmp" caller.cc "$tmp/given.o" $libs -o "$tmp/caller"
+# shellcheck disable=SC2086
+does cc -std=c99 -g -fsanitize=address,undefined -I"$tmp" threads.c "$tmp/bars.o" $libs -o "$tmp/threads.asan"
+
+bars='1,0,0,1,1,0,0,1,1,0,0,1,1,0,0,1' noise='1,0,0,0,0,1,0,1,1,1,0,0,0,0,1,0'
+printf '%s\n%s\n' "$bars" "$noise" >"$tmp/rows.csv"
+printf '1,0,?,?,?,?,?,?,1,0,0,1,1,0,0,1\n' >"$tmp/gaps.csv"
+"$tmp/detector" -20 <"$tmp/rows.csv" >"$tmp/energies" 2>&1
+sed -n 1p "$tmp/energies" >"$tmp/first"
+n=$((n + 2))
+grep -q anomaly "$tmp/first" && { cp "$tmp/energies" "$tmp/log"; fail "a picture of bars is an anomaly"; }
+[ "$(grep -c anomaly "$tmp/energies")" -eq 1 ] || { cp "$tmp/energies" "$tmp/log"; fail "noise is no anomaly"; }
+echo '1,0,7,1' | "$tmp/detector" >"$tmp/log" 2>&1 && fail "a value outside the domain is taken"
+"$tmp/imputer" <"$tmp/gaps.csv" >"$tmp/filled" 2>&1
+n=$((n + 1)) # what was known stays; of what was not the means are those of bars
+awk -F, -v bars="$bars" '
+	BEGIN { split(bars, b) }
+	NR == 1 { for (i = 1; i <= 16; i++) if ((i < 3 || i > 8) && $i != b[i]) exit 1 }
+	NR == 2 { for (i = 1; i <= 16; i++) if (($i > 0.5) != b[i]) exit 1 }
+	END { if (NR != 2) exit 1 }' "$tmp/filled" || { cp "$tmp/filled" "$tmp/log"; fail "imputer"; }
+does "$tmp/sampler"
+does "$tmp/caller"
+does "$tmp/threads"
+does env ASAN_OPTIONS=detect_leaks=1 "$tmp/threads.asan"
+if command -v valgrind >/dev/null; then
+	for example in threads sampler; do
+		does valgrind -q --error-exitcode=9 --leak-check=full "$tmp/$example"
+	done
+else
+	echo "no valgrind: left out"
+fi
+if python3 -c 'import numpy' 2>/dev/null; then
+	n=$((n + 1))
+	python3 caller.py "$tmp/bars.so" <"$tmp/rows.csv" >"$tmp/log" 2>&1
+	sed 's/ anomaly//' "$tmp/energies" | awk 'NR == FNR { x[NR] = $1; next } { d = $1 - x[FNR]; if (d*d > 1e-8 || FNR > 2) bad = 1 } END { exit bad || FNR != 2 }' - "$tmp/log" ||
+		fail "caller.py gives other numbers"
+else
+	echo "no numpy: caller.py left out"
+fi
+
+# ---- what is wrong ----
+refuses 2 "--embed-params needs --params" bars.dgm --embed-params
+refuses 2 "there is no target 'x86_64'; did you mean x86-64" bars.dgm --target x86_64
+refuses 3 "No such file or directory" bars.dgm -o "$tmp/nowhere/x.o"
+refuses 3 "No such file or directory" bars.dgm -o "$tmp/x.o" --header "$tmp/nowhere/x.h"
+refuses 3 "missing.safetensors" bars.dgm --params "$tmp/missing.safetensors" -o "$tmp/x.o"
+head -c 300 "$params" >"$tmp/short.safetensors"
+refuses 3 "short.safetensors" bars.dgm --params "$tmp/short.safetensors" -o "$tmp/x.o"
+refuses 3 "parameter 'W' has shape [16,16], the model has [16,8]" bars.dgm --set H=8 --params "$params" -o "$tmp/x.o"
+changed() { # NAME SED: the parameters with another header, of the same length
+	sed "s/dgm_digest/old_digest/; $2" "$params" >"$tmp/$1.safetensors"
+}
+changed type 's/"F32"/"I32"/'
+refuses 3 "is of type I32, expected F32" bars.dgm --params "$tmp/type.safetensors" -o "$tmp/x.o"
+changed name 's/"W":/"X":/'
+refuses 3 "there is no parameter 'W' in it" bars.dgm --params "$tmp/name.safetensors" -o "$tmp/x.o"
+changed last ''
+{ head -c -4 "$tmp/last.safetensors"; printf '\377\377\377\377'; } >"$tmp/nan.safetensors"
+refuses 3 "holds NaN" bars.dgm --params "$tmp/nan.safetensors" -o "$tmp/x.o"
+echo 'data d = csv("x.csv");' >"$tmp/none.dgm"
+refuses 1 "no model to build" "$tmp/none.dgm" -o "$tmp/x.o"
+
+echo "$n cases, $failed failures"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,523 @@
+/* Objects to embed: every function of every model of models/, at small sizes where it has them,
+ * linked into this process and called as a C program calls it, against the reference evaluator on
+ * the function's program; and what is wrong in a call. */
+#include "plan_interp.h"
+
+#include <CUnit/Basic.h>
+#include <CUnit/CUnit.h>
+
+#include "driver/driver.h"
+
+#include <dirent.h>
+
+bool verify_shrink(const struct unit *u, const struct model_def *def, bool joint, struct unit *out,
+                   const char **sizes, const char **why);
+
+enum { ROWS = 5, COUNT = 3, SEED = 77, MAX_ARRAYS = 16, ODD = 3 /* bytes off any alignment */ };
+#define TOL 1e-4
+
+/* ---- random numbers of the test ---- */
+static uint64_t state = 1;
+static double uniform(void)
+{
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return ((double)(state >> 11) + 0.5) / 9007199254740992.0;
+}
+
+/* ---- a model and its object ---- */
+static struct unit whole, small;
+static struct object object;
+static embed_list offers;
+static struct object_jit *jit;
+static float *param[64];
+static char *model; /* its block */
+static size_t model_size;
+
+typedef size_t size_fn(size_t rows);
+typedef int call_fn(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t,
+                    uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t,
+                    uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t);
+
+static void *function(const char *name)
+{
+	return object_symbol(jit, arena_printf(small.cx.tmp, "%s_%s", object.name, name));
+}
+
+static int call(const char *name, const uintptr_t *a)
+{
+	return ((call_fn *)(uintptr_t)function(name))(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7],
+	                                              a[8], a[9], a[10], a[11], a[12], a[13], a[14],
+	                                              a[15], a[16], a[17], a[18], a[19]);
+}
+
+static int load_model(void)
+{
+	uintptr_t a[20] = {(uintptr_t)model, model_size, (uintptr_t)param};
+	return call("load", a);
+}
+
+static int64_t params_of(const struct model *m)
+{
+	int64_t n = 0;
+	for (int k = 0; k < m->weight.n; k++)
+		n += items_of(m->weight.at[k]->sym);
+	return n;
+}
+
+/* The model at small sizes; as it is where that is small enough; false: neither. */
+static bool small_model(const char *path, int number)
+{
+	const char *sizes, *why = "";
+	if (verify_shrink(&whole, whole.checked->model.at[number], true, &small, &sizes, &why))
+		return true;
+	small = whole;
+	small.model.at += number;
+	if (params_of(small.model.at[0]) > 2000)
+		printf("%s is left out: %s\n", path, why);
+	return params_of(small.model.at[0]) <= 2000;
+}
+
+static bool open_model(const char *folder, const char *path, int number)
+{
+	static struct options opt;
+	char file[512];
+	snprintf(file, sizeof file, "%s/%s", folder, path);
+	opt = (struct options){.call = "build", .file = file, .seed = 1};
+	memset(&offers, 0, sizeof offers);
+	if (unit_read(&whole, &opt) != EXIT_DONE || number >= whole.checked->model.n)
+		return false;
+	if (!small_model(path, number))
+		return false;
+	CU_ASSERT_FATAL(build_object(&small, small.model.at[0], &object, &offers));
+	object_list list = {&object, 1, 1};
+	struct object_text text = object_build(&small.cx, &list, NULL);
+	jit = object_jit(&small.cx, &text);
+	for (int k = 0; k < object.param.n; k++) {
+		int64_t n = items_of(object.param.at[k].sym);
+		param[k] = malloc((size_t)n * sizeof(float));
+		for (int64_t i = 0; i < n; i++)
+			param[k][i] = (float)(0.1 + 0.4 * uniform());
+	}
+	model_size = ((size_t(*)(void))(uintptr_t)function("size"))();
+	model = (char *)malloc(model_size + ODD) + ODD;
+	CU_ASSERT_EQUAL_FATAL(load_model(), 0);
+	return true;
+}
+
+static void close_model(void)
+{
+	object_jit_free(jit);
+	free(model - ODD);
+	for (int k = 0; k < object.param.n; k++)
+		free(param[k]);
+	arena_free(small.cx.prog);
+	arena_free(small.cx.tmp);
+}
+
+/* ---- values of a group ---- */
+static int64_t block_of(const struct group *g, int64_t unit)
+{
+	int64_t block = 0, stride = 1;
+	for (int r = g->sym->rank - 1; r >= 0; r--) {
+		block += unit % g->sym->dim[r] / g->block[r] * stride;
+		stride *= g->sym->dim[r] / g->block[r];
+		unit /= g->sym->dim[r];
+	}
+	return block;
+}
+
+static double value(const struct group *g)
+{
+	const struct family *f = g->family;
+	switch (f->shape) {
+	case SHAPE_TWO:
+		return uniform() < 0.5 ? f->lo : f->hi;
+	case SHAPE_GAUSS:
+		return 2 * uniform() - 1;
+	case SHAPE_GAMMA:
+		return 0.2 + uniform();
+	case SHAPE_EXPONENTIAL:
+		return f->continuous ? uniform() : floor(4 * uniform());
+	case SHAPE_ONEHOT:
+	case SHAPE_TOTAL:
+		break;
+	}
+	return 0;
+}
+
+static void random_row(const struct group *g, float *x)
+{
+	int64_t n = items_of(g->sym);
+	bool *seen = calloc((size_t)n, sizeof *seen);
+	for (int64_t i = 0; i < n; i++)
+		x[i] = (float)value(g);
+	for (int64_t i = 0; i < n && g->family->shape >= SHAPE_ONEHOT;
+	     i++) { /* the first of each block */
+		bool one = g->family->shape == SHAPE_ONEHOT || g->family->shape == SHAPE_TOTAL;
+		if (one && !seen[block_of(g, i)])
+			x[i] = g->family->shape == SHAPE_TOTAL ? 2 : 1;
+		seen[block_of(g, i)] = true;
+	}
+	free(seen);
+}
+
+static bool is_total(const struct sym *s)
+{
+	for (int k = 0; k < small.model.at[0]->group.n; k++)
+		if (small.model.at[0]->group.at[k]->total == s)
+			return true;
+	return false;
+}
+
+static void random_rows(const struct group *g, float *x)
+{
+	for (int64_t r = 0; r < ROWS; r++) {
+		random_row(g, x + r * items_of(g->sym));
+		for (int64_t i = 0; i < items_of(g->sym) && is_total(g->sym); i++)
+			x[r * items_of(g->sym) + i] = 2;
+	}
+}
+
+/* Some blocks of the group as unknown. */
+static void forget(const struct group *g, float *x)
+{
+	for (int64_t r = 0; r < ROWS; r++)
+		for (int64_t i = 0; i < items_of(g->sym); i++)
+			if ((block_of(g, i) + r) % 2)
+				x[r * items_of(g->sym) + i] = NAN;
+}
+
+/* ---- the reference ---- */
+static struct dgm_random {
+	uint64_t seed, step;
+} random_state;
+static uint64_t reference_step;
+
+static double same_draw(const struct memory *m, const struct node *draw)
+{
+	float v[4096];
+	CU_ASSERT_FATAL(m->unit < 4096);
+	uint32_t stream = (uint32_t)(reference_step >> 32) * 4096 + (uint32_t)draw->num;
+	(draw->op == OP_UNIFORM ? dgm_uniform : dgm_normal)(
+	    v, m->unit + 1, SEED, m->batched ? (uint32_t)m->row : 0, (uint32_t)reference_step, stream);
+	return (double)v[m->unit];
+}
+
+static void put(struct memory *m, const struct sym *s, const float *x, int64_t rows, bool known)
+{
+	double *to = values_at(m, s);
+	for (int64_t i = 0; i < rows * items_of(s); i++)
+		to[i] = known ? !isnan(x[i]) : isnan(x[i]) ? 0 : (double)x[i];
+}
+
+static void put_scalars(struct memory *m, const struct program *p, bool adapt)
+{
+	for (int k = 0; k < p->tensor.n; k++) {
+		const struct sym *s = p->tensor.at[k].sym;
+		if (p->tensor.at[k].space != SPACE_SCALAR)
+			continue;
+		bool inverse = strncmp(s->name, "inv_", 4) == 0;
+		bool rows = strcmp(s->name, "inv_n") == 0 || strcmp(s->name, "inv_walkers") == 0;
+		double x = rows ? ROWS : COUNT;
+		*values_at(m, s) = inverse                              ? 1 / x
+		                   : strcmp(s->name, "adaptation") == 0 ? (adapt ? 0.2 : 0)
+		                                                        : x;
+	}
+}
+
+static void run_reference(struct memory *m, const struct program *p, const char *name)
+{
+	for (int f = 0; f < p->function.n; f++)
+		for (int s = 0; strcmp(p->function.at[f]->name, name) == 0 && s < p->function.at[f]->nstmt;
+		     s++)
+			run_stmt(m, &p->function.at[f]->stmt[s]);
+	reference_step++;
+}
+
+static void run_phases(struct memory *m, const struct embed *e)
+{
+	for (int k = 0; k < e->phase.n; k++) {
+		const struct embed_phase *p = &e->phase.at[k];
+		put_scalars(m, e->x->p, p->adapt);
+		for (int n = 0; n < (p->count ? COUNT : 1); n++)
+			for (int c = 0; c < p->ncall; c++)
+				for (int64_t t = 0; t < p->call[c].times; t++)
+					run_reference(m, e->x->p, p->call[c].function);
+	}
+}
+
+/* ---- one function ---- */
+struct arrays {
+	float *x[MAX_ARRAYS], *before[MAX_ARRAYS];
+};
+
+static void fill_arrays(const struct embed *e, struct arrays *v)
+{
+	for (int k = 0; k < e->arg.n; k++) {
+		const struct embed_arg *a = &e->arg.at[k];
+		size_t size = (size_t)(ROWS * items_of(a->sym)) * sizeof(float);
+		v->x[k] = calloc(1, size);
+		v->before[k] = malloc(size);
+		if (a->way != EMBED_OUT)
+			random_rows(a->group, v->x[k]);
+		if (a->way == EMBED_KNOWN)
+			forget(a->group, v->x[k]);
+		memcpy(v->before[k], v->x[k], size);
+	}
+}
+
+static void free_arrays(const struct embed *e, struct arrays *v)
+{
+	for (int k = 0; k < e->arg.n; k++) {
+		free(v->x[k]);
+		free(v->before[k]);
+	}
+}
+
+/* The arguments of a call; the place of the workspace among them. */
+static int arguments(const struct embed *e, float *const *x, size_t rows, char *work, size_t size,
+                     uintptr_t *a)
+{
+	int n = 0;
+	memset(a, 0, 20 * sizeof *a);
+	a[n++] = (uintptr_t)model;
+	a[n++] = rows;
+	for (int k = 0; k < e->phase.n; k++)
+		if (e->phase.at[k].count)
+			a[n++] = COUNT;
+	for (int k = 0; k < e->arg.n; k++)
+		a[n++] = (uintptr_t)x[k];
+	if (e->random)
+		a[n++] = (uintptr_t)&random_state;
+	a[n] = (uintptr_t)work;
+	a[n + 1] = size;
+	CU_ASSERT_FATAL(n + 2 <= 20);
+	return n;
+}
+
+static size_t work_size(const struct embed *e, size_t rows)
+{
+	return ((size_fn *)(uintptr_t)function(arena_printf(small.cx.tmp, "%s_work", e->name)))(rows);
+}
+
+static int call_rows(const struct embed *e, float *const *x, size_t rows)
+{
+	uintptr_t a[20];
+	size_t size = work_size(e, rows);
+	char *work = malloc(size + ODD);
+	memset(work, 0x7f, size + ODD); /* what it held does not matter */
+	random_state = (struct dgm_random){SEED, 0};
+	arguments(e, x, rows, work + ODD, size, a);
+	int status = call(e->name, a);
+	free(work);
+	return status;
+}
+
+static void differ(const struct embed *e, const struct embed_arg *a, int64_t i, double x, double y)
+{
+	fprintf(stderr, "%s_%s: %s[%d] is %g, by the reference %g\n", object.name, e->name, a->name,
+	        (int)i, x, y);
+	CU_FAIL("object and reference differ");
+}
+
+static void compare(const struct embed *e, struct memory *m, const struct arrays *v)
+{
+	for (int k = 0; k < e->arg.n; k++) {
+		const struct embed_arg *a = &e->arg.at[k];
+		const double *truth = values_at(m, a->sym);
+		for (int64_t i = 0; i < ROWS * items_of(a->sym) && a->way != EMBED_IN; i++) {
+			double x = (double)v->x[k][i];
+			if (!(fabs(x - truth[i]) <= TOL * (1 + fabs(truth[i])))) {
+				differ(e, a, i, x, truth[i]);
+				break;
+			}
+		}
+	}
+}
+
+/* What a row gives does not depend on the rows beside it: to the last bit.  (Those of random
+ * functions have other numbers.) */
+static void compare_rows(const struct embed *e, const struct arrays *v)
+{
+	float *x[MAX_ARRAYS];
+	for (int r = 0; r < ROWS; r++) {
+		for (int k = 0; k < e->arg.n; k++) {
+			int64_t n = items_of(e->arg.at[k].sym);
+			x[k] = malloc((size_t)n * sizeof(float));
+			memcpy(x[k], v->before[k] + r * n, (size_t)n * sizeof(float));
+		}
+		CU_ASSERT_EQUAL(call_rows(e, x, 1), 0);
+		for (int k = 0; k < e->arg.n; k++) {
+			int64_t n = items_of(e->arg.at[k].sym);
+			if (memcmp(x[k], v->x[k] + r * n, (size_t)n * sizeof(float)) != 0)
+				differ(e, &e->arg.at[k], r * n, (double)x[k][0], (double)v->x[k][r * n]);
+			free(x[k]);
+		}
+	}
+}
+
+static void test_function(const struct embed *e)
+{
+	struct arrays v;
+	struct memory m = {.prog = e->x->p, .draw = same_draw};
+	fill_arrays(e, &v);
+	for (int k = 0; k < 8; k++)
+		m.pop_rows[k] = ROWS;
+	for (int k = 0; k < object.param.n; k++)
+		put(&m, object.param.at[k].sym, param[k], 1, false);
+	for (int k = 0; k < e->arg.n; k++) {
+		if (e->arg.at[k].way != EMBED_OUT)
+			put(&m, e->arg.at[k].sym, v.x[k], ROWS, false);
+		if (e->arg.at[k].known)
+			put(&m, e->arg.at[k].known, v.x[k], ROWS, true);
+	}
+	reference_step = 0;
+	run_phases(&m, e);
+	int status = call_rows(e, v.x, ROWS);
+	if (status != 0)
+		fprintf(stderr, "%s_%s: status %d\n", object.name, e->name, status);
+	CU_ASSERT_EQUAL(status, 0);
+	if (status == 0) {
+		compare(e, &m, &v);
+		CU_ASSERT(!e->random || random_state.step == reference_step);
+		if (!e->random)
+			compare_rows(e, &v);
+	}
+	free_arrays(e, &v);
+	memory_free(&m);
+}
+
+/* ---- what is wrong in a call ---- */
+enum {
+	OK = 0,
+	NULL_POINTER = -1,
+	WRONG_ROWS = -2,
+	SMALL_WORK = -3,
+	NOT_LOADED = -4,
+	BAD_VALUE = -5
+};
+
+static void test_errors(const struct embed *e)
+{
+	struct arrays v;
+	uintptr_t a[20], b[20];
+	size_t size = work_size(e, ROWS);
+	char *work = malloc(size), other[64] = {0};
+	fill_arrays(e, &v);
+	random_state = (struct dgm_random){SEED, 0};
+	int n = arguments(e, v.x, ROWS, work, size, a);
+	memcpy(b, a, sizeof a);
+	b[n] = 0;
+	CU_ASSERT_EQUAL(call(e->name, b), NULL_POINTER);
+	memcpy(b, a, sizeof a);
+	b[n + 1] = size - 1;
+	CU_ASSERT_EQUAL(call(e->name, b), SMALL_WORK);
+	for (size_t rows = 0; rows < 2; rows++) {
+		memcpy(b, a, sizeof a);
+		b[1] = rows ? SIZE_MAX : 0;
+		CU_ASSERT_EQUAL(call(e->name, b), WRONG_ROWS);
+		CU_ASSERT_EQUAL(work_size(e, b[1]), 0);
+	}
+	memcpy(b, a, sizeof a);
+	b[0] = 0;
+	CU_ASSERT(model_size == 0 || call(e->name, b) == NULL_POINTER);
+	b[0] = (uintptr_t)other;
+	CU_ASSERT(model_size == 0 || call(e->name, b) == NOT_LOADED);
+	int first = n - e->random - e->arg.n;
+	for (int k = 0; k < e->arg.n; k++) {
+		memcpy(b, a, sizeof a);
+		b[first + k] = 0;
+		if (e->arg.at[k].way != EMBED_OUT)
+			CU_ASSERT_EQUAL(call(e->name, b), NULL_POINTER);
+		float was = v.x[k][1 % items_of(e->arg.at[k].sym)];
+		v.x[k][1 % items_of(e->arg.at[k].sym)] = e->arg.at[k].way == EMBED_KNOWN ? INFINITY : NAN;
+		if (e->arg.at[k].way != EMBED_OUT)
+			CU_ASSERT_EQUAL(call(e->name, a), BAD_VALUE);
+		v.x[k][1 % items_of(e->arg.at[k].sym)] = was;
+	}
+	if (e->random) {
+		memcpy(b, a, sizeof a);
+		b[n - 1] = 0;
+		CU_ASSERT_EQUAL(call(e->name, b), NULL_POINTER);
+		CU_ASSERT_EQUAL(random_state.step, 0);
+	}
+	free_arrays(e, &v);
+	free(work);
+}
+
+static void test_load(void)
+{
+	if (model_size == 0)
+		return;
+	uintptr_t a[20] = {(uintptr_t)model, model_size - 1, (uintptr_t)param};
+	CU_ASSERT_EQUAL(call("load", a), NOT_LOADED);
+	a[0] = 0;
+	CU_ASSERT_EQUAL(call("load", a), NULL_POINTER);
+	if (object.param.n == 0)
+		return;
+	a[0] = (uintptr_t)model;
+	a[1] = model_size;
+	a[2] = 0;
+	CU_ASSERT_EQUAL(call("load", a), NULL_POINTER);
+	float was = *param[0];
+	*param[0] = NAN;
+	CU_ASSERT_EQUAL(load_model(), BAD_VALUE);
+	*param[0] = was;
+	float *kept = param[0];
+	param[0] = NULL;
+	CU_ASSERT_EQUAL(load_model(), NULL_POINTER);
+	param[0] = kept;
+	CU_ASSERT_EQUAL(load_model(), OK);
+}
+
+static int functions;
+
+static void test_model(const char *folder, const char *path, int number)
+{
+	if (!open_model(folder, path, number))
+		return;
+	test_load();
+	for (int k = 0; k < offers.n; k++) {
+		if (offers.at[k]->refused)
+			continue;
+		test_function(offers.at[k]);
+		test_errors(offers.at[k]);
+		functions++;
+	}
+	close_model();
+}
+
+static void test_folder(const char *folder)
+{
+	struct dirent **file;
+	int n = scandir(folder, &file, NULL, alphasort);
+	CU_ASSERT_FATAL(n > 0);
+	for (int k = 0; k < n; k++) {
+		const char *dot = strrchr(file[k]->d_name, '.');
+		if (dot && strcmp(dot, ".dgm") == 0)
+			for (int i = 0; i == 0 || i < whole.model.n; i++)
+				test_model(folder, file[k]->d_name, i);
+		free(file[k]);
+	}
+	free(file);
+}
+
+static void test_models(void)
+{
+	CU_ASSERT_FATAL(codegen_init());
+	test_folder(MODELS);
+	test_folder(EXAMPLES);
+	CU_ASSERT(functions > 200);
+	printf("\n%d functions ", functions);
+}
+
+int main(void)
+{
+	CU_initialize_registry();
+	CU_pSuite s = CU_add_suite("embed", NULL, NULL);
+	CU_add_test(s, "objects against the reference", test_models);
+	CU_basic_run_tests();
+	unsigned failed = CU_get_number_of_failures();
+	CU_cleanup_registry();
+	return failed ? 1 : 0;
+}
