@@ -10,7 +10,6 @@
  * behind its items is never a signal.  Outputs are written when all has been computed. */
 #include "codegen/entry.h"
 
-#include <float.h>
 #include <string.h>
 
 enum { LINE = 64, RATE_NUM = 2, RATE_DEN = 10 /* of adaptation, as runtime/transition.c has it */ };
@@ -69,184 +68,6 @@ LLVMTypeRef entry_size_type(struct emit *e)
 	LLVMTypeRef t = LLVMIntPtrTypeInContext(e->llvm, layout);
 	LLVMDisposeTargetData(layout);
 	return t;
-}
-
-/* ---- loops: 0, 1, ... n-1 ---- */
-struct loop {
-	LLVMBasicBlockRef head, exit;
-	LLVMValueRef iv, n;
-};
-
-static struct loop loop_from_0(struct emit *e, LLVMValueRef n)
-{
-	struct loop l = {block(e), block(e), NULL, n};
-	LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b);
-	LLVMValueRef zero = emit_int(e, 0);
-	LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, n, zero, ""), l.head, l.exit);
-	LLVMPositionBuilderAtEnd(e->b, l.head);
-	l.iv = LLVMBuildPhi(e->b, e->i64, "");
-	LLVMAddIncoming(l.iv, &zero, &before, 1);
-	return l;
-}
-
-static void loop_end(struct emit *e, struct loop *l)
-{
-	LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->b);
-	LLVMValueRef next = add(e, l->iv, emit_int(e, 1));
-	LLVMAddIncoming(l->iv, &next, &latch, 1);
-	LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, next, l->n, ""), l->head, l->exit);
-	LLVMPositionBuilderAtEnd(e->b, l->exit);
-}
-
-/* ---- values: checks and copies, some lanes at a time ---- */
-struct copying {
-	struct emit *e;
-	LLVMValueRef bad;             /* a flag in memory */
-	LLVMValueRef from, to, known; /* known: NULL where nobody asks */
-	const struct entry_arg *arg;
-	bool bits;
-	int64_t items, stride, known_stride; /* of a row: the user's; in the slots (bits: in bits) */
-};
-struct lanes { /* the elements row, u, u + 1, ... at the user's and in the slots */
-	LLVMValueRef user, slot, known;
-	int n;
-};
-
-static LLVMValueRef compare(struct emit *e, LLVMRealPredicate how, LLVMValueRef x, double y)
-{
-	return LLVMBuildFCmp(e->b, how, x, emit_like(e, x, y), "");
-}
-
-static LLVMValueRef allowed(struct emit *e, const struct entry_arg *a, LLVMValueRef x)
-{
-	double lo = a->lo > -FLT_MAX ? a->lo : -FLT_MAX, hi = a->whole          ? 1 << 24
-	                                                      : a->hi < FLT_MAX ? a->hi
-	                                                                        : FLT_MAX;
-	if (a->two)
-		return LLVMBuildOr(e->b, compare(e, LLVMRealOEQ, x, lo), compare(e, LLVMRealOEQ, x, hi),
-		                   "");
-	LLVMValueRef ok =
-	    LLVMBuildAnd(e->b, compare(e, LLVMRealOGE, x, lo), compare(e, LLVMRealOLE, x, hi), "");
-	if (!a->whole)
-		return ok;
-	LLVMValueRef safe = emit_select(e, ok, x, emit_like(e, x, 0));
-	LLVMValueRef n = LLVMBuildFPToSI(e->b, safe, emit_vec(e->i32, emit_lanes(x)), "");
-	LLVMValueRef whole = LLVMBuildSIToFP(e->b, n, LLVMTypeOf(x), "");
-	return LLVMBuildAnd(e->b, ok, LLVMBuildFCmp(e->b, LLVMRealOEQ, whole, safe, ""), "");
-}
-
-/* bad |= not all lanes are right */
-static void note(struct copying *c, LLVMValueRef right)
-{
-	struct emit *e = c->e;
-	int lanes = emit_lanes(right);
-	LLVMTypeRef word = LLVMIntTypeInContext(e->llvm, (unsigned)(lanes ? lanes : 1));
-	LLVMValueRef all = lanes ? LLVMBuildBitCast(e->b, right, word, "") : right;
-	LLVMValueRef wrong = LLVMBuildICmp(e->b, LLVMIntNE, all, LLVMConstAllOnes(word), "");
-	LLVMValueRef was = LLVMBuildLoad2(e->b, e->i8, c->bad, "");
-	wrong = LLVMBuildZExt(e->b, wrong, e->i8, "");
-	LLVMBuildStore(e->b, LLVMBuildOr(e->b, was, wrong, ""), c->bad);
-}
-
-static LLVMValueRef load_floats(struct emit *e, LLVMValueRef base, LLVMValueRef at, int lanes)
-{
-	LLVMValueRef p = LLVMBuildGEP2(e->b, e->f32, base, &at, 1, "");
-	LLVMValueRef v = LLVMBuildLoad2(e->b, emit_vec(e->f32, lanes), p, "");
-	LLVMSetAlignment(v, 4);
-	return v;
-}
-
-static void store_floats(struct emit *e, LLVMValueRef base, LLVMValueRef at, LLVMValueRef v)
-{
-	LLVMValueRef p = LLVMBuildGEP2(e->b, e->f32, base, &at, 1, "");
-	LLVMSetAlignment(LLVMBuildStore(e->b, v, p), 4);
-}
-
-/* Lanes of a mask as the first bits of a 16-bit word of the slot; a word's first lane is a multiple
- * of 16. */
-static void store_bits(struct emit *e, LLVMValueRef base, LLVMValueRef unit, LLVMValueRef mask)
-{
-	LLVMTypeRef word = LLVMIntTypeInContext(e->llvm, (unsigned)emit_lanes(mask));
-	LLVMValueRef w = LLVMBuildBitCast(e->b, mask, word, "");
-	if (word != e->i16)
-		w = LLVMBuildZExt(e->b, w, e->i16, "");
-	LLVMValueRef at = LLVMBuildLShr(e->b, unit, emit_int(e, 3), "");
-	LLVMSetAlignment(LLVMBuildStore(e->b, w, entry_at(e, base, at)), 2);
-}
-
-static LLVMValueRef load_bits(struct emit *e, LLVMValueRef base, LLVMValueRef unit, int lanes)
-{
-	LLVMTypeRef word = LLVMIntTypeInContext(e->llvm, (unsigned)lanes);
-	LLVMValueRef at = LLVMBuildLShr(e->b, unit, emit_int(e, 3), "");
-	LLVMValueRef w = LLVMBuildLoad2(e->b, e->i16, entry_at(e, base, at), "");
-	LLVMSetAlignment(w, 2);
-	if (word != e->i16)
-		w = LLVMBuildTrunc(e->b, w, word, "");
-	w = LLVMBuildBitCast(e->b, w, emit_vec(e->i1, lanes), "");
-	return LLVMBuildUIToFP(e->b, w, emit_vec(e->f32, lanes), "");
-}
-
-static void copy_in(struct copying *c, const struct lanes *at)
-{
-	struct emit *e = c->e;
-	LLVMValueRef x = load_floats(e, c->from, at->user, at->n);
-	LLVMValueRef right = allowed(e, c->arg, x);
-	if (c->arg->way == ENTRY_KNOWN) {
-		LLVMValueRef unknown = LLVMBuildFCmp(e->b, LLVMRealUNO, x, x, "");
-		LLVMValueRef none = emit_like(e, x, c->arg->lo > -FLT_MAX ? c->arg->lo : 0);
-		right = LLVMBuildOr(e->b, right, unknown, "");
-		x = emit_select(e, unknown, none, x);
-		if (c->known)
-			store_floats(e, c->known, at->known,
-			             emit_select(e, unknown, emit_like(e, x, 0), emit_like(e, x, 1)));
-	}
-	note(c, right);
-	if (c->bits)
-		store_bits(e, c->to, at->slot, compare(e, LLVMRealOGT, x, 0.5));
-	else
-		store_floats(e, c->to, at->slot, x);
-}
-
-static void copy_out(struct copying *c, const struct lanes *at)
-{
-	struct emit *e = c->e;
-	const struct entry_arg finite = {.lo = -FLT_MAX, .hi = FLT_MAX};
-	LLVMValueRef x = (c->bits ? load_bits : load_floats)(e, c->from, at->slot, at->n);
-	if (!c->bits)
-		note(c, allowed(e, &finite, x));
-	store_floats(e, c->to, at->user, x);
-}
-
-typedef void copy_fn(struct copying *c, const struct lanes *at);
-
-static void copy_lanes(struct copying *c, copy_fn *copy, LLVMValueRef row, LLVMValueRef u, int n)
-{
-	struct emit *e = c->e;
-	struct lanes at = {add(e, mul(e, row, c->items), u), add(e, mul(e, row, c->stride), u),
-	                   add(e, mul(e, row, c->known_stride), u), n};
-	copy(c, &at);
-}
-
-static void copy_rows(struct copying *c, copy_fn *copy, LLVMValueRef rows)
-{
-	struct emit *e = c->e;
-	int64_t full = c->items / LANES;
-	struct loop row = loop_from_0(e, rows);
-	if (full) {
-		struct loop l = loop_from_0(e, emit_int(e, full));
-		copy_lanes(c, copy, row.iv, mul(e, l.iv, LANES), LANES);
-		loop_end(e, &l);
-	}
-	if (c->items % LANES)
-		copy_lanes(c, copy, row.iv, emit_int(e, full * LANES), (int)(c->items % LANES));
-	loop_end(e, &row);
-}
-
-void entry_load(struct emit *e, LLVMValueRef from, LLVMValueRef to, int64_t n, LLVMValueRef bad)
-{
-	const struct entry_arg finite = {.lo = -FLT_MAX, .hi = FLT_MAX};
-	struct copying c = {.e = e, .bad = bad, .from = from, .to = to, .arg = &finite, .items = n};
-	copy_rows(&c, copy_in, emit_int(e, 1));
 }
 
 /* ---- the workspace ---- */
@@ -521,9 +342,9 @@ static void run_calls(struct frame *f, const struct entry_phase *p)
 			run_function(f, p->call.at[k].function);
 			continue;
 		}
-		struct loop l = loop_from_0(f->e, emit_int(f->e, p->call.at[k].times));
+		struct entry_loop l = entry_loop(f->e, emit_int(f->e, p->call.at[k].times));
 		run_function(f, p->call.at[k].function);
-		loop_end(f->e, &l);
+		entry_loop_end(f->e, &l);
 	}
 }
 
@@ -535,9 +356,9 @@ static void run_phase(struct frame *f, int k)
 		run_calls(f, p);
 		return;
 	}
-	struct loop l = loop_from_0(f->e, f->count[k]);
+	struct entry_loop l = entry_loop(f->e, f->count[k]);
 	run_calls(f, p);
-	loop_end(f->e, &l);
+	entry_loop_end(f->e, &l);
 }
 
 /* ---- arrays ---- */
@@ -548,7 +369,7 @@ static void copy_array(struct frame *f, int k, bool in)
 	const struct entry_arg *a = &f->entry->arg.at[k];
 	int slot = slot_of(e, a->sym), known = a->known ? slot_of(e, a->known) : -1;
 	const struct dgm_slot *s = &e->slot[slot];
-	struct copying c = {.e = e, .bad = f->bad, .arg = a, .bits = s->repr == DGM_BITS};
+	struct entry_copy c = {.e = e, .bad = f->bad, .arg = a, .bits = s->repr == DGM_BITS};
 	c.items = dgm_slot_items(s);
 	c.stride = dgm_item_stride(s) * (c.bits ? 64 : 1);
 	c.known_stride = known >= 0 ? dgm_item_stride(&e->slot[known]) : 0;
@@ -558,7 +379,7 @@ static void copy_array(struct frame *f, int k, bool in)
 	c.known = known >= 0 && e->used[known] ? f->slot[known] : NULL;
 	LLVMBuildCondBr(e->b, is_null(e, f->array[k]), done, copy);
 	LLVMPositionBuilderAtEnd(e->b, copy);
-	copy_rows(&c, in ? copy_in : copy_out, f->rows);
+	entry_copy(&c, in, f->rows);
 	LLVMBuildBr(e->b, done);
 	LLVMPositionBuilderAtEnd(e->b, done);
 }

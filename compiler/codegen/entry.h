@@ -23,9 +23,27 @@ LLVMValueRef entry_at(struct emit *e, LLVMValueRef base, LLVMValueRef offset);
 LLVMValueRef entry_round_up(struct emit *e, LLVMValueRef p);
 void entry_begin(struct emit *e, const char *name, LLVMTypeRef result, LLVMTypeRef *type, int n);
 void entry_return(struct emit *e, int status);
-/* to[0..n) := from[0..n); bad |= they are not all finite */
-void entry_load(struct emit *e, LLVMValueRef from, LLVMValueRef to, int64_t n, LLVMValueRef bad);
 void entry_unless(struct emit *e, LLVMValueRef wrong, int status); /* goes on unless wrong, which returns */
 void entry_emit(struct emit *e, const struct entry *entry, const struct object_layout *layout);
+
+/* entry_copy.c */
+struct entry_loop { /* iv = 0, 1, ... n-1 */
+	LLVMBasicBlockRef head, exit;
+	LLVMValueRef iv, n;
+};
+struct entry_loop entry_loop(struct emit *e, LLVMValueRef n);
+void entry_loop_end(struct emit *e, struct entry_loop *l);
+struct entry_copy {
+	struct emit *e;
+	LLVMValueRef bad;             /* a byte in memory: |= a value is not allowed */
+	LLVMValueRef from, to, known; /* known: NULL where nobody asks */
+	const struct entry_arg *arg;
+	bool bits;
+	int64_t items, stride, known_stride; /* of a row: the user's; in the slots (bits: in bits) */
+};
+/* All rows from the user's array to the slot, or back. */
+void entry_copy(struct entry_copy *c, bool in, LLVMValueRef rows);
+/* to[0..n) := from[0..n); bad |= they are not all finite */
+void entry_load(struct emit *e, LLVMValueRef from, LLVMValueRef to, int64_t n, LLVMValueRef bad);
 
 #endif

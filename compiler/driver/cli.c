@@ -103,7 +103,8 @@ int call_help(struct options *o)
 /* --name value, --name=value */
 static int read_option(struct options *o, struct arena *a, int argc, char **argv, int *i)
 {
-	const char *name = strcmp(argv[*i], "-o") == 0 ? "object" : argv[*i] + 2, *eq = strchr(name, '='), *value = eq ? eq + 1 : NULL;
+	const char *name = strcmp(argv[*i], "-o") == 0 ? "object" : argv[*i] + 2,
+	           *eq = strchr(name, '='), *value = eq ? eq + 1 : NULL;
 	const struct option *opt = NULL;
 	size_t len = eq ? (size_t)(eq - name) : strlen(name);
 	for (int k = 0; k < NOPTION; k++)

@@ -155,6 +155,12 @@ static bool make_elbo(struct making *k)
 	return figure(k, objective_elbo, "elbo", false, "nats");
 }
 
+static bool make_prior_bound(struct making *k)
+{
+	k->e->random = true;
+	return figure(k, objective_free_energy, "free_energy", false, "nats");
+}
+
 static bool make_importance(struct making *k)
 {
 	struct expansion *x = k->x;
@@ -241,7 +247,7 @@ static bool make_meanfield(struct making *k)
 {
 	struct expansion *x = k->x;
 	struct walkers data = walkers_data(x), q = walkers_means(x, "q", &data, GROUP_HIDDEN);
-	if (!meanfield_allowed(x) || !meanfield(x, "start", "pass", &q, 0))
+	if (!meanfield_allowed(x->cx, x->m) || !meanfield(x, "start", "pass", &q, 0))
 		return false;
 	once(k, "start");
 	step(phase(k, "iterations", 1), "pass", 1);
@@ -278,15 +284,18 @@ static void hold(struct making *k, struct function *f, struct walkers *w, int i)
 	k->e->arg.at[k->e->arg.n - 1].known = known;
 }
 
-static void transition_calls(struct making *k, struct embed_phase *p)
+/* A transition: its begin and its steps where it has them, its end. */
+static void transition_calls(struct making *k, struct embed_phase *p, const char *name)
 {
 	const struct program *prog = k->x->p;
+	const char *start = arena_printf(k->x->cx->prog, "%s.begin", name);
+	const char *leap = arena_printf(k->x->cx->prog, "%s.step", name);
 	for (int i = 0; i < prog->function.n; i++)
-		if (strcmp(prog->function.at[i]->name, "sweep.begin") == 0) {
-			step(p, "sweep.begin", 1);
-			step(p, "sweep.step", k->x->sampling.steps);
+		if (strcmp(prog->function.at[i]->name, start) == 0) {
+			step(p, start, 1);
+			step(p, leap, k->x->sampling.steps);
 		}
-	step(p, "sweep", 1);
+	step(p, name, 1);
 }
 
 static void group_arguments(struct making *k, const struct walkers *w, enum embed_way way)
@@ -324,7 +333,7 @@ static bool make_sample(struct making *k)
 		return false;
 	struct embed_phase *p = phase(k, "sweeps", 0);
 	p->adapt = true;
-	transition_calls(k, p);
+	transition_calls(k, p, "sweep");
 	group_arguments(k, &w, EMBED_OUT);
 	return true;
 }
@@ -342,7 +351,7 @@ static bool make_sweep(struct making *k)
 		              "groups move along the gradient, with steps whose size is found in sample");
 	if (!transition(x, "sweep", &x->m->E, &w))
 		return false;
-	transition_calls(k, phase(k, "sweeps", 0));
+	transition_calls(k, phase(k, "sweeps", 0), "sweep");
 	group_arguments(k, &w, EMBED_INOUT);
 	return true;
 }
@@ -386,9 +395,9 @@ static bool make_complete(struct making *k)
 		return false;
 	struct embed_phase *burn = phase(k, "burn", 0);
 	burn->adapt = true;
-	transition_calls(k, burn);
+	transition_calls(k, burn, "sweep");
 	struct embed_phase *kept = phase(k, "sweeps", 1);
-	transition_calls(k, kept);
+	transition_calls(k, kept, "sweep");
 	step(kept, "each", 1);
 	struct function *each = program_function(x->p, "each"), *end = once(k, "end");
 	for (int i = 0; i < x->m->group.n; i++)
@@ -452,10 +461,17 @@ static bool make_decode(struct making *k)
 static bool make_ancestral(struct making *k)
 {
 	struct expansion *x = k->x;
-	if (!objective_ancestral(x))
+	if (!objective_sampler(x))
 		return false;
-	once(k, "sample.sweep");
 	k->e->random = true;
+	if (x->m->prior) { /* whose groups come from chains */
+		once(k, "sample.begin");
+		struct embed_phase *p = phase(k, "sweeps", 1);
+		p->adapt = true;
+		transition_calls(k, p, "sample.sweep");
+	} else {
+		once(k, "sample.sweep");
+	}
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
 		argument(k, g, named(k, g, "sample"), g->role == GROUP_GIVEN ? EMBED_IN : EMBED_OUT, "");
@@ -505,6 +521,11 @@ static void offer_directed(const struct offering *o)
 	bool hidden = has_role(m, GROUP_HIDDEN);
 	if (!hidden)
 		offer(o, "log_probability", make_log_probability, NULL, "log p of the visible values");
+	if (m->prior)
+		offer(o, "free_energy_bound", make_prior_bound, NULL,
+		      "a bound from above on -log p of the visible values less the energy's log Z, by one "
+		      "draw "
+		      "from the posterior");
 	if (m->posterior.n) {
 		offer(o, "elbo", make_elbo, NULL,
 		      "the evidence lower bound on log p of the visible values, by one draw from the "
@@ -516,7 +537,9 @@ static void offer_directed(const struct offering *o)
 	}
 	if (hidden)
 		offer(o, "decode", make_decode, NULL, "the visible groups given the hidden ones");
-	offer(o, "sample", make_ancestral, NULL, "independent samples");
+	offer(o, "sample", make_ancestral, NULL,
+	      m->prior ? "samples, what the energy is over by fresh Markov chains of so many sweeps"
+	               : "independent samples");
 }
 
 /* Energies that read states, one a step, are normalised step by step: what stands at one example.

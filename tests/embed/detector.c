@@ -1,6 +1,6 @@
-/* An anomaly detector: reads rows of 16 numbers, 0 or 1, as CSV from standard input, and prints each row's free
- * energy, with a mark where it is above the limit.  The parameters are in the object.
- *     cc detector.c bars.o -ldgmrt -lopenblas -lm;  ./a.out LIMIT <rows.csv */
+/* An anomaly detector: reads rows of 16 numbers, 0 or 1, as CSV from standard input, and prints
+ * each row's free energy, with a mark where it is above the limit.  The parameters are in the
+ * object. cc detector.c bars.o -ldgmrt -lopenblas -lm;  ./a.out LIMIT <rows.csv */
 #include "bars.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* An imputer: reads rows of 16 numbers as CSV, with ? for what is missing, and prints them filled in: a sample, and
- * the means of what was missing. */
+/* An imputer: reads rows of 16 numbers as CSV, with ? for what is missing, and prints them filled
+ * in: a sample, and the means of what was missing. */
 #include "bars.h"
 
 #include <math.h>

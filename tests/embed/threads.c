@@ -1,4 +1,5 @@
-/* Four threads at once, one model, workspaces and random states of their own: each gives what it gives alone. */
+/* Four threads at once, one model, workspaces and random states of their own: each gives what it
+ * gives alone. */
 #include "bars.h"
 
 #include <pthread.h>
@@ -35,7 +36,8 @@ static void *work_on(void *arg)
 static int same(const struct job *a, const struct job *b)
 {
 	return a->status == 0 && b->status == 0 && memcmp(a->v, b->v, sizeof a->v) == 0 &&
-	       memcmp(a->h, b->h, sizeof a->h) == 0 && memcmp(a->energy, b->energy, sizeof a->energy) == 0;
+	       memcmp(a->h, b->h, sizeof a->h) == 0 &&
+	       memcmp(a->energy, b->energy, sizeof a->energy) == 0;
 }
 
 int main(void)
