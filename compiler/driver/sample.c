@@ -55,28 +55,47 @@ static int visible_axes(const struct sym *p, const struct sym *v)
 	return first ? 1 : last ? -1 : 0;
 }
 
-/* The visible group whose axes the parameter has, and at which side; 0: none. */
-static int filters_side(const struct model *m, const char *name, const struct group **g)
+/* Pictures of a parameter: the axes that are a visible group's, each picture as that group's; else
+ * its last two axes. */
+struct filters {
+	const struct group *of; /* NULL: no group's */
+	bool first;             /* pixels are the parameter's first axes, else its last */
+	int64_t pixels, w;      /* w: where they are no group's */
+};
+
+static bool filters_find(const struct model *m, const char *name, struct filters *out)
 {
 	const struct sym *p = NULL;
-	int side = 0;
+	*out = (struct filters){.pixels = 1};
 	for (int i = 0; i < m->weight.n; i++)
 		if (strcmp(m->weight.at[i]->name, name) == 0)
 			p = m->weight.at[i]->sym;
-	for (int i = 0; p && i < m->group.n && side == 0; i++) {
-		*g = m->group.at[i];
-		side = (*g)->role == GROUP_VISIBLE ? visible_axes(p, (*g)->sym) : 0;
+	for (int i = 0; p && i < m->group.n && out->of == NULL; i++) {
+		const struct group *g = m->group.at[i];
+		int side = g->role == GROUP_VISIBLE ? visible_axes(p, g->sym) : 0;
+		if (side == 0)
+			continue;
+		out->of = g;
+		out->first = side > 0;
+		for (int k = 0; k < g->sym->rank; k++)
+			out->pixels *= g->sym->dim[k];
 	}
-	return side;
+	if (out->of)
+		return true;
+	if (p == NULL || p->rank < 2)
+		return false;
+	out->w = p->dim[p->rank - 1];
+	out->pixels = p->dim[p->rank - 2] * out->w;
+	return true;
 }
 
 bool filters_check(struct unit *u, const struct compiled *c)
 {
-	const struct group *g;
+	struct filters found;
 	bool ok = true;
 	for (int i = 0; i < c->block->nclause; i++) {
 		const struct clause *cl = &c->block->clause[i];
-		if (strcmp(cl->name, "filters") != 0 || filters_side(c->m, cl->arg[0].name, &g))
+		if (strcmp(cl->name, "filters") != 0 || filters_find(c->m, cl->arg[0].name, &found))
 			continue;
 		diag(u->cx.diags, DIAG_FILTERS, cl->arg[0].span, cl->arg[0].name);
 		ok = false;
@@ -88,12 +107,10 @@ static int write_filters(struct session *s, const struct compiled *c, struct dgm
                          const struct clause *cl)
 {
 	int number = dgm_slot_find(c->mod, cl->arg[0].name);
-	const struct group *g = NULL;
-	int side = filters_side(c->m, cl->arg[0].name, &g);
-	int64_t total = dgm_slot_items(&c->mod->slot[number]), pixels = 1, h, w;
-	for (int i = 0; i < g->sym->rank; i++)
-		pixels *= g->sym->dim[i];
-	int64_t n = total / pixels, shown = n < 100 ? n : 100;
+	struct filters of;
+	filters_find(c->m, cl->arg[0].name, &of);
+	int64_t pixels = of.pixels, n = dgm_slot_items(&c->mod->slot[number]) / pixels;
+	int64_t shown = n < 100 ? n : 100, w = of.w, h = of.of ? 0 : pixels / w;
 	const float *from = store->slot[number];
 	float *tiles = malloc(sizeof *tiles * (size_t)(shown * pixels));
 	if (tiles == NULL)
@@ -101,8 +118,9 @@ static int write_filters(struct session *s, const struct compiled *c, struct dgm
 		       run_failed();
 	for (int64_t t = 0; t < shown; t++)
 		for (int64_t x = 0; x < pixels; x++)
-			tiles[t * pixels + x] = side > 0 ? from[x * n + t] : from[t * pixels + x];
-	job_picture(s, g, &h, &w);
+			tiles[t * pixels + x] = of.first ? from[x * n + t] : from[t * pixels + x];
+	if (of.of)
+		job_picture(s, of.of, &h, &w);
 	const char *path = job_path(s, cl->arg[1].name);
 	int status =
 	    dgm_png_grid(path, tiles, shown, h, w, pixels, (int64_t)ceil(sqrt((double)shown)), 0, 0);

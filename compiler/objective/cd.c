@@ -119,13 +119,34 @@ bool descend_log_z(struct expansion *x, struct walkers *chain, bool persistent)
 	return true;
 }
 
+/* What mends a free energy that has no closed form. */
+static void note_mend(struct expansion *x, bool persistent)
+{
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		struct conditional c;
+		if (g->role != GROUP_HIDDEN)
+			continue;
+		model_field(x->m, &x->m->E, g, &c);
+		bool closed = model_closed(x->m, &x->m->E, g, NULL);
+		if (closed && c.coupled)
+			break;
+		if (closed)
+			continue;
+		if (g->family->continuous)
+			diag(x->cx->diags, DIAG_HIDDEN_CLOSED, g->span, g->name, g->name);
+		return;
+	}
+	if (persistent && meanfield_allowed(NULL, x->m))
+		diag(x->cx->diags, DIAG_NEEDS_POSTERIOR, x->m->group.at[0]->span);
+}
+
 static bool expand_chains(struct expansion *x, const struct objective_args *args, bool persistent)
 {
 	const energy *E = &x->m->E;
 	energy F;
 	if (!model_free_energy(x->cx, x->m, E, &F)) {
-		if (persistent && meanfield_allowed(NULL, x->m))
-			diag(x->cx->diags, DIAG_NEEDS_POSTERIOR, x->m->group.at[0]->span);
+		note_mend(x, persistent);
 		return false;
 	}
 	if (persistent && !without_given(x, "sml"))

@@ -210,6 +210,11 @@ if [ -w /dev/full ]; then
 		"$tmp/full.log" || fail "disk full: status $got: $(cat "$tmp/full.log")"
 fi
 
+# ---- pictures of convolutional filters: 3 by 2 of them, each 3 by 2, and lines between -----------------------------
+run filters filters.dgm
+got=$(od -An -tu1 -j16 -N8 "$tmp/filters/filters.png" | tr -s ' ')
+[ "$got" = " 0 0 0 13 0 0 0 7" ] || fail "filters.png: the bytes of width and height are$got"
+
 # ---- Fashion-MNIST -------------------------------------------------------------------------------------------------
 if [ -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ]; then
 	run rbm $models/rbm.dgm --set epochs=2 --set 'optimizer=sgd(rate=0.01->0.001,momentum=0.5)' \
