@@ -294,6 +294,19 @@ static bool mentions_units(const struct node *x, const struct idx *i)
 	return false;
 }
 
+/* Does x change with w, other than by steps? */
+static bool follows(const struct node *x, const struct sym *w)
+{
+	if (x->kind == N_ACCESS)
+		return x->sym == w;
+	if (x->kind == N_OP && (x->op == OP_LT || x->op == OP_FLOOR || x->op == OP_CEIL))
+		return false;
+	for (int k = 0; k < x->nkid; k++)
+		if (follows(x->kid[k], w))
+			return true;
+	return false;
+}
+
 /* Is there a sum over products of w with what depends on the example, over an index of both? */
 static bool contracted(const struct node *x, const struct sym *w)
 {
@@ -303,7 +316,7 @@ static bool contracted(const struct node *x, const struct sym *w)
 			bool with = false, units = false;
 			for (int k = 0; k < body->nkid; k++) {
 				const struct node *f = body->kid[k];
-				with |= ex_mentions(f, w) && ex_uses_idx(f, x->bound[i]);
+				with |= follows(f, w) && ex_uses_idx(f, x->bound[i]);
 				units |= !ex_mentions(f, w) && mentions_units(f, x->bound[i]);
 			}
 			if (with && units)

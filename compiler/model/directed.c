@@ -1,8 +1,10 @@
 /* Directed factors: p(x) is the product over the groups of p(group | groups before it).  A group
  * whose elements depend on one another is a product too, x[d] given the x[i] with i before d: every
  * access to x in its own factor must be to an earlier element, in the order of the axes named on
- * the left. */
+ * the left, or of values that the model has for the elements. */
 #include "model/directed.h"
+
+#include "model/facts.h"
 
 static const struct factor *find(const struct factor *const *f, int n, const struct group *g)
 {
@@ -132,36 +134,25 @@ struct node *factor_log_density(const struct model *m, const struct factor *f)
 }
 
 /* ---- order ---- */
-/* e >= 0 over the ranges of its indices, helped by the guards in force. */
-static bool holds(struct arena *a, struct affine e, const struct guard *g, int n)
-{
-	int64_t lo = e.c;
-	for (int k = 0; k < e.n; k++)
-		if (e.coef[k] < 0)
-			lo += e.coef[k] * (e.ix[k]->size - 1);
-	if (lo >= 0)
-		return true;
-	for (int k = 0; k < n; k++) {
-		if (holds(a, affine_add(a, e, g[k].e, -1), g, k))
-			return true;
-		if (g[k].equal && holds(a, affine_add(a, e, g[k].e, 1), g, k))
-			return true;
-	}
-	return false;
-}
-
 /* Is the element at `map` before the one at `at`, axis by axis? */
-static bool before(struct arena *a, const struct affine *map, const struct idx *const *at, int rank,
-                   const struct guard *g, int n)
+static bool before(struct facts *f, const struct affine *map, const struct idx *const *at, int rank)
 {
 	for (int k = 0; k < rank; k++) {
-		struct affine gap = affine_add(a, affine_idx(a, at[k]), map[k], -1);
-		if (holds(a, affine_add(a, gap, affine_const(-1), 1), g, n))
+		struct affine gap = affine_add(f->a, affine_idx(f->a, at[k]), map[k], -1);
+		if (facts_imply(f, affine_add(f->a, gap, affine_const(-1), 1)))
 			return true;
 		if (gap.n || gap.c)
 			return false;
 	}
 	return false;
+}
+
+/* The same in the order of the values of a symbol. */
+static bool before_by(struct facts *f, const struct model *m, const struct sym *order,
+                      const struct affine *map, const struct idx *const *at)
+{
+	const struct idx *batch = order->batched ? m->batch : NULL;
+	return facts_less(f, ex_access(f->a, order, batch, map), ex_at(f->a, order, batch, at));
 }
 
 static const struct definition *state_of(const struct model *m, const struct sym *s)
@@ -191,47 +182,50 @@ static bool ahead(const struct model *m, const struct node *x, const struct defi
 	return true;
 }
 
-/* The first access in x to the group, or to a state made of it, that is to no earlier element. */
+/* The first access in x to the group, or to a state made of it, that is to no earlier element: in
+ * the order of the indices, or of the values of a symbol. */
 static const struct node *not_before(const struct model *m, const struct node *x,
-                                     const struct factor *f, struct guard *g, int n)
+                                     const struct factor *f, const struct sym *order,
+                                     struct facts *known)
 {
-	int rank = f->group->sym->rank - f->block;
 	const struct definition *state = x->kind == N_ACCESS ? state_of(m, x->sym) : NULL;
-	if (x->kind == N_ACCESS && x->sym == f->group->sym && !before(m->a, x->map, f->at, rank, g, n))
+	if (x->kind == N_ACCESS && x->sym == f->group->sym &&
+	    !(order ? before_by(known, m, order, x->map, f->at)
+	            : before(known, x->map, f->at, f->group->sym->rank - f->block)))
 		return x;
 	if (state && model_reads(m, state->rhs, f->group->sym)) {
 		int64_t most = INT64_MIN / 2;
 		struct affine at = x->map[0];
-		if (!ahead(m, model_inline(m, state->rhs), state, f->group->sym, &most))
+		if (order || !ahead(m, model_inline(m, state->rhs), state, f->group->sym, &most))
 			return x;
 		at = affine_add(m->a, at, affine_const(most), 1);
-		if (!before(m->a, &at, f->at, 1, g, n))
+		if (!before(known, &at, f->at, 1))
 			return x;
 	}
-	for (int k = 0; k < x->nguard && n < 64; k++)
-		g[n++] = x->guard[k];
-	for (int k = 0; k < x->nkid; k++) {
-		const struct node *bad = not_before(m, x->kid[k], f, g, n);
-		if (bad)
-			return bad;
+	const int n = known->fact.n;
+	const struct node *bad = NULL;
+	for (int k = 0; k < x->nkid && !bad; k++) {
+		facts_inside(known, x, k);
+		bad = not_before(m, x->kid[k], f, order, known);
+		known->fact.n = n;
 	}
-	return NULL;
+	return bad;
 }
 
 /* The first access in a state's value to the state itself that is to no earlier step. */
 static const struct node *not_earlier(const struct model *m, const struct node *x,
-                                      const struct definition *d, struct guard *g, int n)
+                                      const struct definition *d, struct facts *known)
 {
-	if (x->kind == N_ACCESS && x->sym == d->sym && !before(m->a, x->map, d->at, 1, g, n))
+	if (x->kind == N_ACCESS && x->sym == d->sym && !before(known, x->map, d->at, 1))
 		return x;
-	for (int k = 0; k < x->nguard && n < 64; k++)
-		g[n++] = x->guard[k];
-	for (int k = 0; k < x->nkid; k++) {
-		const struct node *bad = not_earlier(m, x->kid[k], d, g, n);
-		if (bad)
-			return bad;
+	const int n = known->fact.n;
+	const struct node *bad = NULL;
+	for (int k = 0; k < x->nkid && !bad; k++) {
+		facts_inside(known, x, k);
+		bad = not_earlier(m, x->kid[k], d, known);
+		known->fact.n = n;
 	}
-	return NULL;
+	return bad;
 }
 
 /* The first mean over the batch in x that the group goes into. */
@@ -248,10 +242,11 @@ static const struct node *batch_mean(const struct model *m, const struct node *x
 
 static bool states_in_order(struct cx *cx, const struct model *m)
 {
-	struct guard g[64];
 	for (int i = 0; i < m->def.n; i++) {
 		const struct definition *d = m->def.at[i];
-		const struct node *bad = d->state ? not_earlier(m, model_inline(m, d->rhs), d, g, 0) : NULL;
+		struct facts none = {.a = m->a};
+		const struct node *bad =
+		    d->state ? not_earlier(m, model_inline(m, d->rhs), d, &none) : NULL;
 		if (!bad)
 			continue;
 		diag(cx->diags, DIAG_STATE_ORDER, d->span, d->sym->name, ex_text(m->a, bad));
@@ -293,8 +288,8 @@ static bool one_step(const struct model *m, const struct node *x, const struct a
 }
 
 /* Is every state in x made of variables before step t only? */
-static bool earlier(const struct model *m, const struct node *x, struct affine t, struct guard *g,
-                    int n)
+static bool earlier(const struct model *m, const struct node *x, struct affine t,
+                    struct facts *known)
 {
 	const struct definition *d = x->kind == N_ACCESS ? state_of(m, x->sym) : NULL;
 	for (int i = 0; i < m->group.n && d; i++) {
@@ -304,22 +299,24 @@ static bool earlier(const struct model *m, const struct node *x, struct affine t
 		if (!ahead(m, model_inline(m, d->rhs), d, m->group.at[i]->sym, &most))
 			return false;
 		struct affine gap = affine_add(m->a, t, x->map[0], -1);
-		if (!holds(m->a, affine_add(m->a, gap, affine_const(-1 - most), 1), g, n))
+		if (!facts_imply(known, affine_add(m->a, gap, affine_const(-1 - most), 1)))
 			return false;
 	}
-	for (int k = 0; k < x->nguard && n < 64; k++)
-		g[n++] = x->guard[k];
-	for (int k = 0; k < x->nkid; k++)
-		if (!earlier(m, x->kid[k], t, g, n))
-			return false;
-	return true;
+	const int n = known->fact.n;
+	bool all = true;
+	for (int k = 0; k < x->nkid && all; k++) {
+		facts_inside(known, x, k);
+		all = earlier(m, x->kid[k], t, known);
+		known->fact.n = n;
+	}
+	return all;
 }
 
 static bool step_term(struct cx *cx, const struct model *m, const struct node *x, struct span at)
 {
 	const struct affine *t = NULL;
-	struct guard g[64];
-	if (one_step(m, x, &t) && (!t || earlier(m, x, *t, g, 0)))
+	struct facts none = {.a = m->a};
+	if (one_step(m, x, &t) && (!t || earlier(m, x, *t, &none)))
 		return true;
 	diag(cx->diags, DIAG_ENERGY_STEP, at, ex_text(m->a, x));
 	diag(cx->diags, DIAG_ENERGY_STEP_NOTE, at);
@@ -351,23 +348,55 @@ static bool energy_by_steps(struct cx *cx, const struct model *m)
 	return true;
 }
 
-static bool causal(struct cx *cx, const struct model *m, const struct factor *f)
+/* The first access in the factor to the group that is to no earlier element in this order. */
+static const struct node *disorder(const struct model *m, const struct factor *f,
+                                   const struct sym *order)
 {
-	struct guard g[64];
 	struct node *part[] = {f->draw, f->mean};
-	for (int k = 0; k < 2; k++) {
-		bool own = part[k] && model_reads(m, part[k], f->group->sym);
-		struct node *x = own ? model_inline(m, part[k]) : NULL;
-		const struct node *bad = x ? not_before(m, x, f, g, 0) : NULL;
-		if (x && !bad)
-			bad = batch_mean(m, x, f->group);
-		if (!bad)
+	const struct node *bad = NULL;
+	for (int k = 0; k < 2 && !bad; k++) {
+		struct facts none = {.a = m->a};
+		if (!part[k] || !model_reads(m, part[k], f->group->sym))
 			continue;
-		diag(cx->diags, DIAG_NOT_CAUSAL, f->span, f->group->name, ex_text(m->a, bad));
-		diag(cx->diags, DIAG_NOT_CAUSAL_NOTE, f->group->span, f->group->name);
-		return false;
+		struct node *x = model_inline(m, part[k]);
+		bad = not_before(m, x, f, order, &none);
+		bad = bad ? bad : batch_mean(m, x, f->group);
 	}
-	return true;
+	return bad;
+}
+
+static bool orders(const struct sym *s, const struct factor *f)
+{
+	const struct sym *x = f->group->sym;
+	bool same = s->rank == x->rank - f->block;
+	for (int k = 0; k < s->rank && same; k++)
+		same = s->dim[k] == x->dim[k];
+	return same;
+}
+
+/* A symbol with a value for each element, in the order of which all is well; NULL: none. */
+static const struct sym *order_by_value(const struct model *m, const struct factor *f)
+{
+	VEC(const struct sym *) all = {0};
+	for (int i = 0; i < m->weight.n; i++)
+		vec_push(m->a, &all, m->weight.at[i]->sym);
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->role == GROUP_GIVEN)
+			vec_push(m->a, &all, m->group.at[i]->sym);
+	for (int i = 0; i < all.n; i++)
+		if (orders(all.at[i], f) && !disorder(m, f, all.at[i]))
+			return all.at[i];
+	return NULL;
+}
+
+static bool causal(struct cx *cx, const struct model *m, struct factor *f)
+{
+	const struct node *bad = disorder(m, f, NULL);
+	if (!bad || (f->order = order_by_value(m, f)) != NULL)
+		return true;
+	diag(cx->diags, DIAG_NOT_CAUSAL, f->span, f->group->name, ex_text(m->a, bad));
+	diag(cx->diags, DIAG_NOT_CAUSAL_NOTE, f->group->span, f->group->name);
+	return false;
 }
 
 /* Puts the factors in an order in which each reads only groups of those before it. */
@@ -470,7 +499,7 @@ static struct model *prior(const struct model *m)
 	return p;
 }
 
-static bool check_factor(struct cx *cx, const struct model *m, const struct factor *f)
+static bool check_factor(struct cx *cx, const struct model *m, struct factor *f)
 {
 	return check_where(cx, m, f) && causal(cx, m, f) && certain(cx, m, f);
 }

@@ -95,6 +95,8 @@ struct factor {
 	struct node *where;             /* NULL: 1 */
 	struct node *draw;              /* over all axes, from noise; NULL: one of the block, by its means */
 	struct node *mean, *variance;   /* over all axes; NULL: no closed form */
+	const struct sym *order;        /* its elements read those before them in the order of these values; NULL: of
+	                                   their indices */
 	struct span span;
 };
 

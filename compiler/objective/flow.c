@@ -402,6 +402,10 @@ static bool draw_in_turn(struct flow *fl, const struct factor *f)
 bool flow_draw(struct flow *fl, const struct factor *f)
 {
 	bool ok = true;
+	if (f->order) {
+		diag(fl->x->cx->diags, DIAG_DRAW_ORDER, f->span, f->group->name, f->order->name);
+		return false;
+	}
 	fl->drawing = f->dist != NULL;
 	if (in_turn(fl->x->m, f))
 		ok = draw_in_turn(fl, f);

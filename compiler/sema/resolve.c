@@ -128,21 +128,42 @@ static bool mentions_index(const struct term *t, const struct ast *e)
 	                             : false;
 }
 
+/* Is there anything in e but numbers, sizes and indices? */
+static bool has_value(const struct term *t, const struct ast *e)
+{
+	for (; e->kind == AST_BIN; e = e->kid[0])
+		if (has_value(t, e->kid[1]))
+			return true;
+	const struct entry *n = e->kind == AST_NAME ? sema_lookup(t->scope, e->name) : NULL;
+	bool value = e->kind == AST_INDEX || e->kind == AST_FIELD ||
+	             (n && n->kind != ENTRY_CONST && n->kind != ENTRY_SIZE);
+	for (int k = 0; k < e->nkid && !value; k++)
+		value = has_value(t, e->kid[k]);
+	return value;
+}
+
 static struct rt *comparison(struct term *t, const struct ast *e)
 {
-	if (mentions_index(t, e->kid[0]) || mentions_index(t, e->kid[1])) { /* 1 where it holds */
+	bool values = has_value(t, e->kid[0]) || has_value(t, e->kid[1]);
+	if (!values &&
+	    (mentions_index(t, e->kid[0]) || mentions_index(t, e->kid[1]))) { /* 1 where it holds */
 		struct rt *r = sema_rt(t, RT_WHERE, NULL);
 		r->cond = NEW_ARRAY(t->a, struct cond, 1);
 		r->ncond = 1;
 		return sema_condition(t, e, &r->cond[0]) ? r : sema_poison(t);
 	}
 	struct rt *x = sema_resolve(t, e->kid[0]), *y = sema_resolve(t, e->kid[1]);
-	if (e->op == '<')
-		return elementwise(t, e, '<', OP_LT, x, y);
-	if (e->op == '>')
-		return elementwise(t, e, '<', OP_LT, y, x);
-	diag(t->s->cx->diags, DIAG_SEMA_COMPARE, e->span);
-	return sema_poison(t);
+	bool less = e->op == '<' || e->op == 'g';
+	if (e->op == '=' || e->op == '!') {
+		diag(t->s->cx->diags, DIAG_SEMA_COMPARE, e->span);
+		return sema_poison(t);
+	}
+	struct rt *r = elementwise(t, e, '<', OP_LT, less ? x : y, less ? y : x);
+	if (!r || e->op == '<' || e->op == '>')
+		return r;
+	struct rt *one = sema_rt(t, RT_NUM, NULL); /* x <= y unless y < x */
+	one->num = 1;
+	return elementwise(t, e, '-', OP_ADD, one, r);
 }
 
 static struct rt *binary(struct term *t, const struct ast *e)

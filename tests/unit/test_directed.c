@@ -87,6 +87,12 @@ static const struct gradient_case cases[] = {
      "let g[d,j] = sigmoid(c[j] + sum(i < d) W[j,i]*x[i]); x[d] ~ bernoulli(logits = b[d] + sum(j) "
      "V[d,j]*g[d,j]); }",
      NLL},
+    {"masked layers",
+     "net made(x : real[D], H) { param o : real[D] ~ uniform(0, 1); param k : real[H] ~ uniform(0, "
+     "1);\n"
+     "x |> masked_dense(o, k) |> tanh |> masked_dense(k, k) |> masked_dense(k, o, strict = 1) }\n"
+     "model m(D = 5, H = 6) { visible x : binary[D]; x ~ bernoulli(logits = made(x, H)); }",
+     NLL},
     {"autoregressive, categorical",
      "model m(D = 3, Q = 4) { visible x : categorical[D,Q]; param W : real[D,Q,D,Q] = 0; param b : "
      "real[D,Q] = 0;\n"
