@@ -44,14 +44,19 @@ static struct node *in_place(struct arena *a, const struct node *access, void *a
 	return x;
 }
 
-struct node *model_inline(const struct model *m, struct node *x)
+struct node *model_inline_when(const struct model *m, struct node *x, bool training)
 {
 	for (int i = m->def.n - 1; i >= 0; i--) {
 		struct definition *d = m->def.at[i];
 		if (!d->state && (d->rhs->kind != N_OP || !(op_flags(d->rhs->op) & OPF_DRAW)))
 			x = ex_subst(m->a, x, &(struct subst){.from = d->sym, .fn = in_place, .arg = d});
 	}
-	return model_when(m, x, false);
+	return model_when(m, x, training);
+}
+
+struct node *model_inline(const struct model *m, struct node *x)
+{
+	return model_inline_when(m, x, false);
 }
 
 static struct node *number(struct arena *a, const struct node *access, void *arg)
@@ -381,7 +386,7 @@ static const struct sym *order_by_value(const struct model *m, const struct fact
 	for (int i = 0; i < m->weight.n; i++)
 		vec_push(m->a, &all, m->weight.at[i]->sym);
 	for (int i = 0; i < m->group.n; i++)
-		if (m->group.at[i]->role == GROUP_GIVEN)
+		if (m->group.at[i]->role != GROUP_VISIBLE)
 			vec_push(m->a, &all, m->group.at[i]->sym);
 	for (int i = 0; i < all.n; i++)
 		if (orders(all.at[i], f) && !disorder(m, f, all.at[i]))

@@ -126,6 +126,7 @@ const struct factor *model_posterior(const struct model *m, const struct group *
 bool model_normalised(const struct model *m);
 /* x with all it uses by name put in its place, as it is outside training. */
 struct node *model_inline(const struct model *m, struct node *x);
+struct node *model_inline_when(const struct model *m, struct node *x, bool training);
 /* x in training, or outside it. */
 struct node *model_when(const struct model *m, struct node *x, bool training);
 /* Does x read the group or the parameter, through what it uses by name too? */

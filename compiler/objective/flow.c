@@ -80,13 +80,14 @@ static struct node *with_kids(struct arena *a, const struct node *x, struct node
 	BUG("a leaf has no operands");
 }
 
-/* x as a step of its own over the indices free in it; x itself where there are too many, or where
- * it is a running sum. */
-static struct node *kept(struct flow *fl, const struct step *of, struct node *x)
+/* The indices of x but the example's and the particle's, in the order of what it is part of; -1:
+ * there are too many, or one stands in conditions only. */
+static int axes_of(const struct flow *fl, const struct step *of, const struct node *x,
+                   const struct idx **at)
 {
-	const struct idx *free[2 * MAX_RANK + 4], *at[MAX_RANK];
+	const struct idx *free[2 * MAX_RANK + 4];
 	int n = 0, nat = 0;
-	for (int k = 0; k < of->sym->rank; k++) /* in the order of what it is part of */
+	for (int k = 0; k < of->sym->rank; k++)
 		if (ex_uses_idx(x, of->at[k]))
 			free[n++] = of->at[k];
 	n += ex_free(x, free + n, MAX_RANK + 4);
@@ -98,9 +99,48 @@ static struct node *kept(struct flow *fl, const struct step *of, struct node *x)
 		if (seen)
 			continue;
 		if (nat + many == MAX_RANK || !subscripts_use(x, free[k]))
-			return x;
+			return -1;
 		at[nat++] = free[k];
 	}
+	return nat;
+}
+
+static bool computes(struct arena *a, const struct step *s, const struct node *x,
+                     const struct idx *const *at, int nat)
+{
+	bool same = !s->constant && !s->state && !s->each && s->sym->rank == nat &&
+	            s->rhs->kind == x->kind && s->rhs->op == x->op && s->rhs->nkid == x->nkid;
+	for (int k = 0; k < nat && same; k++)
+		same = s->at[k]->size == at[k]->size;
+	struct node *rhs = s->rhs;
+	for (int k = 0; k < nat && same; k++)
+		rhs = ex_subst_idx(a, rhs, s->at[k], affine_idx(a, at[k]));
+	return same && ex_same(rhs, x);
+}
+
+/* x read from a step that computes it; NULL: there is none. */
+static struct node *known(const struct flow *fl, const struct step *of, const struct node *x)
+{
+	struct arena *a = fl->x->cx->prog;
+	const struct idx *at[MAX_RANK];
+	int nat = axes_of(fl, of, x, at);
+	if (nat < 0 || (fl->particle && ex_uses_idx(x, fl->particle)))
+		return NULL;
+	for (int i = 0; i < fl->step.n; i++)
+		if (computes(a, &fl->step.at[i], x, at, nat))
+			return ex_at(a, fl->step.at[i].sym, fl->step.at[i].batch, at);
+	return NULL;
+}
+
+/* x as a step of its own over the indices free in it; x itself where there are too many, or where
+ * it is a running sum. */
+static struct node *kept(struct flow *fl, const struct step *of, struct node *x)
+{
+	const struct idx *at[MAX_RANK];
+	bool many = fl->particle && ex_uses_idx(x, fl->particle);
+	int nat = axes_of(fl, of, x, at);
+	if (nat < 0)
+		return x;
 	const char *full = arena_printf(fl->x->cx->prog, "%s.in", of->sym->name);
 	const struct sym *s = step(fl, full, VALUES_REAL, ex_uses_idx(x, fl->batch), at, nat, x, many);
 	const struct step *st = &fl->step.at[fl->step.n - 1];
@@ -109,20 +149,29 @@ static struct node *kept(struct flow *fl, const struct step *of, struct node *x)
 
 /* x with the sums that nonlinear functions are taken of as steps of their own, so that a gradient,
  * which takes another function of them, does not sum again. */
-static struct node *split(struct flow *fl, const struct step *of, struct node *x, bool guarded)
+static struct node *split_once(struct flow *fl, const struct step *of, struct node *x, bool guarded)
 {
 	struct arena *a = fl->x->cx->prog;
 	bool linear = x->kind != N_OP || x->op == OP_ADD || x->op == OP_MUL, changed = false;
-	if (!reduces(x))
-		return x;
+	struct node *value = reduces(x) ? known(fl, of, x) : x;
+	if (value)
+		return value;
 	struct node **kid = NEW_ARRAY(a, struct node *, x->nkid + 1);
 	for (int k = 0; k < x->nkid; k++) {
-		kid[k] = split(fl, of, x->kid[k], guarded || x->nguard > 0);
-		if (!linear && !guarded && reduces(kid[k]))
-			kid[k] = kept(fl, of, kid[k]);
+		kid[k] = split_once(fl, of, x->kid[k], guarded || x->nguard > 0);
+		if (!linear && !guarded && reduces(kid[k])) {
+			struct node *before = known(fl, of, kid[k]);
+			kid[k] = before ? before : kept(fl, of, kid[k]);
+		}
 		changed = changed || kid[k] != x->kid[k];
 	}
 	return changed ? with_kids(a, x, kid) : x;
+}
+
+/* ... and with the same sums elsewhere in x read from these steps. */
+static struct node *split(struct flow *fl, const struct step *of, struct node *x)
+{
+	return split_once(fl, of, split_once(fl, of, x, false), false);
 }
 
 /* A step: sym[particle, at] := rhs, the first axis where rhs has it. */
@@ -140,7 +189,7 @@ static const struct sym *step(struct flow *fl, const char *name, enum values val
 	for (int k = 0; k < rank; k++)
 		dim[k] = s.at[k]->pop >= 0 ? fl->x->p->most.at[s.at[k]->pop] : s.at[k]->size;
 	s.sym = new_symbol(fl, name, values, batched, rank, dim);
-	s.rhs = fl->training ? split(fl, &s, rhs, false) : rhs;
+	s.rhs = fl->training ? split(fl, &s, rhs) : rhs;
 	assign(fl->x, fl->f, s.sym, s.batch, s.at, s.rhs);
 	vec_push(a, &fl->step, s);
 	return s.sym;
@@ -216,7 +265,7 @@ static void compute_state(struct flow *fl, int i)
 	program_stmt(fl->x->p, fl->f, st);
 	s.parts = fl->step.n;
 	if (fl->training)
-		s.rhs = split(fl, &s, s.rhs, false);
+		s.rhs = split(fl, &s, s.rhs);
 	s.parts = fl->step.n - s.parts;
 	vec_push(a, &fl->step, s);
 }

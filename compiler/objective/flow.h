@@ -34,6 +34,8 @@ struct flow {
 	bool *many;                  /* one a group: with the axis of particles */
 	const struct sym **computed; /* one a definition; NULL: not yet */
 	bool *def_many;
+	const struct sym *place;     /* densities in an order that is drawn are estimated from this place; NULL: they are
+	                                summed */
 	bool drawing;                /* noise has the axis of particles */
 	VEC(struct step) step;
 };

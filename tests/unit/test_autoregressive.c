@@ -105,6 +105,75 @@ static void test_refused(void)
 		        rule[r].output, rule[r].input)) == rule[r].holds);
 }
 
+/* ---- orders that are drawn ---- */
+enum { UNITS = 3, PLACES = UNITS + 1, ORDERS = 6 };
+static const int orders[ORDERS][UNITS] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                          {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+static const char any_order[] =
+    "model m(D = 3, H = 2) { visible x : binary[D]; hidden o : real[D] ~ uniform(0, 1); param W : "
+    "real[H,D] = 0; param R : real[H,D] = 0; param V : real[D,H] = 0; param c : real[H] = 0;\n"
+    "posterior o ~ uniform(0, 1); let h[d,j] = tanh(c[j] + sum(i) (o[i] < o[d])*W[j,i]*x[i] + "
+    "sum(i) (o[i] < o[d])*R[j,i]); x[d] ~ bernoulli(logits = sum(j) V[d,j]*h[d,j]); }";
+static int drawn, place; /* the order; the number of units before the place, -1: none is drawn */
+
+static double drawn_order(const struct memory *m, const struct node *draw)
+{
+	if (place >= 0 && (int)draw->num == first_stream)
+		return (double)place / UNITS;
+	return (orders[drawn][m->unit] + 0.5) / UNITS;
+}
+
+/* The mean over all orders, and places in them, of the gradient of an objective. */
+static struct memory mean_gradient(const char *objective, bool places, double *mean)
+{
+	struct memory m;
+	CU_ASSERT_FATAL(expand(arena_printf(arena_new(),
+	                                    "%s\ndata d = csv(\"d.csv\");\ntrain m { x = d; objective "
+	                                    "%s; monitor elbo(d); }\n",
+	                                    any_order, objective),
+	                       0));
+	state = 7;
+	prepare(&m);
+	m.draw = drawn_order;
+	for (drawn = 0; drawn < ORDERS; drawn++)
+		for (place = places ? 0 : -1; place < (places ? PLACES : 0); place++) {
+			run(&m, "train.final");
+			for (int i = 0, at = 0; i < block.m->weight.n; i++)
+				for (int64_t k = 0; k < items_of(block.m->weight.at[i]->sym); k++)
+					mean[at++] +=
+					    values_at(&m, block.x->grad[i])[k] / (ORDERS * (places ? PLACES : 1));
+		}
+	return m;
+}
+
+static void test_orders(void)
+{
+	double whole[64] = {0}, estimate[64] = {0}, size = 0;
+	struct memory m = mean_gradient("order_agnostic()", true, estimate);
+	memory_free(&m);
+	m = mean_gradient("elbo()", false, whole);
+	for (int k = 0; k < 64; k++) {
+		CU_ASSERT_DOUBLE_EQUAL(estimate[k], whole[k], 1e-12);
+		size += fabs(whole[k]);
+	}
+	CU_ASSERT(size > 0.1);
+	for (drawn = 0; drawn < ORDERS; drawn++) { /* the likelihood in one order */
+		double *x = values_at(&m, block.m->group.at[0]->sym), sum = 0;
+		for (int v = 0; v < 1 << UNITS; v++) {
+			for (int d = 0; d < UNITS; d++)
+				x[d] = v >> d & 1;
+			run(&m, "elbo");
+			sum += exp(named(&m, "out.elbo")[0]);
+		}
+		CU_ASSERT_DOUBLE_EQUAL(sum, 1, 1e-12);
+	}
+	memory_free(&m);
+	cx = unit.cx;
+	fun = NULL;
+	prog = block.x->p;
+	CU_ASSERT(generated_agrees(plan()));
+}
+
 int main(void)
 {
 	if (!codegen_init())
@@ -113,6 +182,7 @@ int main(void)
 	CU_pSuite suite = CU_add_suite("autoregressive", NULL, NULL);
 	CU_add_test(suite, "likelihoods add up to 1", test_sum);
 	CU_add_test(suite, "what is refused", test_refused);
+	CU_add_test(suite, "orders that are drawn", test_orders);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
