@@ -43,7 +43,7 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 %token <const char *> TRAIN "'train'" EVALUATE "'evaluate'" SAMPLE "'sample'"
 %token <const char *> VISIBLE "'visible'" HIDDEN "'hidden'" GIVEN "'given'" PARAM "'param'"
 %token WHERE "'where'"
-%token <const char *> LET "'let'" STATE "'state'" POSTERIOR "'posterior'" ENERGY "'energy'" EVERY "'every'" IN "'in'" AS "'as'"
+%token <const char *> LET "'let'" STATE "'state'" POSTERIOR "'posterior'" ENERGY "'energy'" STAGE "'stage'" EVERY "'every'" IN "'in'" AS "'as'"
 %token PIPE "'|>'" ARROW "'->'" DOTDOT "'..'" LE "'<='" GE "'>='" EQ "'=='" NE "'!='"
 
 %precedence PIPE
@@ -228,6 +228,7 @@ setting: word '=' expr ';' {
 		$$ = node_setting(p, $1, @1, $5, @$);
 		$$->every = $3;
 	}
+	| STAGE NAME clauses               { $$ = node_stage(p, $2, @2, $3, @$); }
 	;
 
 word: NAME

@@ -4,8 +4,9 @@
  *     W            parameters, under their names
  *     moment0/W    the optimiser's moments
  *     state/h      states that outlive an update, whole buffers: [rows, stride] (bits: words)
+ *     best/W       the parameters at the best value of the monitor that may stop the training
  *     metadata     format, model, config, seed, stage; epoch, update (finished ones), step (of the
- *                  random numbers), seconds
+ *                  random numbers), seconds; best, best_epoch (0: none), stopped
  * '/' is in no name of a model, so the names differ. */
 #include "train_work.h"
 
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FORMAT "dgm checkpoint 1"
+#define FORMAT "dgm checkpoint 2"
 
 enum { NAME = 256 };
 
@@ -70,7 +71,7 @@ static int list_all(const struct dgm_trainer *tr, struct list *l)
 {
 	const struct dgm_store *s = tr->s;
 	const struct dgm_module *m = s->mod;
-	const size_t room = (size_t)m->nslot * (size_t)(1 + DGM_MAX_MOMENT) + 1;
+	const size_t room = (size_t)m->nslot * (size_t)(2 + DGM_MAX_MOMENT) + 1;
 
 	*l = (struct list){calloc(room, sizeof *l->t), calloc(room, sizeof *l->name), 0};
 	if (!l->t || !l->name) {
@@ -88,6 +89,8 @@ static int list_all(const struct dgm_trainer *tr, struct list *l)
 				snprintf(prefix, sizeof prefix, "moment%d/", k);
 				add(l, prefix, slot, tr->moments[k] + ((const float *)s->slot[i] - s->params));
 			}
+			if (tr->best_params)
+				add(l, "best/", slot, tr->best_params + ((const float *)s->slot[i] - s->params));
 		} else if (slot->space == DGM_STATE && (slot->pop < 0 || slot->pop == tr->t->chain_pop)) {
 			add_state(l, s, i);
 		}
@@ -99,10 +102,12 @@ int dgm_checkpoint_save(struct dgm_trainer *tr)
 {
 	const struct dgm_train *t = tr->t;
 	char seed[32], stage[32], epoch[32], update[32], step[32], seconds[40];
+	char best[40], best_epoch[32];
 	const char *meta[] = {
-	    "format", FORMAT, "model", t->model, "config",  t->config ? t->config : "",
-	    "seed",   seed,   "stage", stage,    "epoch",   epoch,
-	    "update", update, "step",  step,     "seconds", seconds,
+	    "format", FORMAT, "model",      t->model,   "config",  t->config ? t->config : "",
+	    "seed",   seed,   "stage",      stage,      "epoch",   epoch,
+	    "update", update, "step",       step,       "seconds", seconds,
+	    "best",   best,   "best_epoch", best_epoch, "stopped", tr->stopped ? "1" : "0",
 	    NULL};
 	struct list l;
 	int status = list_all(tr, &l);
@@ -114,6 +119,8 @@ int dgm_checkpoint_save(struct dgm_trainer *tr)
 	snprintf(epoch, sizeof epoch, "%" PRId64, tr->epoch);
 	snprintf(update, sizeof update, "%" PRId64, tr->update);
 	snprintf(step, sizeof step, "%" PRIu32, tr->call.step);
+	snprintf(best, sizeof best, "%a", tr->best);
+	snprintf(best_epoch, sizeof best_epoch, "%" PRId64, tr->best_epoch < 0 ? 0 : tr->best_epoch);
 	snprintf(seconds, sizeof seconds, "%.3f", tr->seconds + dgm_now() - tr->start);
 	status = dgm_safetensors_write(tr->checkpoint, l.t, l.n, meta);
 	list_free(&l);
@@ -233,9 +240,10 @@ static size_t bytes_of(const struct dgm_tensor *t)
 static int restore(struct dgm_trainer *tr, const struct dgm_tensor *got, int ngot,
                    char *const *meta)
 {
-	const char *path = tr->checkpoint, *seconds = value_of(meta, "seconds");
+	const char *path = tr->checkpoint, *seconds = value_of(meta, "seconds"),
+	           *best = value_of(meta, "best");
 	const struct dgm_tensor **found;
-	int64_t epoch = 0, update = 0, step = 0;
+	int64_t epoch = 0, update = 0, step = 0, best_epoch = 0, stopped = 0;
 	struct list l;
 	int status = check_meta(tr, meta);
 
@@ -245,6 +253,10 @@ static int restore(struct dgm_trainer *tr, const struct dgm_tensor *got, int ngo
 		status = number(path, meta, "update", INT64_MAX, &update);
 	if (!status)
 		status = number(path, meta, "step", UINT32_MAX, &step);
+	if (!status)
+		status = number(path, meta, "best_epoch", epoch, &best_epoch);
+	if (!status)
+		status = number(path, meta, "stopped", 1, &stopped);
 	if (!status)
 		status = list_all(tr, &l);
 	if (status)
@@ -262,6 +274,9 @@ static int restore(struct dgm_trainer *tr, const struct dgm_tensor *got, int ngo
 	tr->update = update;
 	tr->call.step = (uint32_t)step;
 	tr->seconds = seconds ? strtod(seconds, NULL) : 0;
+	tr->best = best ? strtod(best, NULL) : 0;
+	tr->best_epoch = best_epoch ? best_epoch : -1;
+	tr->stopped = stopped;
 	return DGM_OK;
 }
 

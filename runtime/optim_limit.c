@@ -94,7 +94,8 @@ static void limit_piece(void *arg, int64_t chunk, int64_t nchunk)
 	const struct dgm_trainer *tr = arg;
 
 	(void)nchunk;
-	limit_units(tr->s, &tr->t->limit[chunk]);
+	if (!tr->t->frozen || !tr->t->frozen[tr->t->limit[chunk].slot])
+		limit_units(tr->s, &tr->t->limit[chunk]);
 }
 
 void dgm_limit_params(struct dgm_trainer *tr)

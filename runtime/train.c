@@ -16,7 +16,8 @@
 
 double dgm_ramp_at(const struct dgm_ramp *r, int64_t epoch, int64_t epochs)
 {
-	const double e = (double)epoch, last = (double)epochs - 1, part = last > 0 ? e / last : 0;
+	const double e = (double)(r->whole ? r->before + epoch : epoch);
+	const double last = (double)(r->whole ? r->whole : epochs) - 1, part = last > 0 ? e / last : 0;
 	const double rise = e < r->warmup ? (e + 1) / (r->warmup + 1) : 1;
 
 	switch (r->how) {
@@ -97,6 +98,15 @@ static int open_trainer(struct dgm_trainer *tr)
 		tr->call.pop[t->chain_pop] =
 		    t->tempering.temperatures > 1 ? dgm_tempering_rows(&t->tempering) : t->chains;
 	dgm_tempering_begin(&t->tempering, tr->s);
+	tr->best_epoch = -1;
+	if (t->stop.patience && posix_memalign((void **)&tr->best_params, 64,
+	                                       (size_t)tr->s->nparam * sizeof *tr->best_params + 64)) {
+		tr->best_params = NULL;
+		return dgm_fail(DGM_ENOMEM, "%s: not enough memory for a second set of parameters",
+		                t->model);
+	}
+	if (tr->best_params)
+		memset(tr->best_params, 0, (size_t)tr->s->nparam * sizeof *tr->best_params);
 	return dgm_update_plan(tr);
 }
 
@@ -193,7 +203,7 @@ static int one_epoch(struct dgm_trainer *tr)
 	tr->epoch++;
 	if (!status)
 		status = dgm_report_epoch(tr);
-	if (!status && (tr->epoch == t->epochs || dgm_now() - tr->saved_at >= interval))
+	if (!status && (tr->epoch == t->epochs || tr->stopped || dgm_now() - tr->saved_at >= interval))
 		status = dgm_checkpoint_save(tr);
 	return status;
 }
@@ -206,6 +216,12 @@ static int finish(struct dgm_trainer *tr)
 	                      epochs,  "config_digest", digest, NULL};
 	int status;
 
+	if (tr->best_epoch >= 0) {
+		memcpy(tr->s->params, tr->best_params, (size_t)tr->s->nparam * sizeof *tr->best_params);
+		if (!t->quiet)
+			fprintf(stderr, "%s: the parameters of epoch %" PRId64 " are kept, %s was %.6g\n",
+			        t->model, tr->best_epoch, t->monitor[t->stop.monitor].name, tr->best);
+	}
 	snprintf(seed, sizeof seed, "%" PRIu64, t->seed);
 	snprintf(epochs, sizeof epochs, "%" PRId64, tr->epoch);
 	snprintf(digest, sizeof digest, "%016" PRIx64, dgm_text_digest(t->config));
@@ -241,13 +257,14 @@ int dgm_train_run(const struct dgm_train *t)
 	tr.saved_at = dgm_now();
 	if (!status)
 		status = dgm_report_open(&tr);
-	while (!status && tr.epoch < t->epochs)
+	while (!status && tr.epoch < t->epochs && !tr.stopped)
 		status = one_epoch(&tr);
 	if (!status)
 		status = finish(&tr);
 	free(tr.order);
 	free(tr.segment);
 	free(tr.moment_block);
+	free(tr.best_params);
 	snprintf(text, sizeof text, "%s", dgm_error());
 	closed = dgm_report_close(&tr);
 	if (status)

@@ -19,6 +19,8 @@ struct dgm_ramp {
 	bool ramp;
 	enum dgm_schedule how;
 	double every, warmup; /* times (e+1)/(warmup+1) for e < warmup */
+	int64_t before, whole; /* it runs over several trainings: epochs of those before this one, of all; whole 0: over
+	                          this one alone */
 };
 double dgm_ramp_at(const struct dgm_ramp *r, int64_t epoch, int64_t epochs);
 
@@ -110,6 +112,11 @@ struct dgm_monitor { /* value = mean(a) - mean(b); b.fn NULL: mean(a); divided b
 	struct dgm_figure a, b;
 	double per;
 };
+struct dgm_stop { /* a training ends when a monitor was not better than its best for so many times */
+	int monitor;      /* -1: none */
+	int64_t patience;
+	bool higher;      /* is better; else lower */
+};
 
 /* Exact sums over all states of some slots of a population. */
 struct dgm_enumeration {
@@ -189,6 +196,8 @@ struct dgm_train {
 	int nmean;
 	const struct dgm_monitor *monitor;
 	int nmonitor;
+	struct dgm_stop stop;                /* the parameters are then those at its best; patience 0: none */
+	const bool *frozen;                  /* parameters that stay as they are, one a slot; NULL: none */
 	const char *out_dir;                 /* metrics.jsonl, checkpoint.safetensors, curve.svg, MODEL.safetensors */
 	uint64_t seed;
 	uint32_t stage;

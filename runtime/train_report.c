@@ -79,6 +79,21 @@ static int monitor_value(const struct dgm_trainer *tr, const struct dgm_monitor 
 	return status;
 }
 
+/* What the monitor that may stop the training says: worse is also what is not a number. */
+static void heed(struct dgm_trainer *tr, double value)
+{
+	const struct dgm_stop *stop = &tr->t->stop;
+	const int64_t every = tr->t->monitor[stop->monitor].every;
+
+	if (isfinite(value) &&
+	    (tr->best_epoch < 0 || (stop->higher ? value > tr->best : value < tr->best))) {
+		tr->best = value;
+		tr->best_epoch = tr->epoch;
+		memcpy(tr->best_params, tr->s->params, (size_t)tr->s->nparam * sizeof *tr->best_params);
+	}
+	tr->stopped = tr->epoch - (tr->best_epoch < 0 ? 0 : tr->best_epoch) >= stop->patience * every;
+}
+
 int dgm_report_epoch(struct dgm_trainer *tr)
 {
 	const struct dgm_train *t = tr->t;
@@ -114,6 +129,8 @@ int dgm_report_epoch(struct dgm_trainer *tr)
 			status = monitor_value(tr, m, &value[n]);
 		if (status)
 			return status;
+		if (t->stop.patience && i == t->stop.monitor)
+			heed(tr, value[n]);
 		if (at < sizeof tr->note)
 			at += (size_t)snprintf(tr->note + at, sizeof tr->note - at, ", %s %.6g", m->name,
 			                       value[n]);

@@ -23,6 +23,11 @@ static int descent_of(const struct dgm_trainer *tr, int slot)
 	return tr->t->descent_of ? tr->t->descent_of[slot] : 0;
 }
 
+static bool learns(const struct dgm_trainer *tr, int i)
+{
+	return is_param(&tr->s->mod->slot[i]) && !(tr->t->frozen && tr->t->frozen[i]);
+}
+
 int dgm_update_plan(struct dgm_trainer *tr)
 {
 	const struct dgm_module *m = tr->s->mod;
@@ -30,7 +35,7 @@ int dgm_update_plan(struct dgm_trainer *tr)
 	size_t bytes = (size_t)tr->s->nparam * sizeof(float);
 
 	for (int i = 0; i < m->nslot; i++)
-		if (is_param(&m->slot[i]))
+		if (learns(tr, i))
 			count += (dgm_slot_items(&m->slot[i]) + PIECE - 1) / PIECE;
 	tr->segment = calloc((size_t)count + 1, sizeof *tr->segment);
 	if (!tr->segment)
@@ -41,7 +46,7 @@ int dgm_update_plan(struct dgm_trainer *tr)
 		int which = descent_of(tr, i);
 		int64_t at = is_param(slot) ? (const float *)tr->s->slot[i] - tr->s->params : 0;
 
-		for (int64_t done = 0; is_param(slot) && done < items; done += PIECE)
+		for (int64_t done = 0; learns(tr, i) && done < items; done += PIECE)
 			tr->segment[tr->nsegment++] = (struct dgm_segment){
 			    .at = at + done,
 			    .n = items - done < PIECE ? items - done : PIECE,

@@ -34,6 +34,10 @@ struct dgm_trainer {
 	double rate[DGM_MAX_DESCENT]; /* the hyper-parameter that is called so; 0: none */
 	int64_t k;
 	struct dgm_acceptance acceptance, swaps; /* of this epoch */
+	double best;        /* value of the monitor that may stop the training */
+	int64_t best_epoch; /* -1: it has had none */
+	float *best_params;
+	bool stopped;
 	/* checkpoint */
 	char checkpoint[4096];
 	int64_t saved_epoch; /* -1: there is none of this run */

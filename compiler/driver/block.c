@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const struct figure_kind figures[] = {
-#define FIGURE(name, function, gap, per_unit, expand) {name, function, gap, per_unit, expand},
+#define FIGURE(name, function, gap, per_unit, higher, expand) \
+	{name, function, gap, per_unit, higher, expand},
 #include "driver/figure.def"
 #undef FIGURE
 };
@@ -82,7 +83,8 @@ static bool expand_monitor(struct unit *u, struct compiled *c, struct wanted *w,
                            const struct clause *cl)
 {
 	bool ok = true;
-	for (int i = 0; i < cl->narg; i++) {
+	int n = strcmp(cl->name, "monitor") == 0 ? cl->narg : 1;
+	for (int i = 0; i < n; i++) {
 		const struct value *v = &cl->arg[i];
 		const struct figure_kind *k = figure_find(v->call->name);
 		const struct data_def *data[2 * DGM_MAX_POP];
@@ -95,6 +97,11 @@ static bool expand_monitor(struct unit *u, struct compiled *c, struct wanted *w,
 		ok = figure_data(u, c->m, k, v, data) && want_figure(c, w, k) && ok;
 	}
 	return ok;
+}
+
+bool monitors(const struct clause *cl)
+{
+	return strcmp(cl->name, "monitor") == 0 || strcmp(cl->name, "stop") == 0;
 }
 
 static bool read_posterior(struct unit *u, const struct block_def *b, struct posterior *out)
@@ -473,6 +480,8 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 		return false;
 	bool ok = true;
 	struct dgm_train t = {0};
+	if (!freeze_read(u, out))
+		return false;
 	if (b->kind == BLOCK_TRAIN)
 		ok = optimizer_read(u, out, &t) & max_norm_read(u, out, &t) & expand_train(u, out);
 	else if (b->kind == BLOCK_EVALUATE)
@@ -482,7 +491,7 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 	if (b->kind == BLOCK_TRAIN && ok)
 		expand_often(out, &t);
 	for (int i = 0; b->kind == BLOCK_TRAIN && i < b->nclause; i++)
-		if (strcmp(b->clause[i].name, "monitor") == 0)
+		if (monitors(&b->clause[i]))
 			ok = expand_monitor(u, out, &w, &b->clause[i]) && ok;
 	if (ok && block_clause(b, "sampler") && !block_chains(out)) {
 		diag(u->cx.diags, DIAG_SAMPLER_UNUSED, block_clause(b, "sampler")->span);

@@ -48,6 +48,7 @@ struct figure_kind {
 	const char *name, *function;
 	bool gap;      /* of two data sets: mean of the second minus mean of the first */
 	bool per_unit; /* divided by the number of visible units */
+	bool higher;   /* is better */
 	bool (*expand)(struct expansion *x);
 };
 const struct figure_kind *figure_find(const char *name);
@@ -100,9 +101,22 @@ bool block_sampler(struct unit *u, const struct block_def *b, struct sampling *o
 bool block_chains(const struct compiled *c);
 /* optimizer.c: the optimisers of a train block, sgd where none is written: their part of *t. */
 bool optimizer_read(struct unit *u, struct compiled *c, struct dgm_train *t);
+/* Is the parameter the one of this name, or one of the net or layer of this name? */
+bool part_of(const struct weight *w, const char *name);
 bool max_norm_read(struct unit *u, const struct compiled *c, struct dgm_train *t); /* the clauses max_norm */
 struct dgm_ramp optimizer_ramp(const struct value *v);
 bool block_jit(struct unit *u, struct compiled *c);
+/* Is it a clause of figures after epochs, monitor or stop? */
+bool monitors(const struct clause *cl);
+
+/* ---- stage.c: what a train block is within a whole of several ----------------------------------------------- */
+/* The clause `freeze`: marks the parameters that are given no gradient. */
+bool freeze_read(struct unit *u, struct compiled *c);
+/* The clause's figure among the monitors that the clauses make, in their order, and when it stops the training. */
+struct dgm_stop stop_read(struct unit *u, const struct block_def *b);
+/* A schedule in a clause that stands outside the stages runs over all of them. */
+void stage_course(const struct unit *u, const struct block_def *b, const struct clause *cl, struct dgm_ramp *r);
+int64_t block_epochs(const struct block_def *b);
 
 /* ---- datasets.c ------------------------------------------------------------------------------------------------ */
 /* Loads once; NULL with the message given (a diagnostic or dgm_error) and *status the exit status.  gaps: values
@@ -128,6 +142,7 @@ struct session {
 	struct dgm_out results;
 };
 int job_train(struct session *s, const struct block_def *b);
+const char *train_folder(const struct session *s, const struct block_def *b); /* where a training keeps its files */
 int job_evaluate(struct session *s, const struct block_def *b);
 int job_sample(struct session *s, const struct block_def *b);
 /* A store for a compiled block with the model's parameters in it (trained, or from --params), prepared. */

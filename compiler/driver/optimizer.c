@@ -89,8 +89,7 @@ static bool read_descent(struct unit *u, const struct call *call, struct dgm_des
 	return ok;
 }
 
-/* Is the parameter the one of this name, or one of the net or layer of this name? */
-static bool part_of(const struct weight *w, const char *name)
+bool part_of(const struct weight *w, const char *name)
 {
 	size_t n = strlen(name);
 	return strncmp(w->name, name, n) == 0 && (w->name[n] == '\0' || w->name[n] == '.');
@@ -152,6 +151,8 @@ bool optimizer_read(struct unit *u, struct compiled *c, struct dgm_train *t)
 		ok = read_descent(u, cl[k]->arg[0].call, &t->descent[k]) && ok;
 		ok = read_parts(u, c->m, cl[k], k, of) && ok;
 		t->descent[k].every = cl[k]->every;
+		for (int i = 0; i < DGM_MAX_HYPER; i++)
+			stage_course(u, c->block, cl[k], &t->descent[k].hyper[i]);
 	}
 	for (int i = 0; i < c->m->weight.n && ok; i++)
 		if (of[i] < 0) {

@@ -3,6 +3,7 @@
 #include "driver/driver.h"
 
 #include <string.h>
+#include <unistd.h>
 
 int run_failed(void)
 {
@@ -79,6 +80,15 @@ static int make_folders(struct session *s, const struct block_def *b)
 	return EXIT_DONE;
 }
 
+/* What an earlier run has left of later trainings is not to be gone on from. */
+static void forget(const struct session *s)
+{
+	for (int i = 0; i < s->u->checked->block.n; i++)
+		if (s->u->checked->block.at[i]->kind == BLOCK_TRAIN)
+			unlink(arena_printf(s->u->cx.prog, "%s/checkpoint.safetensors",
+			                    train_folder(s, s->u->checked->block.at[i])));
+}
+
 static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 {
 	struct unit u;
@@ -108,6 +118,8 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 	struct session s = {.u = &u, .out_dir = o->out ? o->out : default_folder(u.cx.perm, o->file)};
 	if (dgm_make_dir(s.out_dir) != DGM_OK || dgm_folder_lock(s.out_dir) < 0)
 		return run_failed();
+	if (train && !o->resume)
+		forget(&s);
 	if (evaluate &&
 	    dgm_out_open(&s.results, arena_printf(u.cx.perm, "%s/results.jsonl", s.out_dir)) != DGM_OK)
 		return run_failed();

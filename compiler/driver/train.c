@@ -100,7 +100,8 @@ static int read_monitors(struct session *s, const struct compiled *c, struct dgm
 	*n = 0;
 	for (int i = 0; i < c->block->nclause; i++) {
 		const struct clause *cl = &c->block->clause[i];
-		for (int k = 0; strcmp(cl->name, "monitor") == 0 && k < cl->narg; k++) {
+		int figures = !monitors(cl) ? 0 : strcmp(cl->name, "stop") == 0 ? 1 : cl->narg;
+		for (int k = 0; k < figures; k++) {
 			const struct value *v = &cl->arg[k];
 			const struct figure_kind *kind = figure_find(v->call->name);
 			const struct data_def *def[2 * DGM_MAX_POP];
@@ -278,13 +279,28 @@ int job_means(struct session *s, const struct compiled *c, struct dgm_store *sto
 	return EXIT_DONE;
 }
 
-static const char *train_folder(struct session *s)
+const char *train_folder(const struct session *s, const struct block_def *b)
 {
-	int n = 0;
-	for (int i = 0; i < s->u->checked->block.n; i++)
+	int n = 0, nth = 0;
+	for (int i = 0; i < s->u->checked->block.n; i++) {
 		n += s->u->checked->block.at[i]->kind == BLOCK_TRAIN;
-	s->ntrain++;
-	return n == 1 ? s->out_dir : arena_printf(s->u->cx.prog, "%s/train%d", s->out_dir, s->ntrain);
+		nth = s->u->checked->block.at[i] == b ? n : nth;
+	}
+	if (b->stage)
+		return arena_printf(s->u->cx.prog, "%s/%s.%s", s->out_dir, b->model->name, b->stage);
+	return n == 1 ? s->out_dir : arena_printf(s->u->cx.prog, "%s/train%d", s->out_dir, nth);
+}
+
+/* Where there are several trainings the last parameters of a model are beside their folders. */
+static int save_last(struct session *s, const struct dgm_train *t)
+{
+	struct arena *a = s->u->cx.prog;
+	const char *path = arena_printf(a, "%s/%s.safetensors", s->out_dir, t->model);
+	const char *meta[] = {"model", t->model, "seed",
+	                      arena_printf(a, "%llu", (unsigned long long)t->seed), NULL};
+	if (strcmp(t->out_dir, s->out_dir) == 0 || dgm_params_save(t->store, path, meta) == DGM_OK)
+		return EXIT_DONE;
+	return run_failed();
 }
 
 static void value_text(struct buf *b, const struct value *v)
@@ -345,8 +361,15 @@ static void optimizer_text(struct buf *b, const struct clause *cl)
 	buf_putc(b, '\n');
 }
 
-/* What a checkpoint must agree with, a line each: the model, the data, and the clauses that change
- * training. */
+static void names_text(struct buf *b, const struct clause *cl)
+{
+	for (int i = 0; cl && i < cl->narg; i++)
+		buf_printf(b, " %s", cl->arg[i].name);
+	buf_putc(b, '\n');
+}
+
+/* What a checkpoint must agree with, a line each: the model, the data, the parameters that it began
+ * with where they are those of an earlier training, and the clauses that change training. */
 static const char *config_text(struct session *s, const struct compiled *c,
                                const struct dgm_train *t)
 {
@@ -356,6 +379,12 @@ static const char *config_text(struct session *s, const struct compiled *c,
 	buf_init(&b, a);
 	buf_printf(&b, "model %s\nbatch %lld\nepochs %lld\n", c->m->name, (long long)t->batch,
 	           (long long)t->epochs);
+	if (c->block->stage)
+		buf_printf(&b, "stage %s %lld of %lld\n", c->block->stage, (long long)t->k.before,
+		           (long long)t->k.whole);
+	for (int i = 0; c->block->stage && i < t->ndescent; i++)
+		buf_printf(&b, "schedule %lld of %lld\n", (long long)t->descent[i].hyper[0].before,
+		           (long long)t->descent[i].hyper[0].whole);
 	for (size_t i = 0; i < sizeof clauses / sizeof *clauses; i++) {
 		const struct clause *cl = block_clause(c->block, clauses[i]);
 		buf_printf(&b, "%s ", clauses[i]);
@@ -365,6 +394,12 @@ static const char *config_text(struct session *s, const struct compiled *c,
 	}
 	for (int i = 0; i < c->block->nclause; i++)
 		optimizer_text(&b, &c->block->clause[i]);
+	buf_puts(&b, "freeze");
+	names_text(&b, block_clause(c->block, "freeze"));
+	buf_printf(&b, "stop %s %lld\n", t->stop.patience ? t->monitor[t->stop.monitor].name : "",
+	           (long long)t->stop.patience);
+	if (t->init == NULL)
+		buf_printf(&b, "from %016llx\n", (unsigned long long)dgm_params_digest(t->store));
 	for (int i = 0; i < t->nlimit; i++)
 		buf_printf(&b, "max_norm %d %d %.17g\n", t->limit[i].slot, t->limit[i].axis,
 		           t->limit[i].norm);
@@ -403,6 +438,14 @@ static const int *descents(const struct compiled *c)
 	return of;
 }
 
+static const bool *frozen(const struct compiled *c)
+{
+	bool *f = NEW_ARRAY(c->x->cx->prog, bool, c->mod->nslot);
+	for (int i = 0; i < c->m->weight.n; i++)
+		f[slot(c, c->m->weight.at[i]->name)] = c->x->frozen[i];
+	return f;
+}
+
 /* A second training of a model goes on from where the first one left its parameters. */
 static void continue_from(struct session *s, const struct compiled *c, struct dgm_train *t)
 {
@@ -439,7 +482,7 @@ int job_train(struct session *s, const struct block_def *b)
 	                      .monitor = monitor,
 	                      .mean = mean,
 	                      .seed = (uint64_t)u->opt->seed,
-	                      .stage = (uint32_t)s->ntrain,
+	                      .stage = (uint32_t)s->ntrain++,
 	                      .resume = u->opt->resume,
 	                      .quiet = u->opt->quiet,
 	                      .json = u->opt->json,
@@ -459,13 +502,15 @@ int job_train(struct session *s, const struct block_def *b)
 	t.batch = (int64_t)number(b, "batch", BATCH_ROWS);
 	if (!batch_given && t.ninput && t.batch > t.input[0].data->n)
 		t.batch = t.input[0].data->n;
-	t.epochs = (int64_t)number(b, "epochs", 10);
+	t.epochs = block_epochs(b);
+	t.stop = stop_read(u, b);
 	if (!fits_batch(s, c, &t) || !optimizer_read(u, c, &t) || !max_norm_read(u, c, &t))
 		return EXIT_FILE;
 	const struct value *chains = objective_value(c, "chains"), *k = objective_value(c, "k");
 	bool persistent = chains && chains->num > 0;
 	t.chains = persistent ? (int64_t)chains->num : t.batch;
 	t.k = k ? optimizer_ramp(k) : (struct dgm_ramp){.from = 1};
+	stage_course(u, b, block_clause(b, "objective"), &t.k);
 	if (persistent) {
 		t.chain_pop = POP_CHAINS;
 		t.tempering = job_tempering(c, "chain", POP_CHAINS, t.chains);
@@ -486,9 +531,9 @@ int job_train(struct session *s, const struct block_def *b)
 	t.scalar_inv_m = scalar(c, "inv_m");
 	t.decays = decays(c);
 	t.descent_of = descents(c);
+	t.frozen = frozen(c);
 	t.nmean = mean_slots(c, t.input, t.ninput, mean);
-	t.out_dir = train_folder(s);
-	t.config = config_text(s, c, &t);
+	t.out_dir = train_folder(s, b);
 	int64_t capacity[DGM_MAX_POP] = {
 	    [POP_DATA] = t.batch > EVAL_ROWS || t.nmonitor == 0 ? t.batch : EVAL_ROWS,
 	    [POP_CHAINS] = t.chains * c->x->sampling.temperatures,
@@ -501,8 +546,14 @@ int job_train(struct session *s, const struct block_def *b)
 	if (t.store == NULL)
 		return run_failed();
 	continue_from(s, c, &t);
+	t.config = config_text(s, c, &t);
+	if (b->stage && !t.quiet)
+		fprintf(stderr, "%s: stage %s\n", t.model, b->stage);
 	if (dgm_train_run(&t) != DGM_OK)
 		return run_failed();
+	status = save_last(s, &t);
+	if (status != EXIT_DONE)
+		return status;
 	struct trained done = {c->m, t.store};
 	vec_push(u->cx.perm, &s->trained, done);
 	return job_filters(s, c, t.store);

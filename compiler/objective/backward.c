@@ -189,7 +189,7 @@ bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool a
 	for (int k = 0; k < m->weight.n; k++) {
 		struct stmt st = {.dst = fl->x->grad[k], .accumulate = accumulate};
 		const struct weight *w = m->weight.at[k];
-		if (which && !which[k])
+		if (fl->x->frozen[k] || (which && !which[k]))
 			continue;
 		fresh_axes(a, w->sym, st.at);
 		st.rhs = adjoint(a, &readers, w->sym, st.at);

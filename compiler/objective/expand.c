@@ -14,6 +14,7 @@ struct expansion *expansion_new(struct cx *cx, struct model *m)
 	x->m = m;
 	x->scale = 1;
 	x->bound = NEW_ARRAY(a, bool, m->group.n);
+	x->frozen = NEW_ARRAY(a, bool, m->weight.n);
 	x->p = program_new(a, m->name);
 	for (int i = 0; i < POP_COUNT; i++)
 		program_pop(x->p, pop_names[i]);
@@ -90,6 +91,8 @@ void assign(struct expansion *x, struct function *f, const struct sym *dst, cons
 void set_gradient(struct expansion *x, struct function *f, int i, const struct idx *const *at,
                   struct node *g)
 {
+	if (x->frozen[i])
+		return;
 	struct stmt s = {
 	    .dst = x->grad[i], .accumulate = x->begun, .rhs = ex_scale(x->cx->prog, x->scale, g)};
 	for (int r = 0; r < x->grad[i]->rank; r++)

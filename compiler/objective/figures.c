@@ -224,6 +224,8 @@ bool objective_enumerate(struct expansion *x, bool gradient)
 	for (int i = 0; i < x->m->weight.n; i++) {
 		const struct weight *wt = x->m->weight.at[i];
 		struct stmt s = {.dst = x->grad[i], .accumulate = true};
+		if (x->frozen[i])
+			continue;
 		fresh_axes(a, wt->sym, s.at);
 		s.rhs = ex_scale(
 		    a, -x->scale,

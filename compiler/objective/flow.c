@@ -272,13 +272,21 @@ static void compute_state(struct flow *fl, int i)
 
 enum { KEEP = 10 }; /* updates over which a running mean goes */
 
+static bool stays(const struct flow *fl, const struct sym *s)
+{
+	for (int i = 0; i < fl->x->m->weight.n; i++)
+		if (fl->x->m->weight.at[i]->sym == s)
+			return fl->x->frozen[i];
+	return false;
+}
+
 /* The mean of a definition over the batch; elsewhere than in training the running mean of it. */
 static void average(struct flow *fl, int i)
 {
 	struct arena *a = fl->x->cx->prog;
 	const struct definition *d = fl->x->m->def.at[i];
 	struct node *kept = ex_at(a, d->average, NULL, d->at), *each = NULL, *mean = kept;
-	if (fl->training) {
+	if (fl->training && !stays(fl, d->average)) {
 		struct node *inv_n = ex_access(a, scalar_sym(fl->x, "inv_n"), NULL, NULL);
 		each = ex_mul(a, inv_n, flow_at(fl, d->rhs));
 		if (fl->particle && ex_uses_idx(each, fl->particle))
@@ -287,7 +295,7 @@ static void average(struct flow *fl, int i)
 	}
 	fl->computed[i] = step(fl, d->sym->name, VALUES_REAL, false, d->at, d->sym->rank, mean, false);
 	fl->step.at[fl->step.n - 1].each = each;
-	if (fl->keep) {
+	if (fl->keep && !stays(fl, d->average)) {
 		struct node *now = ex_at(a, fl->computed[i], NULL, d->at);
 		struct node *gap = ex_scale(a, 1.0 / KEEP, ex_sub(a, now, kept));
 		assign(fl->x, fl->f, d->average, NULL, d->at, ex_add(a, kept, gap));

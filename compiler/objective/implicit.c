@@ -256,7 +256,7 @@ bool expand_mmd(struct expansion *x, const struct objective_args *args)
 	for (int k = 0; k < x->m->weight.n && !x->begun; k++) {
 		const struct sym *grad = x->grad[k];
 		fresh_axes(a, grad, at);
-		if (!which[k])
+		if (!which[k] && !x->frozen[k])
 			assign(x, fake->f, grad, NULL, at, ex_num(a, 0));
 	}
 	return flow_gradient(fake, flow_mean_loss(x, loss), which, x->begun);

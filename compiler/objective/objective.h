@@ -69,6 +69,7 @@ struct expansion { /* of one block of a file */
 	struct sampling sampling;
 	struct program *p;
 	const struct sym **grad; /* one a weight */
+	bool *frozen;            /* one a weight: it is given no gradient */
 	VEC(struct low {         /* precisions that "proper" finds the least of */
 		const struct group *group;
 		const struct sym *sym;

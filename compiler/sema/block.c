@@ -14,6 +14,7 @@ const int sema_nclauses = (int)(sizeof sema_clauses / sizeof *sema_clauses);
 struct making { /* a block in the making */
 	struct sema *s;
 	const struct ast_block *ast;
+	const char *stage; /* NULL: the whole block */
 	struct block_def *def;
 	struct scope scope; /* the model's sizes */
 	bool model_bad;
@@ -149,22 +150,30 @@ static const struct clause_row *clause_row(struct making *b, const struct ast_se
 	return NULL;
 }
 
+/* Is it that of a parameter, or of a net whose parameters begin with it? */
+static bool names_params(const struct model_def *m, const char *name)
+{
+	size_t n = strlen(name);
+	for (int k = 0; k < m->param.n; k++) {
+		const char *p = m->param.at[k]->name;
+		if (!strncmp(p, name, n) && (!p[n] || p[n] == '.'))
+			return true;
+	}
+	return false;
+}
+
 /* A name in a clause is that of a data set, or of something in the model. */
 static bool names_exist(struct making *b, const struct value *v)
 {
 	struct sema *s = b->s;
 	const struct model_def *m = b->def->model;
 	const struct entry *n = sema_lookup(&s->top, v->name);
-	if (b->model_bad || find_variable(m, v->name) || (n && n->kind == ENTRY_DATA))
+	if (b->model_bad || find_variable(m, v->name) || names_params(m, v->name) ||
+	    (n && n->kind == ENTRY_DATA))
 		return true;
 	VEC(const char *) words = {0};
-	size_t length = strlen(v->name);
-	for (int k = 0; k < m->param.n; k++) {
-		const char *name = m->param.at[k]->name, end = name[strnlen(name, length)];
-		if (!strncmp(name, v->name, length) && (end == '\0' || end == '.'))
-			return true; /* it, or of the net of this name */
+	for (int k = 0; k < m->param.n; k++)
 		vec_push(s->cx->tmp, &words, m->param.at[k]->name);
-	}
 	for (int k = 0; k < m->var.n; k++)
 		vec_push(s->cx->tmp, &words, m->var.at[k]->name);
 	for (int k = 0; k < s->top.entry.n; k++)
@@ -274,7 +283,7 @@ static void replace(struct making *b, const char *name, const struct ast *value,
 /* Is the setting of this name the override's?  Then it is done, once. */
 static bool overridden(struct making *b, const char *name, bool binds)
 {
-	const struct ast *value = sema_override_clause(b->s, b->ast, name);
+	const struct ast *value = sema_override_clause(b->s, b->ast, b->stage, name);
 	if (!value)
 		return false;
 	for (int k = 0; k < b->replaced.n; k++)
@@ -284,9 +293,10 @@ static bool overridden(struct making *b, const char *name, bool binds)
 	return true;
 }
 
-static void check_bound(struct making *b)
+static bool check_bound(struct making *b)
 {
 	const struct model_def *m = b->def->model;
+	bool all = true;
 	for (int k = 0; k < m->var.n; k++) {
 		const struct variable *v = m->var.at[k];
 		bool bound =
@@ -299,12 +309,109 @@ static void check_bound(struct making *b)
 		     sema_block_word(b->ast->kind), m->name, v->name);
 		sema_note(b->s, v->name_span, "'%s' is declared here; bind it: %s = DATA;", v->name,
 		          v->name);
+		all = false;
+	}
+	return all;
+}
+
+/* The settings but the stages, and what --set adds to them. */
+static void read_settings(struct making *b, const struct ast_setting *g, int n)
+{
+	const struct model_def *m = b->def->model;
+	for (int k = 0; k < n; k++)
+		if (!g[k].stage && !overridden(b, g[k].name, g[k].binds))
+			read_setting(b, &g[k]);
+	for (int k = 0; k < sema_nclauses; k++)
+		overridden(b, sema_clauses[k].name, false);
+	for (int k = 0; k < m->var.n; k++)
+		overridden(b, m->var.at[k]->name, true);
+}
+
+static bool finish(struct making *b, struct span at)
+{
+	bool bound = check_bound(b);
+	b->def->span = at;
+	b->def->stage = b->stage;
+	b->def->bind = b->bind.at;
+	b->def->nbind = b->bind.n;
+	b->def->clause = b->clause.at;
+	b->def->nclause = b->clause.n;
+	vec_push(b->s->a, &b->s->out->block, b->def);
+	return bound;
+}
+
+/* ---- stages ---- */
+static bool among(const char *name, const struct ast_setting *g, int n, bool stage)
+{
+	for (int k = 0; k < n; k++)
+		if (g[k].stage == stage && !strcmp(g[k].name, name))
+			return true;
+	return false;
+}
+
+/* Does what stands outside the stages hold in this one?  Not where it says otherwise, unless --set
+ * has said it of all. */
+static bool holds(const struct making *b, const struct ast_setting *g, const char *name)
+{
+	for (int k = 0; k < b->replaced.n; k++)
+		if (!strcmp(b->replaced.at[k], name))
+			return sema_override_clause(b->s, b->ast, g->name, name) == NULL;
+	return !among(name, g->setting, g->nsetting, false) &&
+	       !sema_override_clause(b->s, b->ast, g->name, name);
+}
+
+static bool read_stage(const struct making *outside, const struct ast_setting *g)
+{
+	struct making b = *outside;
+	struct sema *s = b.s;
+	VEC(struct ast_setting) own = {0};
+	b.stage = g->name;
+	b.def = arena_copy(s->a, outside->def, sizeof *b.def);
+	memset(&b.bind, 0, sizeof b.bind);
+	memset(&b.clause, 0, sizeof b.clause);
+	memset(&b.replaced, 0, sizeof b.replaced);
+	for (int k = 0; k < outside->bind.n; k++)
+		if (holds(outside, g, outside->bind.at[k].var->name))
+			vec_push(s->a, &b.bind, outside->bind.at[k]);
+	for (int k = 0; k < outside->clause.n; k++) {
+		struct clause c = outside->clause.at[k];
+		c.outside = true;
+		if (holds(outside, g, c.name))
+			vec_push(s->a, &b.clause, c);
+	}
+	for (int k = 0; k < g->nsetting; k++) {
+		bool said = false; /* by --set, of all stages */
+		for (int l = 0; l < outside->replaced.n; l++)
+			said = said || !strcmp(outside->replaced.at[l], g->setting[k].name);
+		if (g->setting[k].stage)
+			diag(s->cx->diags, DIAG_SEMA_STAGE, g->setting[k].name_span);
+		else if (!said || sema_override_clause(s, b.ast, g->name, g->setting[k].name))
+			vec_push(s->a, &own, g->setting[k]);
+	}
+	read_settings(&b, own.at, own.n);
+	return finish(&b, g->span);
+}
+
+static void read_stages(const struct making *b)
+{
+	const struct ast_block *ast = b->ast;
+	bool fine = true;
+	for (int k = 0; k < ast->nsetting && fine; k++) {
+		const struct ast_setting *g = &ast->setting[k];
+		if (!g->stage)
+			continue;
+		if (among(g->name, ast->setting, k, true)) {
+			diag(b->s->cx->diags, DIAG_SEMA_DUPLICATE, g->name_span, g->name);
+			return;
+		}
+		fine = read_stage(b, g);
 	}
 }
 
 void sema_block(struct sema *s, const struct ast_block *ast)
 {
 	struct making b = {.s = s, .ast = ast};
+	bool stages = false;
 	const struct entry *m = sema_lookup(&s->top, ast->model);
 	if (!m || m->kind != ENTRY_MODEL) {
 		diag(s->cx->diags, DIAG_SEMA_UNKNOWN_MODEL, ast->model_span, ast->model);
@@ -314,24 +421,23 @@ void sema_block(struct sema *s, const struct ast_block *ast)
 	b.def = NEW(s->a, struct block_def);
 	b.def->kind = ast->kind;
 	b.def->model = m->model;
-	b.def->span = ast->span;
+	b.def->of = ast;
 	b.model_bad = m->bad;
 	b.scope.up = &s->top;
 	for (int k = 0; k < m->model->nsize; k++) {
 		struct entry *e = sema_declare(s, &b.scope, ENTRY_SIZE, m->model->size[k].name, ast->span);
 		e->num = (double)m->model->size[k].value;
 	}
-	for (int k = 0; k < ast->nsetting; k++)
-		if (!overridden(&b, ast->setting[k].name, ast->setting[k].binds))
-			read_setting(&b, &ast->setting[k]);
-	for (int k = 0; k < sema_nclauses; k++)
-		overridden(&b, sema_clauses[k].name, false);
-	for (int k = 0; k < m->model->var.n; k++)
-		overridden(&b, m->model->var.at[k]->name, true);
-	check_bound(&b);
-	b.def->bind = b.bind.at;
-	b.def->nbind = b.bind.n;
-	b.def->clause = b.clause.at;
-	b.def->nclause = b.clause.n;
-	vec_push(s->a, &s->out->block, b.def);
+	for (int k = 0; k < ast->nsetting; k++) {
+		stages = stages || ast->setting[k].stage;
+		if (ast->setting[k].stage && ast->kind != BLOCK_TRAIN) {
+			diag(s->cx->diags, DIAG_SEMA_STAGE, ast->setting[k].name_span);
+			return;
+		}
+	}
+	read_settings(&b, ast->setting, ast->nsetting);
+	if (stages)
+		read_stages(&b);
+	else
+		finish(&b, ast->span);
 }

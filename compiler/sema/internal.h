@@ -340,7 +340,8 @@ void sema_override_check(struct sema *s);
 /* What stands instead of a constant or data set, of a size, of a clause (or binding); NULL: nothing. */
 const struct ast *sema_override_top(const struct sema *s, const char *name);
 const struct ast *sema_override_size(const struct sema *s, const char *model, const char *name);
+/* Of a stage (NULL: of the whole block). */
 const struct ast *sema_override_clause(const struct sema *s, const struct ast_block *b,
-                                       const char *name);
+                                       const char *stage, const char *name);
 
 #endif

@@ -1,8 +1,8 @@
 /* override: --set key=value.  A key is
  *     NAME                  a top-level constant or data set; else a size of any model; else a
  * clause in every block that may have it MODEL.SIZE BLOCK.CLAUSE, BLOCK.VARIABLE, or either behind
- * MODEL.      BLOCK: train, evaluate or sample An override that changes nothing is an error.  Later
- * ones win. */
+ * MODEL.      BLOCK: train, evaluate, sample, or the name of a stage.  An override that changes
+ * nothing is an error.  Later ones win. */
 #include "sema/internal.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@
 struct key {
 	enum { KEY_NOTHING, KEY_TOP, KEY_SIZE, KEY_CLAUSE } what;
 	const char *model; /* NULL: any */
-	const char *block; /* NULL: any */
+	const char *block; /* or stage; NULL: any */
 	const char *name;
 };
 
@@ -45,10 +45,21 @@ static bool has_top(const struct sema *s, const char *name)
 	return false;
 }
 
-static bool is_block_word(const char *word)
+static bool has_stage(const struct ast_block *b, const char *name)
+{
+	for (int k = 0; k < b->nsetting; k++)
+		if (b->setting[k].stage && !strcmp(b->setting[k].name, name))
+			return true;
+	return false;
+}
+
+static bool is_block_word(const struct sema *s, const char *word)
 {
 	for (int k = BLOCK_TRAIN; k <= BLOCK_SAMPLE; k++)
 		if (!strcmp(sema_block_word((enum block_kind)k), word))
+			return true;
+	for (int k = 0; k < s->file->nitem; k++)
+		if (s->file->item[k].kind == ITEM_BLOCK && has_stage(s->file->item[k].block, word))
 			return true;
 	return false;
 }
@@ -72,7 +83,7 @@ static struct key read_key(const struct sema *s, const char *text)
 	} else if (n == 2 && has_size(s, part[0], part[1])) {
 		k.what = KEY_SIZE;
 		k.model = part[0];
-	} else if (is_block_word(part[n - 2]) && (n == 2 || find_model(s, part[0]))) {
+	} else if (is_block_word(s, part[n - 2]) && (n == 2 || find_model(s, part[0]))) {
 		k.what = KEY_CLAUSE;
 		k.model = n == 3 ? part[0] : NULL;
 		k.block = part[n - 2];
@@ -80,22 +91,31 @@ static struct key read_key(const struct sema *s, const char *text)
 	return k;
 }
 
-static bool reaches(const struct sema *s, const struct key *k, const struct ast_block *b)
+static bool reaches(const struct sema *s, const struct key *k, const struct ast_block *b,
+                    const char *stage)
 {
 	const char *word = sema_block_word(b->kind);
 	const struct clause_row *row = sema_clause_row(k->name);
 	const struct ast_model *m = find_model(s, b->model);
-	if (k->what != KEY_CLAUSE || (k->block && strcmp(k->block, word)) ||
-	    (k->model && strcmp(k->model, b->model)))
+	if (k->what != KEY_CLAUSE || (k->model && strcmp(k->model, b->model)))
+		return false;
+	if (k->block && strcmp(k->block, word) && !(stage && !strcmp(k->block, stage)))
 		return false;
 	if (row)
 		return strchr(row->blocks, word[0]) != NULL;
-	for (int l = 0; k->block && m && l < m->ndecl; l++) {
+	for (int l = 0; k->block && m && l < m->ndecl; l++) { /* a variable */
 		const struct ast_decl *d = &m->decl[l];
 		if ((d->kind == DECL_VISIBLE || d->kind == DECL_GIVEN) && !strcmp(d->name, k->name))
 			return true;
 	}
 	return false;
+}
+
+/* Does it reach the block, or a stage of it? */
+static bool reaches_some(const struct sema *s, const struct key *k, const struct ast_block *b)
+{
+	bool stage = k->block && has_stage(b, k->block);
+	return reaches(s, k, b, stage ? k->block : NULL);
 }
 
 static void suggest_key(struct sema *s, const char *key, struct span at)
@@ -136,7 +156,8 @@ void sema_override_check(struct sema *s)
 		bool hit = key.what == KEY_TOP || key.what == KEY_SIZE;
 		bool known = hit || (key.what == KEY_CLAUSE && sema_clause_row(key.name));
 		for (int l = 0; l < s->file->nitem && !hit; l++)
-			hit = s->file->item[l].kind == ITEM_BLOCK && reaches(s, &key, s->file->item[l].block);
+			hit = s->file->item[l].kind == ITEM_BLOCK &&
+			      reaches_some(s, &key, s->file->item[l].block);
 		if (hit)
 			continue;
 		s->set_bad[k] = true;
@@ -169,13 +190,14 @@ const struct ast *sema_override_size(const struct sema *s, const char *model, co
 }
 
 const struct ast *sema_override_clause(const struct sema *s, const struct ast_block *b,
-                                       const char *name)
+                                       const char *stage, const char *name)
 {
 	for (int k = s->nset; k-- > 0;) {
 		if (s->set_bad[k])
 			continue;
 		struct key key = read_key(s, s->set[k].key);
-		if (key.what == KEY_CLAUSE && !strcmp(key.name, name) && reaches(s, &key, b))
+		if (key.what == KEY_CLAUSE && !strcmp(key.name, name) && reaches(s, &key, b, stage) &&
+		    !(stage && (!key.block || strcmp(key.block, stage))))
 			return s->set[k].value;
 	}
 	return NULL;

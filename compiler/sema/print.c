@@ -155,7 +155,8 @@ static void print_data(const struct data_def *d, struct buf *out)
 
 static void print_block(const struct block_def *b, struct buf *out)
 {
-	buf_printf(out, "%s %s\n", sema_block_word(b->kind), b->model->name);
+	buf_printf(out, "%s %s%s%s\n", sema_block_word(b->kind), b->model->name,
+	           b->stage ? " stage " : "", b->stage ? b->stage : "");
 	for (int k = 0; k < b->nbind; k++)
 		buf_printf(out, "  %s = %s\n", b->bind[k].var->name,
 		           b->bind[k].data ? b->bind[k].data->name : "?");

@@ -164,11 +164,14 @@ struct clause { /* objective sml(k = 1);  epochs 50;  monitor every 5 : a(x), b;
 	struct value *arg;
 	const char **key;
 	int narg;
+	bool outside; /* of the stages: it holds for all of them */
 };
-struct block_def {
+struct block_def { /* a block, or a stage of one */
 	enum block_kind kind;
 	struct model_def *model;
 	struct span span;
+	const char *stage;           /* its name; NULL: a block without stages */
+	const struct ast_block *of;  /* the block, the same for all stages of one */
 	struct binding_def *bind;
 	int nbind;
 	struct clause *clause; /* in the file's order; the names are those of sema/clause.def */

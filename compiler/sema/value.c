@@ -93,6 +93,15 @@ static int count_operands(const struct ast *e)
 	return e->kind == AST_NEG ? n + count_operands(e->kid[0]) : n;
 }
 
+/* enc.dense1.W; NULL: it is no such name */
+static const char *dotted(struct sema *s, const struct ast *e)
+{
+	const char *left = e->kind == AST_NAME    ? e->name
+	                   : e->kind == AST_FIELD ? dotted(s, e->kid[0])
+	                                          : NULL;
+	return left && e->kind == AST_FIELD ? intern(arena_printf(s->a, "%s.%s", left, e->name)) : left;
+}
+
 bool sema_value(struct sema *s, const struct scope *sc, const struct ast *e, struct value *out)
 {
 	enum op op;
@@ -130,6 +139,12 @@ bool sema_value(struct sema *s, const struct scope *sc, const struct ast *e, str
 	case AST_NUM:
 		break;
 	case AST_FIELD:
+		out->kind = VAL_NAME;
+		out->name = dotted(s, e);
+		if (out->name)
+			return true;
+		diag(s->cx->diags, DIAG_SEMA_VALUE, e->span);
+		return false;
 	case AST_INDEX:
 	case AST_REDUCE:
 	case AST_PIPE:

@@ -135,7 +135,8 @@ struct ast_fn { /* fn name(x, y) = value; */
  *     batch 100;                       name batch, arg[0]
  *     objective sml(k = 1);            name objective, arg[0] an AST_CALL
  *     monitor every 5 : a(x), b(y);    name monitor, every = 5, arg[]
- *     filters W, "filters.png";        name filters, arg[] */
+ *     filters W, "filters.png";        name filters, arg[]
+ *     stage joint { epochs 5; }        stage = true, name joint, setting[] */
 struct ast_setting {
 	const char *name;
 	struct span span, name_span;
@@ -144,6 +145,9 @@ struct ast_setting {
 	struct ast **arg;
 	const char **key; /* one per argument: image "a.png", scale = 2 */
 	int narg;
+	bool stage;       /* stage NAME { ... }: its own settings */
+	struct ast_setting *setting;
+	int nsetting;
 };
 
 enum block_kind { BLOCK_TRAIN, BLOCK_EVALUATE, BLOCK_SAMPLE };

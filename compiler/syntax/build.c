@@ -373,6 +373,18 @@ struct ast_setting *node_setting(struct parser *p, const char *name, struct span
 	return s;
 }
 
+struct ast_setting *node_stage(struct parser *p, const char *name, struct span name_at,
+                               struct settings *settings, struct span at)
+{
+	struct ast_setting *s = node_setting(p, name, name_at, NULL, at);
+	s->stage = true;
+	if (settings) {
+		s->setting = settings->at.at;
+		s->nsetting = settings->at.n;
+	}
+	return s;
+}
+
 void item_model(struct parser *p, const char *name, struct span name_at, struct sizes *sizes,
                 struct decls *decls, struct span at)
 {

@@ -10,9 +10,9 @@ static const char *const operator[] = {"'+'",  "'-'",  "'*'",  "'/'",  "'@'",  "
                                        "'<'",  "'>'",  "'<='", "'>='", "'=='", "'!='",
                                        "'..'", "'->'", "'|>'", "'['",  "'.'",  "'('"};
 enum { OPERAND_MARKS = 5, OPERATOR_MARKS = 6 }; /* how many of each must be there */
-static const char *const setting[] = {"a name",   "'model'",     "'data'",
-                                      "'train'",  "'evaluate'",  "'sample'",
-                                      "'energy'", "'posterior'", "'state'"};
+static const char *const setting[] = {"a name",     "'model'",  "'data'",   "'train'",
+                                      "'evaluate'", "'sample'", "'energy'", "'posterior'",
+                                      "'state'",    "'stage'"};
 static const char *const closer[] = {"';'", "')'", "']'", "','", "'}'"};
 
 #define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))

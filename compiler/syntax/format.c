@@ -215,6 +215,22 @@ static void setting(struct format *f, const struct ast_setting *s)
 	statement(f, s->span, b.s);
 }
 
+static void open_block(struct format *f, struct span item, const char *header);
+static void close_block(struct format *f, struct span item);
+
+static void settings(struct format *f, const struct ast_setting *s, int n)
+{
+	for (int k = 0; k < n; k++) {
+		if (!s[k].stage) {
+			setting(f, &s[k]);
+			continue;
+		}
+		open_block(f, s[k].span, arena_printf(f->a, "stage %s {", s[k].name));
+		settings(f, s[k].setting, s[k].nsetting);
+		close_block(f, s[k].span);
+	}
+}
+
 static void data(struct format *f, const struct ast_data *d, const char *word)
 {
 	struct buf b;
@@ -262,7 +278,7 @@ static void close_block(struct format *f, struct span item)
 	comments_before(f, item.end - 1);
 	f->indent -= INDENT;
 	f->fresh = false;
-	fputc('}', f->out);
+	fprintf(f->out, "%*s}", f->indent, "");
 	end_line(f, item.end);
 }
 
@@ -359,8 +375,7 @@ static void block(struct format *f, const struct ast_block *b)
 	static const char *const word[] = {
 	    [BLOCK_TRAIN] = "train", [BLOCK_EVALUATE] = "evaluate", [BLOCK_SAMPLE] = "sample"};
 	open_block(f, b->span, arena_printf(f->a, "%s %s {", word[b->kind], b->model));
-	for (int k = 0; k < b->nsetting; k++)
-		setting(f, &b->setting[k]);
+	settings(f, b->setting, b->nsetting);
 	close_block(f, b->span);
 }
 

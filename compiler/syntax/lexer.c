@@ -64,6 +64,7 @@ static const struct {
     {"param", PARAM},
     {"let", LET},
     {"energy", ENERGY},
+    {"stage", STAGE},
     {"every", EVERY},
     {"sum", REDUCE_WORD},
     {"mean", REDUCE_WORD},

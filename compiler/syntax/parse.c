@@ -82,8 +82,8 @@ static bool begins_statement(const struct parser *p, const struct token *t)
 		       t->kind == TRAIN || t->kind == EVALUATE || t->kind == SAMPLE;
 	if (f->in_block)
 		return p->parens == 0 &&
-		       (t->kind == NAME || t->kind == MODEL || t->kind == DATA || t->kind == SAMPLE ||
-		        t->kind == TRAIN || t->kind == EVALUATE || t->kind == ENERGY);
+		       (t->kind == NAME || t->kind == STAGE || t->kind == MODEL || t->kind == DATA ||
+		        t->kind == SAMPLE || t->kind == TRAIN || t->kind == EVALUATE || t->kind == ENERGY);
 	return t->kind == VISIBLE || t->kind == HIDDEN || t->kind == GIVEN || t->kind == PARAM ||
 	       t->kind == CONST || t->kind == LET || t->kind == STATE || t->kind == POSTERIOR ||
 	       t->kind == ENERGY;
@@ -119,11 +119,13 @@ static struct token next_token(struct parser *p)
 	}
 	if (f->depth > 0 && !p->one_expr && (t.kind == END || begins_item(p, &t))) {
 		struct token brace = supply(p, '}');
-		diag(p->cx->diags, DIAG_SYNTAX_UNCLOSED, brace.at,
-		     t.kind == END ? "the end of the file"
-		                   : arena_printf(p->cx->tmp, "'%s'", token_text(p, t.at)));
-		diag(p->cx->diags, DIAG_NOTE, f->open, "this '{' is not closed");
-		f->depth = 1;
+		if (!t.again) { /* a stage and its block end here */
+			diag(p->cx->diags, DIAG_SYNTAX_UNCLOSED, brace.at,
+			     t.kind == END ? "the end of the file"
+			                   : arena_printf(p->cx->tmp, "'%s'", token_text(p, t.at)));
+			diag(p->cx->diags, DIAG_NOTE, f->open, "this '{' is not closed");
+		}
+		f->depth = f->in_block ? f->depth : 1;
 		hold(f, &t, true);
 		return brace;
 	}

@@ -90,6 +90,8 @@ struct ast_decl *node_factor(struct parser *p, enum decl_kind kind, struct ast *
                              struct ast *where);
 struct ast_decl *node_state(struct parser *p, struct ast *left, struct ast_type *type, struct ast *value,
                             struct ast *first, struct ast *start);
+struct ast_setting *node_stage(struct parser *p, const char *name, struct span name_at,
+                               struct settings *settings, struct span at);
 struct ast_setting *node_setting(struct parser *p, const char *name, struct span name_at,
                                  struct args *args, struct span at);
 void item_model(struct parser *p, const char *name, struct span name_at, struct sizes *sizes,

@@ -218,17 +218,24 @@ static void fn(struct printer *p, const struct ast_fn *x)
 	line(p, 0, " =", x->value);
 }
 
+static void settings(struct printer *p, int indent, const struct ast_setting *s, int n)
+{
+	for (const struct ast_setting *end = s + n; s < end; s++) {
+		const char *what = s->stage ? "stage" : s->binds ? "bind" : "set";
+		fprintf(p->out, "%*s%s %s\n", indent, "", what, s->name);
+		if (s->every)
+			line(p, indent + 2, "every", s->every);
+		for (int i = 0; i < s->narg; i++)
+			line(p, indent + 2, s->key[i] ? arena_printf(p->a, "arg %s =", s->key[i]) : "arg",
+			     s->arg[i]);
+		settings(p, indent + 2, s->setting, s->nsetting);
+	}
+}
+
 static void block(struct printer *p, const struct ast_block *b)
 {
 	fprintf(p->out, "%s %s\n", block_word[b->kind], b->model);
-	for (int k = 0; k < b->nsetting; k++) {
-		const struct ast_setting *s = &b->setting[k];
-		fprintf(p->out, "  %s %s\n", s->binds ? "bind" : "set", s->name);
-		if (s->every)
-			line(p, 4, "every", s->every);
-		for (int i = 0; i < s->narg; i++)
-			line(p, 4, s->key[i] ? arena_printf(p->a, "arg %s =", s->key[i]) : "arg", s->arg[i]);
-	}
+	settings(p, 2, b->setting, b->nsetting);
 }
 
 void ast_print(const struct ast_file *f, FILE *out)

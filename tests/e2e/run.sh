@@ -188,6 +188,36 @@ same 'wells, resumed' w3/wells.safetensors w4/wells.safetensors
 for folder in w3 w4; do sed 's/"seconds":[0-9.]*//' "$tmp/$folder/metrics.jsonl" >"$tmp/$folder/plain"; done
 same 'wells, resumed' w3/plain w4/plain
 
+# ---- stages, killed ten times wherever they are ------------------------------------------------------------------
+epochs=6000
+run stages stages.dgm --threads 1 --set fine.epochs=$epochs
+rm -rf "$tmp/often"
+kills=0
+for wait in 0.1 0.3 0.2 0.5 0.15 0.4 0.7 0.25 0.6 0.9; do
+	resume=--resume
+	[ -d "$tmp/often" ] || resume=
+	"$dgm" run stages.dgm --threads 1 --quiet --out "$tmp/often" --set fine.epochs=$epochs $resume >/dev/null 2>&1 &
+	pid=$!
+	sleep $wait
+	kill -9 $pid 2>/dev/null && kills=$((kills + 1))
+	wait $pid 2>/dev/null
+done
+[ "$kills" -ge 3 ] || fail "stages.dgm: killed only $kills times"
+run often stages.dgm --threads 1 --set fine.epochs=$epochs --resume
+for folder in stages often; do
+	for stage in coarse biases fine; do
+		sed 's/"seconds":[0-9.]*//' "$tmp/$folder/stages.$stage/metrics.jsonl" >"$tmp/$folder/$stage"
+	done
+	grep -v seconds "$tmp/$folder/results.jsonl" >"$tmp/$folder/plain"
+done
+for file in stages.coarse/stages.safetensors stages.biases/stages.safetensors stages.fine/stages.safetensors \
+	stages.safetensors stages.samples.safetensors coarse biases fine plain; do
+	same 'stages, resumed' stages/$file often/$file
+done
+"$dgm" run stages.dgm --quiet --out "$tmp/often" --set coarse.epochs=3 --set fine.epochs=$epochs --resume >"$tmp/often.log" 2>&1
+[ $? -eq 3 ] && grep -q "another configuration: 'epochs" "$tmp/often.log" ||
+	fail "stages.dgm resumed with other epochs: $(cat "$tmp/often.log")"
+
 # ---- a checkpoint that is not what was written -------------------------------------------------------------------
 size=$(wc -c <"$tmp/damaged/checkpoint.safetensors")
 printf '\377' | dd of="$tmp/damaged/checkpoint.safetensors" bs=1 seek=$((size - 40)) conv=notrunc 2>/dev/null

@@ -178,6 +178,34 @@ static void test_limits(void)
 	}
 }
 
+static void test_ramp(void)
+{
+	struct dgm_ramp r = {.from = 1, .to = 4, .ramp = true};
+
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 0, 4), 1);
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 2, 4), 3);
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 3, 4), 4);
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 0, 1), 1);
+	r.before = 1;
+	r.whole = 7;
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 0, 4), 1.5);
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 5, 6), 4);
+	r.before = r.whole = 0;
+	r.ramp = false;
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 3, 4), 1);
+	r = (struct dgm_ramp){.from = 8, .to = .5, .how = DGM_EXPONENTIAL, .warmup = 1};
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 0, 4), 4);
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 2, 4), 2);
+	r = (struct dgm_ramp){.from = 8, .to = .5, .how = DGM_STEPS, .every = 2};
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 3, 4), 4);
+	r = (struct dgm_ramp){.from = 8, .how = DGM_INVERSE, .every = 3};
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 3, 4), 4);
+	r = (struct dgm_ramp){.from = 8, .to = 2, .how = DGM_COSINE};
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 0, 5), 8);
+	CU_ASSERT_DOUBLE_EQUAL(dgm_ramp_at(&r, 2, 5), 5, 1e-12);
+	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 4, 5), 2);
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -189,6 +217,7 @@ int main(void)
 	CU_add_test(suite, "the formulas, in one piece and in several", test_formulas);
 	CU_add_test(suite, "zeros stay zero", test_padding);
 	CU_add_test(suite, "a minimum is found", test_minimum);
+	CU_add_test(suite, "ramps", test_ramp);
 	CU_add_test(suite, "gradients and norms within bounds", test_limits);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();

@@ -1,0 +1,63 @@
+/* A train block within a whole of several: what it leaves as it is, when it ends, and which part of
+ * the whole it is. */
+#include "driver/driver.h"
+
+#include <string.h>
+
+bool freeze_read(struct unit *u, struct compiled *c)
+{
+	const struct clause *cl = block_clause(c->block, "freeze");
+	bool ok = true;
+	for (int k = 0; cl && k < cl->narg; k++) {
+		bool found = false;
+		for (int i = 0; i < c->m->weight.n; i++)
+			if (part_of(c->m->weight.at[i], cl->arg[k].name))
+				found = c->x->frozen[i] = true;
+		if (!found)
+			diag(u->cx.diags, DIAG_FREEZE, cl->arg[k].span, cl->arg[k].name);
+		ok = ok && found;
+	}
+	return ok;
+}
+
+struct dgm_stop stop_read(struct unit *u, const struct block_def *b)
+{
+	const struct clause *cl = block_clause(b, "stop");
+	struct dgm_stop stop = {.monitor = -1};
+	struct value v[2] = {0};
+	for (int i = 0, n = 0; cl && i < b->nclause; i++) {
+		if (&b->clause[i] == cl)
+			stop.monitor = n;
+		if (monitors(&b->clause[i]))
+			n += &b->clause[i] == cl ? 1 : b->clause[i].narg;
+	}
+	if (!cl)
+		return stop;
+	struct call call = {cl->name, cl->span, cl->name_span, cl->arg, cl->key, cl->narg};
+	call_bind(&u->cx, &call, "figure:call patience:int=5", v, NULL);
+	stop.patience = (int64_t)v[1].num;
+	stop.higher = figure_find(v[0].call->name)->higher;
+	return stop;
+}
+
+int64_t block_epochs(const struct block_def *b)
+{
+	const struct clause *cl = block_clause(b, "epochs");
+	return cl ? (int64_t)cl->arg[0].num : 10;
+}
+
+void stage_course(const struct unit *u, const struct block_def *b, const struct clause *cl,
+                  struct dgm_ramp *r)
+{
+	bool before = true;
+	if (!cl || !cl->outside)
+		return;
+	for (int i = 0; i < u->checked->block.n; i++) {
+		const struct block_def *s = u->checked->block.at[i];
+		before = before && s != b;
+		if (s->of != b->of)
+			continue;
+		r->whole += block_epochs(s);
+		r->before += before ? block_epochs(s) : 0;
+	}
+}
