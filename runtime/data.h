@@ -67,6 +67,7 @@ struct dgm_data {
 	uint8_t *u8;                   /* one of the two: n*items values, u8 with scale (value = u8*scale) */
 	float scale;
 	float *f32;
+	const struct dgm_drawn *drawn; /* or neither: the values are drawn when they are asked for */
 };
 /* DGM_OK and *out, or a status with its text in dgm_error() naming the file.  Missing file: says where it
  * was looked for and, for a file of a Debian dataset package, which package to install. */

@@ -6,6 +6,7 @@
  * epoch, stream }, brought to 0..i by the high half of a product (bias below 2^-64 times n). */
 #include "cpu.h"
 #include "data_work.h"
+#include "train.h"
 #include <Random123/philox.h>
 #include <inttypes.h>
 #include <math.h>
@@ -109,6 +110,8 @@ int dgm_data_batch(const struct dgm_data *d, const int64_t *index, int64_t n,
 		if (index[i] < 0 || index[i] >= d->n)
 			return dgm_fail(DGM_ESHAPE, "%s: example %" PRId64 " asked for, there are %" PRId64,
 			                d->name, index[i], d->n);
+	if (d->drawn)
+		return dgm_drawn_batch(d, index, n, slot, buffer, seed, step);
 
 	float u[SCRATCH];
 	uint8_t b[SCRATCH];

@@ -119,12 +119,18 @@ int dgm_mean_fill(const struct dgm_mean_slot *m, struct dgm_store *s)
 	if (slot->pop >= 0 || slot->repr != DGM_F32 || items != m->data->items)
 		return dgm_fail(DGM_ESHAPE, "%s: its examples have %" PRId64 " values, %s has %" PRId64,
 		                m->data->name, m->data->items, slot->name, items);
-	if (m->variance) {
+	if (m->data->drawn) {
+		int status =
+		    dgm_drawn_mean(m->data, m->smoothed, m->variance ? NULL : x, m->variance ? x : NULL);
+
+		if (status)
+			return status;
+	} else if (m->variance) {
 		dgm_data_variance(m->data, x);
-		return DGM_OK;
+	} else {
+		dgm_data_mean(m->data, m->smoothed, x);
 	}
-	dgm_data_mean(m->data, m->smoothed, x);
-	for (int64_t u = 0; u < items; u++)
+	for (int64_t u = 0; u < items && !m->variance; u++)
 		x[u] = m->lo + (m->hi - m->lo) * x[u];
 	return DGM_OK;
 }

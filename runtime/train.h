@@ -38,6 +38,26 @@ int dgm_inputs_check(const struct dgm_store *s, const struct dgm_input *input, i
 int dgm_inputs_load(const struct dgm_store *s, const struct dgm_input *input, int ninput,
                     const int64_t *index, int64_t n, uint64_t seed, uint32_t step);
 
+/* Values that a function of a compiled module makes of other data, batch after batch: nothing of them is kept. */
+struct dgm_drawn {
+	struct dgm_store *store;
+	const struct dgm_function *fn;
+	int slot, pop;                /* what fn fills; of the inputs and of it */
+	uint32_t stage;               /* of the random numbers */
+	uint64_t seed;                /* of those behind means */
+	const char *domain;           /* that the values are of, by its name in the language */
+	enum dgm_data_domain values;  /* ... and as data */
+	struct dgm_input input[DGM_MAX_POP];
+	int ninput;
+};
+/* Such a set of as many examples as the inputs have, freed with free(); name and key must outlive it. */
+int dgm_drawn_new(const struct dgm_drawn *d, const char *name, const char *key, struct dgm_data **out);
+/* Means and variances of units, of one draw of each example; either may be NULL. */
+int dgm_drawn_mean(const struct dgm_data *d, bool smoothed, float *mean, float *variance);
+/* dgm_data_batch of one. */
+int dgm_drawn_batch(const struct dgm_data *d, const int64_t *index, int64_t n, const struct dgm_slot *slot,
+                    void *buffer, uint64_t seed, uint32_t step);
+
 /* An iteration on the rows of a population that is repeated until it changes little. */
 struct dgm_refine {
 	const struct dgm_function *pass; /* NULL: none */

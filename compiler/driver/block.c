@@ -79,6 +79,16 @@ static bool want_figure(struct compiled *c, struct wanted *w, const struct figur
 	BUG("figure %s", k->name);
 }
 
+/* Are those of the data sets that models draw of models trained before the block? */
+static bool draws_before(struct unit *u, const struct block_def *b,
+                         const struct data_def *const *data, const struct value *v)
+{
+	for (int i = 0; i < v->call->narg; i++)
+		if (!drawn_before(u, b, data[i], v->call->arg[i].span))
+			return false;
+	return true;
+}
+
 static bool expand_monitor(struct unit *u, struct compiled *c, struct wanted *w,
                            const struct clause *cl)
 {
@@ -94,7 +104,13 @@ static bool expand_monitor(struct unit *u, struct compiled *c, struct wanted *w,
 			ok = false;
 			continue;
 		}
-		ok = figure_data(u, c->m, k, v, data) && want_figure(c, w, k) && ok;
+		if (!model_whole(c->m) && strcmp(k->name, "reconstruction") != 0) {
+			diag(u->cx.diags, DIAG_PRETRAIN_FIGURE, v->call->name_span, k->name);
+			ok = false;
+			continue;
+		}
+		ok = figure_data(u, c->whole, k, v, data) && draws_before(u, c->block, data, v) &&
+		     want_figure(c, w, k) && ok;
 	}
 	return ok;
 }
@@ -474,13 +490,19 @@ bool block_chains(const struct compiled *c)
 bool block_expand(struct unit *u, const struct block_def *b, struct compiled *out)
 {
 	struct wanted w = {{false}};
-	*out = (struct compiled){.block = b, .m = unit_model(u, b->model)};
+	*out = (struct compiled){.block = b, .whole = unit_model(u, b->model), .m = block_model(u, b)};
+	if (out->m == NULL)
+		return false;
 	out->x = expansion_new(&u->cx, out->m);
 	if (!read_posterior(u, b, &out->posterior) || !block_sampler(u, b, &out->x->sampling))
 		return false;
 	bool ok = true;
 	struct dgm_train t = {0};
-	if (!freeze_read(u, out))
+	for (int i = 0; i < b->nbind; i++)
+		if (!drawn_before(u, b, b->bind[i].data, b->bind[i].span))
+			return false;
+	if (!freeze_read(u, out) || !pretrain_check(u, out) ||
+	    (b->kind == BLOCK_TRAIN && !handed_check(u, out)))
 		return false;
 	if (b->kind == BLOCK_TRAIN)
 		ok = optimizer_read(u, out, &t) & max_norm_read(u, out, &t) & expand_train(u, out);

@@ -179,7 +179,10 @@ bool datasets_check(struct unit *u)
 	bool ok = true;
 	for (int i = 0; i < u->checked->data.n; i++) {
 		struct dgm_data_spec spec;
-		ok = read_spec(u, u->checked->data.at[i], &spec) && ok;
+		if (is_drawn(u->checked->data.at[i]))
+			ok = drawn_check(u, u->checked->data.at[i]) && ok;
+		else
+			ok = read_spec(u, u->checked->data.at[i], &spec) && ok;
 	}
 	return ok;
 }
@@ -192,6 +195,8 @@ struct dgm_data *dataset(struct unit *u, const struct data_def *def, bool gaps, 
 	for (int i = 0; i < cache.n; i++)
 		if (cache.at[i].def == def && (gaps || cache.at[i].data->missing == NULL))
 			return cache.at[i].data;
+	if (is_drawn(def))
+		return drawn_dataset(u, def, status);
 	*status = EXIT_FILE;
 	if (!read_spec(u, def, &spec))
 		return NULL;
@@ -381,10 +386,14 @@ bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *
 		     arena_printf(u->cx.prog, "'%s' is declared here", g->name));
 		return false;
 	}
-	if (check == NCHECK || checks[check].holds(u, d, g))
+	bool same = d->drawn && strcmp(d->drawn->domain, g->domain) == 0;
+	if (check == NCHECK || same || (!d->drawn && checks[check].holds(u, d, g)))
 		return true;
 	diag(u->cx.diags, DIAG_DATA_DOMAIN, at, d->name,
-	     d->resampled ? "draws of 0 and 1" : words[d->domain], g->name,
+	     d->drawn       ? arena_printf(u->cx.prog, "draws of a %s variable", d->drawn->domain)
+	     : d->resampled ? "draws of 0 and 1"
+	                    : words[d->domain],
+	     g->name,
 	     g->family->rule ? arena_printf(u->cx.prog, "%s in %s", g->domain, g->family->rule)
 	                     : g->domain);
 	int64_t bad = d->resampled ? -1 : first_not(d, checks[check].takes);
@@ -409,7 +418,7 @@ bool dataset_totals(struct unit *u, const struct model *m, const struct dgm_data
 		int k = 0;
 		while (k < m->group.n && m->group.at[k]->sym != g->total)
 			k++;
-		if (k == m->group.n || !of[i] || !of[k])
+		if (k == m->group.n || !of[i] || !of[k] || of[i]->drawn || of[k]->drawn)
 			continue;
 		const struct dgm_data *d = of[i], *n = of[k];
 		double *sum = NEW_ARRAY(u->cx.tmp, double, d->items);

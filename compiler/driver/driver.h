@@ -37,6 +37,7 @@ struct unit {
 	VEC(struct model *) model; /* one a checked model, same order */
 	double ms[8];              /* per pass */
 	double data_ms;            /* reading data sets */
+	struct session *session;   /* while blocks are run */
 };
 /* Walks the passes up to MODEL; diagnostics are printed.  EXIT_DONE, or the status to exit with. */
 int unit_read(struct unit *u, const struct options *opt);
@@ -66,6 +67,7 @@ struct estimator {
 };
 const struct estimator *estimator_find(const char *name); /* NULL: none */
 
+struct session;
 enum { EVAL_ROWS = 256, BATCH_ROWS = 100 }; /* examples at a time of a figure; of an update, where none is written */
 /* ---- block.c: a block compiled --------------------------------------------------------------------------- */
 struct posterior { /* posterior meanfield(iterations, tolerance, damping) */
@@ -82,7 +84,7 @@ struct goal { /* a term of a train block's objective */
 struct compiled {
 	const struct block_def *block;
 	struct posterior posterior;
-	struct model *m;
+	struct model *whole, *m; /* the block's model; the part of it that is pretrained, else it */
 	VEC(struct goal) goal; /* their sum is minimised */
 	const int *descent_of; /* train, one a weight: which optimiser moves it */
 	struct expansion *x;
@@ -113,6 +115,13 @@ bool monitors(const struct clause *cl);
 /* The clause `freeze`: marks the parameters that are given no gradient. */
 bool freeze_read(struct unit *u, struct compiled *c);
 /* The clause's figure among the monitors that the clauses make, in their order, and when it stops the training. */
+/* Are the models that hand parameters to this one trained before? */
+/* Is the model that draws the data, if one does, trained before block b? */
+bool drawn_before(struct unit *u, const struct block_def *b, const struct data_def *def, struct span at);
+bool handed_check(struct unit *u, const struct compiled *c);
+/* Fills what they hand on. */
+void handed_fill(struct session *s, const struct compiled *c, struct dgm_store *store);
+const struct dgm_store *session_params(const struct session *s, const char *model); /* as last trained; NULL: never */
 struct dgm_stop stop_read(struct unit *u, const struct block_def *b);
 /* A schedule in a clause that stands outside the stages runs over all of them. */
 void stage_course(const struct unit *u, const struct block_def *b, const struct clause *cl, struct dgm_ramp *r);
@@ -129,20 +138,42 @@ bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *
 bool datasets_check(struct unit *u); /* readers, steps and their arguments, without reading */
 const struct data_def *data_named(const struct unit *u, const char *name);
 
+/* ---- pretrain.c: parts of models, and data that models draw -------------------------------------------------- */
+/* The block's model, or the part of it that the block pretrains.  NULL: diagnostics. */
+struct model *block_model(struct unit *u, const struct block_def *b);
+/* Freezes what the part does not read; can its objective and figures be had? */
+bool pretrain_check(struct unit *u, const struct compiled *c);
+/* The data of a group in the block's part, given those of the whole model's groups; NULL: *status. */
+struct dgm_data *block_data(struct session *s, const struct block_def *b, const struct group *g,
+                            struct dgm_data *const *of, int *status);
+bool is_drawn(const struct data_def *def); /* draw(MODEL.h, DATA) */
+bool drawn_check(struct unit *u, const struct data_def *def);
+const char *drawn_by(struct unit *u, const struct data_def *def); /* the model's name; NULL: by none */
+struct dgm_data *drawn_dataset(struct unit *u, const struct data_def *def, int *status);
+
 /* ---- jobs ------------------------------------------------------------------------------------------------------- */
 struct trained { /* parameters as they stand, per model */
 	const struct model *m;
 	struct dgm_store *store;
 };
+struct part { /* what a block pretrains */
+	const struct block_def *block;
+	struct model *m;
+};
+struct drawer;
 struct session {
 	struct unit *u;
 	VEC(struct trained) trained;
+	VEC(struct part) part;
+	VEC(struct drawer *) drawer; /* of data that models draw */
 	const char *out_dir;
 	int ntrain;
 	struct dgm_out results;
 };
 int job_train(struct session *s, const struct block_def *b);
 const char *train_folder(const struct session *s, const struct block_def *b); /* where a training keeps its files */
+/* What a checkpoint must agree with: config.c. */
+const char *job_config(struct session *s, const struct compiled *c, const struct dgm_train *t);
 int job_evaluate(struct session *s, const struct block_def *b);
 int job_sample(struct session *s, const struct block_def *b);
 /* A store for a compiled block with the model's parameters in it (trained, or from --params), prepared. */

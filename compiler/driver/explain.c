@@ -324,11 +324,14 @@ static void explain_train(struct writer *w, struct compiled *c)
 	double rows = batch ? batch->arg[0].num : 100;
 	for (int i = 0; i < c->goal.n; i++) {
 		const struct goal *g = &c->goal.at[i];
-		printf("%s %s %s: ", mark, i ? "  and for" : "training of", c->m->name);
+		printf("%s %s %s%s%s: ", mark, i ? "  and for" : "training of", c->m->name,
+		       c->block->stage ? ", stage " : "", c->block->stage ? c->block->stage : "");
 		if (g->scale != 1)
 			printf("%g times ", g->scale);
 		printf("%s\n", g->objective->what);
 	}
+	if (c->m != c->whole)
+		explain_conditionals(w, c->m);
 	block_plan(w->u, c);
 	double update =
 	    product_flops(c->plan, "train.first", rows) + product_flops(c->plan, "train.final", rows);

@@ -17,7 +17,7 @@ static int fill_params(struct session *s, const struct compiled *c, struct dgm_s
 	if (s->u->opt->params)
 		return dgm_params_load(st, s->u->opt->params) == DGM_OK ? EXIT_DONE : run_failed();
 	for (int i = s->trained.n - 1; i >= 0; i--)
-		if (s->trained.at[i].m == c->m) {
+		if (s->trained.at[i].m == c->whole) {
 			memcpy(st->params, s->trained.at[i].store->params, sizeof(float) * (size_t)st->nparam);
 			return EXIT_DONE;
 		}
@@ -116,6 +116,7 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 	}
 	dgm_threads((int)o->threads);
 	struct session s = {.u = &u, .out_dir = o->out ? o->out : default_folder(u.cx.perm, o->file)};
+	u.session = &s;
 	if (dgm_make_dir(s.out_dir) != DGM_OK || dgm_folder_lock(s.out_dir) < 0)
 		return run_failed();
 	if (train && !o->resume)

@@ -22,7 +22,8 @@ void job_picture(struct session *s, const struct group *g, int64_t *h, int64_t *
 		const struct block_def *b = s->u->checked->block.at[i];
 		for (int k = 0; k < b->nbind; k++) {
 			int status;
-			if (b->bind[k].var->sym != g->sym || b->bind[k].data == NULL)
+			if (b->bind[k].var->sym != g->sym || b->bind[k].data == NULL ||
+			    is_drawn(b->bind[k].data))
 				continue;
 			const struct dgm_data *d = dataset(s->u, b->bind[k].data, true, &status);
 			if (d && d->items == items && d->rank >= 2) {

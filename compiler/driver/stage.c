@@ -20,6 +20,63 @@ bool freeze_read(struct unit *u, struct compiled *c)
 	return ok;
 }
 
+/* Is there a training of the model before block b? */
+static bool trained_before(const struct unit *u, const struct block_def *b, const char *model)
+{
+	for (int i = 0; i < u->checked->block.n && u->checked->block.at[i] != b; i++)
+		if (u->checked->block.at[i]->kind == BLOCK_TRAIN &&
+		    strcmp(u->checked->block.at[i]->model->name, model) == 0)
+			return true;
+	return false;
+}
+
+bool drawn_before(struct unit *u, const struct block_def *b, const struct data_def *def,
+                  struct span at)
+{
+	const char *model = drawn_by(u, def);
+	if (model == NULL || trained_before(u, b, model))
+		return true;
+	diag(u->cx.diags, DIAG_HANDED, at, model);
+	return false;
+}
+
+bool handed_check(struct unit *u, const struct compiled *c)
+{
+	if (trained_before(u, c->block, c->block->model->name))
+		return true;
+	for (int i = 0; i < c->m->from.n; i++) {
+		const struct from *f = &c->m->from.at[i];
+		if (trained_before(u, c->block, f->model))
+			continue;
+		diag(u->cx.diags, DIAG_HANDED, f->span, f->model);
+		return false;
+	}
+	return true;
+}
+
+const struct dgm_store *session_params(const struct session *s, const char *model)
+{
+	for (int i = s->trained.n - 1; i >= 0; i--)
+		if (strcmp(s->trained.at[i].m->name, model) == 0)
+			return s->trained.at[i].store;
+	return NULL;
+}
+
+void handed_fill(struct session *s, const struct compiled *c, struct dgm_store *store)
+{
+	for (int i = 0; i < c->m->from.n; i++) {
+		const struct from *f = &c->m->from.at[i];
+		const struct dgm_store *by = session_params(s, f->model);
+		int to = dgm_slot_find(c->mod, f->sym->name);
+		int from = by ? dgm_slot_find(by->mod, f->weight) : -1;
+		if (from < 0)
+			BUG("%s.%s is not there", f->model, f->weight);
+		if (to >= 0)
+			memcpy(store->slot[to], by->slot[from],
+			       sizeof(float) * (size_t)dgm_slot_items(&c->mod->slot[to]));
+	}
+}
+
 struct dgm_stop stop_read(struct unit *u, const struct block_def *b)
 {
 	const struct clause *cl = block_clause(b, "stop");

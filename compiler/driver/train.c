@@ -39,9 +39,26 @@ static int group_of(const struct model *m, const struct variable *v)
 	BUG("variable %s", v->name);
 }
 
+/* The inputs of a part, from the data of the whole model's groups. */
+static int part_inputs(struct session *s, const struct compiled *c, struct dgm_data *const *of,
+                       struct dgm_input *in, int *n)
+{
+	for (int i = 0; i < c->m->group.n; i++) {
+		const struct group *g = c->m->group.at[i];
+		int status;
+		if (g->role == GROUP_HIDDEN)
+			continue;
+		struct dgm_data *d = block_data(s, c->block, g, of, &status);
+		if (d == NULL)
+			return status;
+		in[(*n)++] = (struct dgm_input){slot(c, g->sym->name), d};
+	}
+	return EXIT_DONE;
+}
+
 static int load_bound(struct session *s, const struct compiled *c, struct dgm_input *in, int *n)
 {
-	const struct dgm_data **of = NEW_ARRAY(s->u->cx.tmp, const struct dgm_data *, c->m->group.n);
+	struct dgm_data **of = NEW_ARRAY(s->u->cx.tmp, struct dgm_data *, c->whole->group.n);
 	*n = 0;
 	for (int i = 0; i < c->block->nbind; i++) {
 		const struct binding_def *b = &c->block->bind[i];
@@ -49,36 +66,42 @@ static int load_bound(struct session *s, const struct compiled *c, struct dgm_in
 		struct dgm_data *d = dataset(s->u, b->data, false, &status);
 		if (d == NULL)
 			return status;
-		int g = group_of(c->m, b->var);
-		if (!dataset_fits(s->u, d, c->m->group.at[g], b->span))
+		int g = group_of(c->whole, b->var);
+		if (!dataset_fits(s->u, d, c->whole->group.at[g], b->span))
 			return EXIT_FILE;
 		of[g] = d;
-		in[(*n)++] = (struct dgm_input){slot(c, b->var->sym->name), d};
+		if (c->m == c->whole)
+			in[(*n)++] = (struct dgm_input){slot(c, b->var->sym->name), d};
 	}
-	return dataset_totals(s->u, c->m, of, c->block->span) ? EXIT_DONE : EXIT_FILE;
+	if (!dataset_totals(s->u, c->whole, (const struct dgm_data *const *)of, c->block->span))
+		return EXIT_FILE;
+	return c->m == c->whole ? EXIT_DONE : part_inputs(s, c, of, in, n);
 }
 
 static int load_figure(struct session *s, const struct compiled *c,
                        const struct data_def *const *def, int offset, struct span at,
                        const struct figure_kind *k, struct dgm_figure *out)
 {
-	const struct dgm_data **of = NEW_ARRAY(s->u->cx.tmp, const struct dgm_data *, c->m->group.n);
+	struct dgm_data **of = NEW_ARRAY(s->u->cx.tmp, struct dgm_data *, c->whole->group.n);
 	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA};
 	out->out = slot(c, arena_printf(s->u->cx.prog, "out.%s", k->function));
-	for (int i = 0; i < c->m->group.n; i++) {
-		const struct group *g = c->m->group.at[i];
+	for (int i = 0; i < c->whole->group.n; i++) {
+		const struct group *g = c->whole->group.at[i];
 		int status;
 		if (g->role == GROUP_HIDDEN)
 			continue;
-		struct dgm_data *d = dataset(s->u, def[offset + out->ninput], false, &status);
+		struct dgm_data *d = dataset(s->u, def[offset++], false, &status);
 		if (d == NULL)
 			return status;
 		if (!dataset_fits(s->u, d, g, at))
 			return EXIT_FILE;
 		of[i] = d;
-		out->input[out->ninput++] = (struct dgm_input){slot(c, g->sym->name), d};
+		if (c->m == c->whole)
+			out->input[out->ninput++] = (struct dgm_input){slot(c, g->sym->name), d};
 	}
-	return dataset_totals(s->u, c->m, of, at) ? EXIT_DONE : EXIT_FILE;
+	if (!dataset_totals(s->u, c->whole, (const struct dgm_data *const *)of, at))
+		return EXIT_FILE;
+	return c->m == c->whole ? EXIT_DONE : part_inputs(s, c, of, out->input, &out->ninput);
 }
 
 double visible_units(const struct model *m)
@@ -107,7 +130,7 @@ static int read_monitors(struct session *s, const struct compiled *c, struct dgm
 			const struct data_def *def[2 * DGM_MAX_POP];
 			struct dgm_monitor *m = &out[(*n)++];
 			struct buf name;
-			figure_data(u, c->m, kind, v, def);
+			figure_data(u, c->whole, kind, v, def);
 			buf_init(&name, u->cx.prog);
 			buf_printf(&name, "%s(", kind->name);
 			for (int d = 0; d < v->call->narg; d++)
@@ -155,6 +178,23 @@ static int mean_slots(const struct compiled *c, const struct dgm_input *in, int 
 			if (in[k].slot == slot(c, c->m->group.at[i]->sym->name))
 				mean_slot(c, c->m->group.at[i], in[k].data, out, &n);
 	return n;
+}
+
+/* Of groups that are not in the part: initial values may read them. */
+static int absent_means(struct session *s, const struct compiled *c, struct dgm_mean_slot *out,
+                        int *n)
+{
+	for (int i = 0; i < c->m->absent.n; i++)
+		for (int k = 0; k < c->block->nbind; k++) {
+			int status;
+			if (c->block->bind[k].var->sym != c->m->absent.at[i]->sym)
+				continue;
+			const struct dgm_data *d = dataset(s->u, c->block->bind[k].data, false, &status);
+			if (d == NULL)
+				return status;
+			mean_slot(c, c->m->absent.at[i], d, out, n);
+		}
+	return EXIT_DONE;
 }
 
 /* ---- the job ---- */
@@ -303,124 +343,6 @@ static int save_last(struct session *s, const struct dgm_train *t)
 	return run_failed();
 }
 
-static void value_text(struct buf *b, const struct value *v)
-{
-	switch (v->kind) {
-	case VAL_NUM:
-		buf_printf(b, "%.17g", v->num);
-		break;
-	case VAL_RAMP:
-		buf_printf(b, "%.17g -> %.17g", v->num, v->to);
-		break;
-	case VAL_NAME:
-	case VAL_STR:
-		buf_puts(b, v->name);
-		break;
-	case VAL_UNITS: /* of sample blocks */
-		break;
-	case VAL_CALL:
-		buf_printf(b, "%s(", v->call->name);
-		for (int i = 0; i < v->call->narg; i++) {
-			buf_printf(b, "%s%s%s", i ? ", " : "", v->call->key[i] ? v->call->key[i] : "",
-			           v->call->key[i] ? " = " : "");
-			value_text(b, &v->call->arg[i]);
-		}
-		buf_putc(b, ')');
-		break;
-	case VAL_SUM:
-		for (int i = 0; i < v->nterm; i++) {
-			buf_printf(b, "%s%.17g*", i ? " + " : "", v->term[i].num);
-			value_text(b, &v->term[i]);
-		}
-		break;
-	case VAL_GIVEN:
-		for (int i = 0; i < v->call->narg; i++)
-			buf_printf(b, "%s%s", i ? ", " : "", v->call->arg[i].name);
-		for (int i = 0; i < v->given->narg; i++)
-			buf_printf(b, "%s%s", i ? ", " : " given ", v->given->arg[i].name);
-		break;
-	}
-}
-
-static void factors_text(struct buf *b, struct arena *a, const struct factor *const *f, int n)
-{
-	for (int i = 0; i < n; i++)
-		buf_printf(b, "factor %s %s\n", f[i]->group->name,
-		           ex_text(a, f[i]->log_density ? f[i]->log_density : f[i]->draw));
-}
-
-static void optimizer_text(struct buf *b, const struct clause *cl)
-{
-	if (strcmp(cl->name, "optimizer") != 0)
-		return;
-	buf_printf(b, "optimizer every %lld", (long long)cl->every);
-	for (int i = 0; i < cl->narg; i++) {
-		buf_putc(b, ' ');
-		value_text(b, &cl->arg[i]);
-	}
-	buf_putc(b, '\n');
-}
-
-static void names_text(struct buf *b, const struct clause *cl)
-{
-	for (int i = 0; cl && i < cl->narg; i++)
-		buf_printf(b, " %s", cl->arg[i].name);
-	buf_putc(b, '\n');
-}
-
-/* What a checkpoint must agree with, a line each: the model, the data, the parameters that it began
- * with where they are those of an earlier training, and the clauses that change training. */
-static const char *config_text(struct session *s, const struct compiled *c,
-                               const struct dgm_train *t)
-{
-	static const char *const clauses[] = {"objective", "posterior", "sampler"};
-	struct arena *a = s->u->cx.prog;
-	struct buf b;
-	buf_init(&b, a);
-	buf_printf(&b, "model %s\nbatch %lld\nepochs %lld\n", c->m->name, (long long)t->batch,
-	           (long long)t->epochs);
-	if (c->block->stage)
-		buf_printf(&b, "stage %s %lld of %lld\n", c->block->stage, (long long)t->k.before,
-		           (long long)t->k.whole);
-	for (int i = 0; c->block->stage && i < t->ndescent; i++)
-		buf_printf(&b, "schedule %lld of %lld\n", (long long)t->descent[i].hyper[0].before,
-		           (long long)t->descent[i].hyper[0].whole);
-	for (size_t i = 0; i < sizeof clauses / sizeof *clauses; i++) {
-		const struct clause *cl = block_clause(c->block, clauses[i]);
-		buf_printf(&b, "%s ", clauses[i]);
-		if (cl)
-			value_text(&b, &cl->arg[0]);
-		buf_putc(&b, '\n');
-	}
-	for (int i = 0; i < c->block->nclause; i++)
-		optimizer_text(&b, &c->block->clause[i]);
-	buf_puts(&b, "freeze");
-	names_text(&b, block_clause(c->block, "freeze"));
-	buf_printf(&b, "stop %s %lld\n", t->stop.patience ? t->monitor[t->stop.monitor].name : "",
-	           (long long)t->stop.patience);
-	if (t->init == NULL)
-		buf_printf(&b, "from %016llx\n", (unsigned long long)dgm_params_digest(t->store));
-	for (int i = 0; i < t->nlimit; i++)
-		buf_printf(&b, "max_norm %d %d %.17g\n", t->limit[i].slot, t->limit[i].axis,
-		           t->limit[i].norm);
-	for (int i = 0; i < t->ninput; i++)
-		buf_printf(&b, "data %s %016llx %s\n", t->input[i].data->name,
-		           (unsigned long long)t->input[i].data->digest, t->input[i].data->key);
-	for (int i = 0; i < c->m->group.n; i++)
-		buf_printf(&b, "variable %s %s\n", c->m->group.at[i]->name, c->m->group.at[i]->domain);
-	for (int i = 0; i < c->m->E.n; i++)
-		buf_printf(&b, "term %s\n", ex_text(a, c->m->E.at[i].node));
-	for (int i = 0; i < c->m->def.n; i++)
-		buf_printf(&b, "let %s = %s\n", c->m->def.at[i]->sym->name,
-		           ex_text(a, c->m->def.at[i]->rhs));
-	factors_text(&b, a, (const struct factor *const *)c->m->factor.at, c->m->factor.n);
-	factors_text(&b, a, (const struct factor *const *)c->m->posterior.at, c->m->posterior.n);
-	for (int i = 0; i < c->m->weight.n; i++)
-		buf_printf(&b, "param %s = %s\n", c->m->weight.at[i]->name,
-		           ex_text(a, c->m->weight.at[i]->init));
-	return b.s;
-}
-
 /* Decay is for couplings: parameters whose derivative of E joins units. */
 static const bool *decays(const struct compiled *c)
 {
@@ -450,7 +372,7 @@ static const bool *frozen(const struct compiled *c)
 static void continue_from(struct session *s, const struct compiled *c, struct dgm_train *t)
 {
 	for (int i = s->trained.n - 1; i >= 0; i--)
-		if (s->trained.at[i].m == c->m) {
+		if (s->trained.at[i].m == c->whole) {
 			memcpy(t->store->params, s->trained.at[i].store->params,
 			       sizeof(float) * (size_t)t->store->nparam);
 			t->init = NULL;
@@ -533,6 +455,9 @@ int job_train(struct session *s, const struct block_def *b)
 	t.descent_of = descents(c);
 	t.frozen = frozen(c);
 	t.nmean = mean_slots(c, t.input, t.ninput, mean);
+	status = absent_means(s, c, mean, &t.nmean);
+	if (status != EXIT_DONE)
+		return status;
 	t.out_dir = train_folder(s, b);
 	int64_t capacity[DGM_MAX_POP] = {
 	    [POP_DATA] = t.batch > EVAL_ROWS || t.nmonitor == 0 ? t.batch : EVAL_ROWS,
@@ -545,8 +470,9 @@ int job_train(struct session *s, const struct block_def *b)
 	t.store = dgm_store_new(c->mod, capacity);
 	if (t.store == NULL)
 		return run_failed();
+	handed_fill(s, c, t.store);
 	continue_from(s, c, &t);
-	t.config = config_text(s, c, &t);
+	t.config = job_config(s, c, &t);
 	if (b->stage && !t.quiet)
 		fprintf(stderr, "%s: stage %s\n", t.model, b->stage);
 	if (dgm_train_run(&t) != DGM_OK)
@@ -554,7 +480,7 @@ int job_train(struct session *s, const struct block_def *b)
 	status = save_last(s, &t);
 	if (status != EXIT_DONE)
 		return status;
-	struct trained done = {c->m, t.store};
+	struct trained done = {c->whole, t.store};
 	vec_push(u->cx.perm, &s->trained, done);
 	return job_filters(s, c, t.store);
 }

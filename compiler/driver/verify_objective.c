@@ -263,6 +263,11 @@ void verify_objectives(struct trial *t)
 			report_skip(t->report, "a train block", trial_why(t));
 			continue;
 		}
+		if (c.m != c.whole) {
+			report_skip(t->report, "pretraining of a part",
+			            "its conditionals have no common energy");
+			continue;
+		}
 		if (!defined(t, &c))
 			continue;
 		const char *key = arena_printf(t->a, "block %d", i);

@@ -185,6 +185,32 @@ static bool choose(struct search *s, int k, int cost)
 	return false;
 }
 
+/* Does it take a parameter of another model? */
+static bool takes(const struct ast_file *f, const struct ast *e)
+{
+	const struct ast *root = e;
+	while (root && root->kind == AST_FIELD)
+		root = root->kid[0];
+	for (int i = 0; e && e->kind == AST_FIELD && root->kind == AST_NAME && i < f->nitem; i++)
+		if (f->item[i].kind == ITEM_MODEL && strcmp(f->item[i].model->name, root->name) == 0)
+			return true;
+	for (int i = 0; e && i < e->nkid; i++)
+		if (takes(f, e->kid[i]))
+			return true;
+	return false;
+}
+
+/* The other models are not there: what they hand on begins at 0. */
+static void begin_at_zero(struct search *s, struct ast_decl *d)
+{
+	struct ast *zero = NEW(s->a, struct ast);
+	if (d->kind != DECL_PARAM || !takes(s->u->ast, d->value))
+		return;
+	*zero = (struct ast){.kind = AST_NUM, .span = d->value->span};
+	d->value = zero;
+	d->rel = '=';
+}
+
 static void one_model(struct search *s)
 {
 	const struct ast_file *from = s->u->ast;
@@ -207,6 +233,7 @@ static void one_model(struct search *s)
 			    arena_copy(s->a, s->model->decl, sizeof *s->model->decl * (size_t)s->model->ndecl);
 			for (int k = 0; k < s->model->ndecl; k++) {
 				struct ast_type *y = &s->model->decl[k].type;
+				begin_at_zero(s, &s->model->decl[k]);
 				if (s->model->decl[k].has_type)
 					y->dim = arena_copy(s->a, y->dim, sizeof *y->dim * (size_t)y->ndim);
 			}

@@ -29,6 +29,11 @@ static void draw_parameters(struct trial *t, double sd)
 				var[k] = (double)(float)(0.5 + trial_uniform(t));
 		}
 	}
+	for (int i = 0; i < t->m->from.n; i++) {
+		double *x = memory_put(&t->mem, t->m->from.at[i].sym, 1);
+		for (int64_t k = 0; k < sym_items(t->m->from.at[i].sym); k++)
+			x[k] = (double)(float)(sd * trial_normal(t));
+	}
 	for (int i = 0; i < t->m->weight.n; i++) {
 		const struct weight *w = t->m->weight.at[i];
 		double *x = memory_put(&t->mem, w->sym, 1), *d = memory_put(&t->mem, t->direction[i], 1);

@@ -168,6 +168,22 @@ static struct node *term_field(struct element *e, struct node *t, struct node **
 	                     : rest);
 }
 
+/* The same with what the other groups add to it counted 1 + extra times. */
+static struct node *heard_field(struct element *e, struct node *t, struct node **precision)
+{
+	struct arena *a = e->m->a;
+	struct node *f = term_field(e, t, precision), *own_precision = ex_num(a, 0),
+	            *own = ex_num(a, 0);
+	if (e->g->extra == 0)
+		return f;
+	t = part_own(e->m, t, e->g);
+	if (ex_mentions(t, e->g->sym))
+		own = term_field(e, t, &own_precision);
+	struct node *more = ex_sub(a, *precision, own_precision);
+	*precision = ex_add(a, *precision, ex_scale(a, e->g->extra, more));
+	return ex_add(a, f, ex_scale(a, e->g->extra, ex_sub(a, f, own)));
+}
+
 static bool mentions_group(const struct node *x, const struct group *g)
 {
 	return ex_mentions(x, g->sym) || (g->log && ex_mentions(x, g->log));
@@ -189,7 +205,7 @@ void model_field(const struct model *m, const energy *E, const struct group *g,
 	for (int i = 0; i < E->n; i++) {
 		if (!ex_mentions(E->at[i].node, g->sym))
 			continue;
-		out->inner = ex_add(a, out->inner, term_field(&e, E->at[i].node, &p));
+		out->inner = ex_add(a, out->inner, heard_field(&e, E->at[i].node, &p));
 		out->precision = ex_add(a, out->precision, p);
 		out->term[out->nterm++] = E->at[i].span;
 	}

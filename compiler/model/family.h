@@ -14,5 +14,7 @@ struct worst { /* the least value that was found of an expression */
 bool positive_everywhere(const struct model *m, const struct node *x, const struct group *but, struct worst *out);
 /* Can it be normalised, as far as constants and domains tell?  false: *what has the value, and should be positive. */
 bool conditional_proper(const struct model *m, const struct conditional *c, const char **what, struct worst *w);
+/* A term with all other groups but the given ones at 0. */
+struct node *part_own(const struct model *m, struct node *t, const struct group *g);
 
 #endif

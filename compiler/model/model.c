@@ -62,6 +62,11 @@ struct model *model_build(struct cx *cx, const struct model_def *def)
 			w->at[k] = p->at[k];
 		vec_push(a, &m->weight, w);
 	}
+	for (int i = 0; i < def->handed.n; i++) {
+		const struct handed *h = &def->handed.at[i];
+		struct from from = {h->model->name, h->param->name, h->sym, h->span};
+		vec_push(a, &m->from, from);
+	}
 	directed_build(cx, m, def);
 	return m;
 }

@@ -56,6 +56,7 @@ struct group { /* a declared variable */
 	int64_t block[MAX_RANK]; /* extent of a block in each axis, a divisor of it: 1 where none goes along it */
 	const struct sym *log;   /* stands for log of it, Gamma shape; else NULL */
 	const struct sym *total; /* of a block's counts, over the axes of blocks; NULL: none */
+	double extra; /* in a part of a model: what the other groups add to its field counts 1 + extra times */
 	struct span span;
 };
 struct weight { /* a declared parameter */
@@ -100,16 +101,24 @@ struct factor {
 	struct span span;
 };
 
+struct from { /* an input of initial values: a parameter of another model */
+	const char *model, *weight;
+	const struct sym *sym;
+	struct span span;
+};
+
 struct model {
 	struct arena *a;
 	const char *name;
 	VEC(struct group *) group;
 	VEC(struct weight *) weight;
+	VEC(struct from) from;
 	energy E;
 	const struct idx *batch; /* of every access to a group */
 	const struct sym *training; /* in formulas: 1 while gradients are computed, else 0 */
 	VEC(struct definition *) def; /* each uses those before it */
 	VEC(struct net) net;
+	VEC(struct group *) absent; /* of a part: the groups left out */
 	VEC(struct factor *) factor, posterior; /* each reads groups of those before it, and itself in order */
 	/* Where some groups have factors and the energy is of the others: those others, p(z) proportional to
 	 * exp(-E(z)); the ones that a posterior draws are visible in it.  Else NULL. */
@@ -118,6 +127,14 @@ struct model {
 
 struct model_def; /* sema/sema.h */
 struct model *model_build(struct cx *cx, const struct model_def *def);
+
+/* ---- a part of a model (part.c) ----------------------------------------------------------------------
+ * The energy with the groups that are not in `keep` at 0; those in `data` are visible, whatever they were.  A
+ * group hears fewer of its neighbours than in the whole model: what it hears of them counts neighbours/present
+ * times (Salakhutdinov & Hinton 2009: doubled for a layer between two of which one is absent).  These conditionals
+ * have in general no common energy.  NULL: refused. */
+struct model *model_part(struct cx *cx, const struct model *m, const bool *keep, const bool *data, struct span at);
+bool model_whole(const struct model *m); /* do all groups hear all neighbours? */
 
 /* ---- directed factors (directed.c) ------------------------------------------------------------------ */
 const struct factor *model_factor(const struct model *m, const struct group *g);    /* NULL: none */

@@ -36,6 +36,11 @@ struct expansion *expansion_new(struct cx *cx, struct model *m)
 		if (g->var)
 			program_tensor(x->p, g->var, SPACE_STATE, -1, NULL);
 	}
+	for (int i = 0; i < m->absent.n; i++)
+		if (m->absent.at[i]->mean) /* initial values may read it */
+			program_tensor(x->p, m->absent.at[i]->mean, SPACE_STATE, -1, NULL);
+	for (int i = 0; i < m->from.n; i++)
+		program_tensor(x->p, m->from.at[i].sym, SPACE_STATE, -1, NULL);
 	struct function *f = program_function(x->p, "init");
 	while (x->p->ndraw <
 	       m->weight.n) /* an initial distribution's stream is its parameter's number */

@@ -18,6 +18,7 @@
  * ais.base, ais.start, ais.step        see runtime/train.h
  * sample.begin, sample.sweep, sample.mean      chains; visible groups that are bound begin at GROUP.data where
  *                    GROUP.known is 1, given ones at what is in GROUP.sample; GROUP.held is 1 where a unit stays
+ * draw               (data) hidden groups := a joint draw given the examples
  * elbo, nll          (data) out := of a directed model
  * importance.start, importance.pass, importance    (data) out := - log of the sum of importance weights
  * SWEEP.begin, SWEEP.step   before train.sweep, ais.step, sample.sweep where groups are moved along the gradient,
@@ -122,6 +123,8 @@ bool objective_pseudo_likelihood(struct expansion *x);
 bool objective_error(struct expansion *x, const struct group *y);
 bool objective_bound(struct expansion *x, double damping);
 bool objective_ais(struct expansion *x);
+/* draw: (data) hidden groups, under their own names, := a joint draw given the examples. */
+bool objective_draw(struct expansion *x);
 bool objective_sampler(struct expansion *x);
 /* Of directed models, (data) out := - log p(x); the bound on log p(x) of one draw; minus the log of the sum
  * of importance weights, OBJECTIVE_PARTICLES of them in each run of importance.pass. */

@@ -91,3 +91,16 @@ const bool *summed_out(struct expansion *x, const energy *E, const bool *may)
 	}
 	return out;
 }
+
+bool objective_draw(struct expansion *x)
+{
+	struct walkers w = walkers_data(x);
+	struct function *f = program_function(x->p, "draw");
+	struct elimination el;
+	for (int i = 0; i < x->m->group.n; i++)
+		if (x->m->group.at[i]->role == GROUP_HIDDEN)
+			program_tensor(x->p, x->m->group.at[i]->sym, SPACE_STATE, POP_DATA, NULL);
+	own_states(x, f);
+	return model_eliminate(x->m, &x->m->E, model_role(x->m, GROUP_HIDDEN), &el) &&
+	       draw_jointly(x, f, &el, &w);
+}

@@ -270,3 +270,46 @@ struct rt *sema_resolve_data_mean(struct term *t, const struct ast *e)
 	}
 	return access_array(t, &x, NULL, e->span);
 }
+
+const struct entry *sema_model_of(struct sema *s, const struct ast *field)
+{
+	const char *path = sema_dotted(s, field), *dot = path ? strchr(path, '.') : NULL;
+	const struct entry *n = dot ? sema_lookup(&s->top, intern_n(path, (size_t)(dot - path))) : NULL;
+	return n && n->kind == ENTRY_MODEL ? n : NULL;
+}
+
+struct rt *sema_resolve_handed(struct term *t, const struct ast *e)
+{
+	const char *path = sema_dotted(t->s, e), *dot = strchr(path, '.');
+	const struct entry *n = sema_model_of(t->s, e);
+	const struct parameter *p = NULL;
+	VEC(const char *) words = {0};
+	struct array x = {.name = path};
+	if (n->bad)
+		return sema_poison(t);
+	for (int k = 0; k < n->model->param.n; k++) {
+		vec_push(t->s->cx->tmp, &words, n->model->param.at[k]->name);
+		if (!strcmp(n->model->param.at[k]->name, dot + 1))
+			p = n->model->param.at[k];
+	}
+	if (!p) {
+		diag(t->s->cx->diags, DIAG_SEMA_NO_PARAM, e->span, n->name, dot + 1);
+		sema_suggest_word(t->s, dot + 1, words.at, words.n, e->span);
+		return sema_poison(t);
+	}
+	x.rank = p->sym->rank;
+	x.decl = p->name_span;
+	x.decl_text = arena_printf(t->a, "real%s", sema_shape(t->a, p->sym->dim, x.rank));
+	memcpy(x.dim, p->sym->dim, sizeof x.dim);
+	for (int k = 0; k < t->model->handed.n; k++)
+		if (t->model->handed.at[k].param == p)
+			x.sym = t->model->handed.at[k].sym;
+	if (!x.sym) {
+		struct handed h = {n->model, p, NULL, e->span};
+		h.sym = sym_new(t->a, intern(arena_printf(t->a, "from.%s", path)), SYM_INPUT, VALUES_REAL,
+		                false, x.rank, x.dim, p->name_span);
+		vec_push(t->a, &t->model->handed, h);
+		x.sym = h.sym;
+	}
+	return access_array(t, &x, NULL, e->span);
+}

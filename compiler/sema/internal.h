@@ -252,6 +252,9 @@ struct rt *sema_poison(struct term *t);
 /* access.c: names and subscripted names, mean(v) in an initialiser */
 struct rt *sema_resolve_name(struct term *t, const struct ast *e);
 struct rt *sema_resolve_index(struct term *t, const struct ast *e);
+/* dbn.W, a parameter of a model before this one: the model; NULL: the field is none of a model. */
+const struct entry *sema_model_of(struct sema *s, const struct ast *field);
+struct rt *sema_resolve_handed(struct term *t, const struct ast *e);
 struct rt *sema_resolve_data_mean(struct term *t, const struct ast *e);
 
 /* ---- declarations, data, blocks ---------------------------------------------------------------------- */
@@ -325,6 +328,9 @@ bool sema_bind(struct cx *cx, const char *what, struct span at, struct value *ar
                int *nrest);
 /* Does the signature's word stand alone, as "+" in "what:call... +"? */
 bool sema_signature_has(const char *signature, const char *word);
+
+/* enc.dense1.W as one name; NULL: it is none. */
+const char *sema_dotted(struct sema *s, const struct ast *e);
 
 struct clause_row {
 	const char *name, *blocks, *arguments;

@@ -307,7 +307,8 @@ struct rt *sema_resolve(struct term *t, const struct ast *e)
 		what = "a string";
 		break;
 	case AST_FIELD:
-		return sema_resolve_field(t, e);
+		return t->mode == TERM_INIT && sema_model_of(t->s, e) ? sema_resolve_handed(t, e)
+		                                                      : sema_resolve_field(t, e);
 	case AST_RAMP:
 		what = "a ramp";
 		break;

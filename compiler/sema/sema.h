@@ -51,6 +51,14 @@ struct data_mean {
 	struct variable *of;
 	struct sym *sym;
 };
+/* dbn.W in an initialiser: a parameter of another model as its training left it.  A SYM_INPUT named
+ * "from.dbn.W" of its shape. */
+struct handed {
+	const struct model_def *model;
+	const struct parameter *param;
+	struct sym *sym;
+	struct span span;
+};
 /* What is computed once and used by name: a layer's value, a let of a net, the noise of a draw. */
 struct def {
 	struct sym *sym; /* SYM_TEMP, sym->info is this; batched where rhs depends on examples */
@@ -93,6 +101,7 @@ struct model_def {
 	VEC(struct variable *) var;
 	VEC(struct parameter *) param;
 	VEC(struct data_mean) mean;
+	VEC(struct handed) handed;
 	VEC(struct energy_term) term;
 	VEC(struct def *) def; /* each uses those before it */
 	VEC(struct net_value) value;

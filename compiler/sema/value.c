@@ -93,11 +93,10 @@ static int count_operands(const struct ast *e)
 	return e->kind == AST_NEG ? n + count_operands(e->kid[0]) : n;
 }
 
-/* enc.dense1.W; NULL: it is no such name */
-static const char *dotted(struct sema *s, const struct ast *e)
+const char *sema_dotted(struct sema *s, const struct ast *e)
 {
 	const char *left = e->kind == AST_NAME    ? e->name
-	                   : e->kind == AST_FIELD ? dotted(s, e->kid[0])
+	                   : e->kind == AST_FIELD ? sema_dotted(s, e->kid[0])
 	                                          : NULL;
 	return left && e->kind == AST_FIELD ? intern(arena_printf(s->a, "%s.%s", left, e->name)) : left;
 }
@@ -140,7 +139,7 @@ bool sema_value(struct sema *s, const struct scope *sc, const struct ast *e, str
 		break;
 	case AST_FIELD:
 		out->kind = VAL_NAME;
-		out->name = dotted(s, e);
+		out->name = sema_dotted(s, e);
 		if (out->name)
 			return true;
 		diag(s->cx->diags, DIAG_SEMA_VALUE, e->span);

@@ -218,6 +218,32 @@ done
 [ $? -eq 3 ] && grep -q "another configuration: 'epochs" "$tmp/often.log" ||
 	fail "stages.dgm resumed with other epochs: $(cat "$tmp/often.log")"
 
+# ---- from layer to layer: what is drawn, and what is handed on, is the same after a kill ---------------------------
+for name in layers handed; do
+	run $name.whole $name.dgm --threads 1
+	rm -rf "$tmp/$name.part"
+	for wait in 0.15 0.3 0.2 0.45 0.25; do
+		resume=--resume
+		[ -d "$tmp/$name.part" ] || resume=
+		"$dgm" run $name.dgm --threads 2 --quiet --out "$tmp/$name.part" $resume >/dev/null 2>&1 &
+		pid=$!
+		sleep $wait
+		kill -9 $pid 2>/dev/null
+		wait $pid 2>/dev/null
+	done
+	run $name.part $name.dgm --threads 2 --resume
+done
+for file in deep.lower/deep.safetensors deep.upper/deep.safetensors deep.joint/deep.safetensors; do
+	same 'layers, resumed' layers.whole/$file layers.part/$file
+done
+for file in lower.safetensors upper.safetensors joined.safetensors joined.samples.safetensors; do
+	same 'handed, resumed' handed.whole/$file handed.part/$file
+done
+got=$(value "$tmp/layers.whole" 'log-likelihood bound (mean field)')
+between "$got" -4.6 $summit || fail "layers.dgm: $got is not in [-4.6, $summit]"
+set -- $(value "$tmp/handed.whole" log-likelihood)
+[ -n "$1" ] && [ "$1" = "$2" ] || fail "handed.dgm: $1 by the model, $2 with its parameters handed on"
+
 # ---- a checkpoint that is not what was written -------------------------------------------------------------------
 size=$(wc -c <"$tmp/damaged/checkpoint.safetensors")
 printf '\377' | dd of="$tmp/damaged/checkpoint.safetensors" bs=1 seek=$((size - 40)) conv=notrunc 2>/dev/null
