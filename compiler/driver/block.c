@@ -34,7 +34,7 @@ static void suggest(struct unit *u, struct span at, const char *near)
 		diag(u->cx.diags, DIAG_NOTE, at, arena_printf(u->cx.prog, "did you mean '%s'?", near));
 }
 
-static int visible_groups(const struct model *m)
+static int groups_with_data(const struct model *m)
 {
 	int n = 0;
 	for (int i = 0; i < m->group.n; i++)
@@ -45,7 +45,7 @@ static int visible_groups(const struct model *m)
 bool figure_data(struct unit *u, const struct model *m, const struct figure_kind *k,
                  const struct value *v, const struct data_def **out)
 {
-	int want = visible_groups(m) * (k->gap ? 2 : 1);
+	int want = groups_with_data(m) * (k->gap ? 2 : 1);
 	if (v->call->narg != want) {
 		diag(u->cx.diags, DIAG_FIGURE_DATA, v->span, k->name, want,
 		     k->gap ? "training sets first" : "in order of declaration");
@@ -434,7 +434,7 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 			continue;
 		const struct call *how = cl->arg[0].call;
 		const struct estimator *es = estimator_find(how->name);
-		struct value v[4];
+		struct value v[ESTIMATOR_ARGS];
 		bool seen = false;
 		if (es == NULL) {
 			diag(u->cx.diags, DIAG_LOGLIK, how->name_span, how->name);
@@ -444,6 +444,13 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 		for (int earlier = 0; earlier < i; earlier++)
 			seen = seen || (strcmp(c->block->clause[earlier].name, "loglik") == 0 &&
 			                estimator_find(c->block->clause[earlier].arg[0].call->name) == es);
+		for (int p = 0; p < how->narg; p++)
+			if (how->arg[p].kind == VAL_NAME && !data_named(u, how->arg[p].name)) {
+				diag(u->cx.diags, DIAG_FIGURE_NOT_DATA, how->arg[p].span, how->name);
+				ok = false;
+			}
+		if (*es->worth && !seen)
+			diag(u->cx.diags, DIAG_WORTH, cl->span, es->worth);
 		ok = (es->likelihood || want_free_energy(c, w, &bound)) && ok;
 		ok = call_bind(&u->cx, how, es->signature, v, NULL) && (seen || es->expand(c->x)) && ok;
 	}

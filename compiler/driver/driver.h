@@ -64,7 +64,9 @@ struct estimator {
 	bool likelihood; /* of the likelihood itself; else of log Z */
 	bool (*expand)(struct expansion *x);
 	const char *what; /* one line for explain */
+	const char *worth; /* what who reads its figures must know; "": nothing */
 };
+enum { ESTIMATOR_ARGS = 8 };
 const struct estimator *estimator_find(const char *name); /* NULL: none */
 
 struct session;
@@ -170,6 +172,22 @@ struct session {
 	int ntrain;
 	struct dgm_out results;
 };
+struct evaluation { /* an evaluate block, while it runs */
+	struct session *s;
+	struct compiled c;
+	struct dgm_store *store;
+	const char *data, *key; /* names and keys of the sets, joined */
+	uint64_t digest;
+	int64_t n;
+	double per; /* figures of an example are divided by it */
+};
+int evaluation_record(struct evaluation *e, const char *figure, double value, double error, const char *method,
+                      const char *detail);
+/* parzen.c: windows on samples. */
+bool expand_parzen(struct expansion *x);
+struct log_z;
+int evaluate_parzen(struct evaluation *e, const struct value *arg, struct log_z *none);
+enum { SAMPLE_STAGE = 1024 }; /* of the random numbers of samples, apart from training's */
 int job_train(struct session *s, const struct block_def *b);
 const char *train_folder(const struct session *s, const struct block_def *b); /* where a training keeps its files */
 /* What a checkpoint must agree with: config.c. */

@@ -6,16 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct evaluation {
-	struct session *s;
-	struct compiled c;
-	struct dgm_store *store;
-	const char *data, *key; /* names and keys of the sets, joined */
-	uint64_t digest;
-	int64_t n;
-	double per; /* figures of an example are divided by it */
-};
-
 int job_record(struct session *s, const struct result *r)
 {
 	const struct options *o = s->u->opt;
@@ -41,8 +31,8 @@ int job_record(struct session *s, const struct result *r)
 	return DGM_OK;
 }
 
-static int record(struct evaluation *e, const char *figure, double value, double error,
-                  const char *method, const char *detail)
+int evaluation_record(struct evaluation *e, const char *figure, double value, double error,
+                      const char *method, const char *detail)
 {
 	struct result r = {.model = e->c.m->name,
 	                   .figure = figure,
@@ -85,10 +75,10 @@ static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
 		value = m.mean - train.mean;
 		error = sqrt(m.stderr_ * m.stderr_ + train.stderr_ * train.stderr_);
 	}
-	return record(e, k->name, value / per, error / per,
-	              k->gap ? "mean over data minus mean over as many training examples"
-	                     : "mean over data",
-	              "") == DGM_OK
+	return evaluation_record(e, k->name, value / per, error / per,
+	                         k->gap ? "mean over data minus mean over as many training examples"
+	                                : "mean over data",
+	                         "") == DGM_OK
 	           ? EXIT_DONE
 	           : run_failed();
 }
@@ -179,12 +169,34 @@ static int estimate_ais(struct evaluation *e, const struct value *arg, struct lo
 	return EXIT_DONE;
 }
 
+static int evaluate_importance(struct evaluation *e, const struct value *arg, struct log_z *none)
+{
+	struct session *s = e->s;
+	struct dgm_figure f;
+	struct dgm_mean m;
+	(void)none;
+	int64_t passes = ((int64_t)arg[0].num + OBJECTIVE_PARTICLES - 1) / OBJECTIVE_PARTICLES;
+	double samples = (double)(passes * OBJECTIVE_PARTICLES);
+	int status = job_importance(s, &e->c, passes, &f);
+	if (status != EXIT_DONE)
+		return status;
+	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
+		return run_failed();
+	const char *method =
+	    arena_printf(s->u->cx.prog, "lower bound by %.0f importance samples", samples);
+	const char *detail = arena_printf(s->u->cx.prog, ", \"samples\": %.0f", samples);
+	return evaluation_record(e, "log-likelihood", (-m.mean - log(samples)) / e->per,
+	                         m.stderr_ / e->per, method, detail) == DGM_OK
+	           ? EXIT_DONE
+	           : run_failed();
+}
+
 static const struct {
 	struct estimator public;
 	int (*run)(struct evaluation *e, const struct value *arg, struct log_z *out);
 } estimators[] = {
-#define ESTIMATOR(name, arguments, likelihood, expand, run, what) \
-	{{name, arguments, likelihood, expand, what}, run},
+#define ESTIMATOR(name, arguments, likelihood, expand, run, what, worth) \
+	{{name, arguments, likelihood, expand, what, worth}, run},
 #include "driver/estimator.def"
 #undef ESTIMATOR
 };
@@ -198,47 +210,25 @@ const struct estimator *estimator_find(const char *name)
 	return NULL;
 }
 
-static int evaluate_importance(struct evaluation *e, const struct call *how)
-{
-	struct session *s = e->s;
-	struct value arg[4];
-	struct dgm_figure f;
-	struct dgm_mean m;
-	call_bind(&s->u->cx, how, estimator_find(how->name)->signature, arg, NULL);
-	int64_t passes = ((int64_t)arg[0].num + OBJECTIVE_PARTICLES - 1) / OBJECTIVE_PARTICLES;
-	double samples = (double)(passes * OBJECTIVE_PARTICLES);
-	int status = job_importance(s, &e->c, passes, &f);
-	if (status != EXIT_DONE)
-		return status;
-	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
-		return run_failed();
-	const char *method =
-	    arena_printf(s->u->cx.prog, "lower bound by %.0f importance samples", samples);
-	const char *detail = arena_printf(s->u->cx.prog, ", \"samples\": %.0f", samples);
-	return record(e, "log-likelihood", (-m.mean - log(samples)) / e->per, m.stderr_ / e->per,
-	              method, detail) == DGM_OK
-	           ? EXIT_DONE
-	           : run_failed();
-}
-
 static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 {
 	struct session *s = e->s;
 	const struct call *how = cl->arg[0].call;
-	struct value arg[4];
+	struct value arg[ESTIMATOR_ARGS];
 	struct log_z z = {0};
 	struct dgm_figure f;
 	struct dgm_mean m;
 	bool bound = e->c.posterior.given;
-	if (estimator_find(how->name)->likelihood)
-		return evaluate_importance(e, how);
+	int k = 0;
+	while (strcmp(estimators[k].public.name, how->name) != 0)
+		k++;
+	call_bind(&s->u->cx, how, estimators[k].public.signature, arg, NULL);
+	if (estimators[k].public.likelihood)
+		return estimators[k].run(e, arg, NULL);
 	int status =
 	    bound ? job_bound(s, &e->c, &f) : job_figure(s, &e->c, figure_find("free_energy"), &f);
-	for (int i = 0; i < NESTIMATOR && status == EXIT_DONE; i++)
-		if (strcmp(estimators[i].public.name, how->name) == 0) {
-			call_bind(&s->u->cx, how, estimators[i].public.signature, arg, NULL);
-			status = estimators[i].run(e, arg, &z);
-		}
+	if (status == EXIT_DONE)
+		status = estimators[k].run(e, arg, &z);
 	if (status != EXIT_DONE)
 		return status;
 	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
@@ -247,8 +237,8 @@ static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 	const char *name = bound                                  ? "log-likelihood bound (mean field)"
 	                   : e->c.m->prior && e->c.m->posterior.n ? "log-likelihood bound (posterior)"
 	                                                          : "log-likelihood";
-	return record(e, name, (-m.mean - z.value) / e->per, error / e->per, z.method, z.detail) ==
-	               DGM_OK
+	return evaluation_record(e, name, (-m.mean - z.value) / e->per, error / e->per, z.method,
+	                         z.detail) == DGM_OK
 	           ? EXIT_DONE
 	           : run_failed();
 }
@@ -294,7 +284,7 @@ static int describe_data(struct evaluation *e)
 int job_evaluate(struct session *s, const struct block_def *b)
 {
 	struct evaluation e = {.s = s};
-	int64_t capacity[DGM_MAX_POP] = {256, 1, 4096, 1, 1};
+	int64_t capacity[DGM_MAX_POP] = {256, 1, 4096, 1, 256};
 	if (!block_expand(s->u, b, &e.c))
 		return EXIT_FILE;
 	for (int i = 0; i < b->nclause; i++) { /* the most chains that an estimator wants */
@@ -302,7 +292,7 @@ int job_evaluate(struct session *s, const struct block_def *b)
 			continue;
 		const struct call *how = b->clause[i].arg[0].call;
 		const struct estimator *es = estimator_find(how->name);
-		struct value v[4];
+		struct value v[ESTIMATOR_ARGS];
 		call_bind(&s->u->cx, how, es->signature, v, NULL);
 		if (strncmp(es->signature, "chains:", 7) == 0 && (int64_t)v[0].num > capacity[POP_AIS])
 			capacity[POP_AIS] = (int64_t)v[0].num;

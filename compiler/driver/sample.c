@@ -201,7 +201,7 @@ static int run_chains(struct chains *k, int64_t sweeps)
 	struct dgm_acceptance accepted = {0}, swaps = {0};
 	struct dgm_progress p;
 	int status = EXIT_DONE;
-	call.stage = 1024; /* streams of their own, apart from training's */
+	call.stage = SAMPLE_STAGE;
 	dgm_tempering_begin(&tempering, k->store);
 	dgm_run(dgm_function_find(c->mod, "sample.begin"), &call);
 	call.step++;

@@ -19,7 +19,7 @@ static struct flow *generated(struct expansion *x, const char *what)
 {
 	const struct model *m = x->m;
 	struct flow *fl = flow_new(x, program_function(x->p, "train.final"), "fake", POP_DATA, 1);
-	fl->training = true;
+	fl->training = fl->keep = true;
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *g = m->group.at[i];
 		if (g->role == GROUP_GIVEN)
@@ -39,6 +39,7 @@ static struct flow *generated(struct expansion *x, const char *what)
 			return NULL;
 		}
 	}
+	fl->keep = false;
 	return fl;
 }
 
@@ -137,7 +138,7 @@ bool expand_adversarial(struct expansion *x, const struct objective_args *args)
 	if (!fake)
 		return false;
 	struct flow *real = flow_new(x, fake->f, "real", POP_DATA, 1);
-	real->training = true;
+	real->training = real->keep = true;
 	struct node *g = flow_at(fake, number(x, d)), *r = flow_at(real, number(x, d));
 	bool distance = args->loss == LOSS_WASSERSTEIN;
 	struct node *made = distance                     ? ex_neg(a, g)

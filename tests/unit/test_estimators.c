@@ -1,5 +1,6 @@
 /* Means of figures, exact sums and annealed importance sampling, each against what can be computed
  * by hand: direct means, sums over all states in double, log Z of independent bits. */
+#include "parzen.h"
 #include "train.h"
 
 #include <CUnit/Basic.h>
@@ -307,6 +308,37 @@ static void test_ais_same(void)
 	dgm_store_free(a.store);
 }
 
+/* Densities under windows against sums as they are written, across blocks of rows. */
+static void test_parzen(void)
+{
+	enum { D = 3, N = 17, ROWS = 1030 };
+	static double point[N * D], x[ROWS * D], out[ROWS * 2];
+	const double width[] = {.3, 2};
+	const struct dgm_parzen p = {point, N, D, width, 2};
+	uint64_t state = 1;
+
+	for (int i = 0; i < (N + ROWS) * D; i++) {
+		state = state * 6364136223846793005u + 1442695040888963407u;
+		*(i < N * D ? &point[i] : &x[i - N * D]) = (double)(state >> 40) / (1 << 24);
+	}
+	CU_ASSERT_EQUAL_FATAL(dgm_parzen(&p, x, ROWS, out), DGM_OK);
+	for (int r = 0; r < ROWS; r++)
+		for (int k = 0; k < 2; k++) {
+			double sum = 0;
+
+			for (int i = 0; i < N; i++) {
+				double density = 1. / N;
+
+				for (int u = 0; u < D; u++) {
+					double z = (x[r * D + u] - point[i * D + u]) / width[k];
+					density *= exp(-z * z / 2) / (width[k] * sqrt(2 * acos(-1)));
+				}
+				sum += density;
+			}
+			CU_ASSERT_DOUBLE_EQUAL(out[r * 2 + k], log(sum), 1e-11);
+		}
+}
+
 int main(void)
 {
 	CU_pSuite s;
@@ -320,6 +352,7 @@ int main(void)
 	CU_add_test(s, "means over data", test_figure);
 	CU_add_test(s, "annealed importance sampling of independent bits", test_ais);
 	CU_add_test(s, "base model = model: no variance", test_ais_same);
+	CU_add_test(s, "Parzen windows", test_parzen);
 	CU_basic_set_mode(CU_BRM_NORMAL);
 	CU_basic_run_tests();
 	failed = CU_get_number_of_failures();
