@@ -286,6 +286,8 @@ static bool read_implicit(struct unit *u, const struct block_def *b, const struc
 			return false;
 		}
 		out->net = strcmp(of->name, "data") == 0 ? NULL : of->name;
+		const struct value *with = goal_value(g, "variable");
+		out->generated = strcmp(with->name, "same") == 0 ? NULL : with->name;
 	}
 	return true;
 }

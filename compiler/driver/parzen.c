@@ -8,28 +8,32 @@
 #include <math.h>
 #include <stdlib.h>
 
-static int visible_groups(const struct model *m)
+/* The only visible variable of real numbers; NULL: there is another number of these. */
+static const struct group *windowed(const struct model *m)
 {
+	const struct group *only = NULL;
 	int n = 0;
-	for (int i = 0; i < m->group.n; i++)
-		n += m->group.at[i]->role == GROUP_VISIBLE;
-	return n;
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		if (g->role != GROUP_VISIBLE || g->sym->values != VALUES_REAL ||
+		    g->family->shape == SHAPE_ONEHOT)
+			continue;
+		only = g;
+		n++;
+	}
+	return n == 1 ? only : NULL;
 }
 
 bool expand_parzen(struct expansion *x)
 {
 	const struct model *m = x->m;
-	for (int i = 0; i < m->group.n; i++) {
-		const struct group *g = m->group.at[i];
-		bool one = g->role == GROUP_HIDDEN ||
-		           (g->role == GROUP_VISIBLE && visible_groups(m) == 1 && m->factor.n &&
-		            g->sym->values == VALUES_REAL && g->family->shape != SHAPE_ONEHOT);
-		if (one)
-			continue;
-		diag(x->cx->diags, DIAG_PARZEN, g->span, g->name);
-		return false;
-	}
-	return objective_sampler(x);
+	const struct group *bad = m->factor.n && windowed(m) ? NULL : m->group.at[0];
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->role == GROUP_GIVEN)
+			bad = m->group.at[i];
+	if (bad)
+		diag(x->cx->diags, DIAG_PARZEN, bad->span);
+	return !bad && objective_sampler(x);
 }
 
 /* Rows of a slot as doubles. */
@@ -151,18 +155,16 @@ int evaluate_parzen(struct evaluation *e, const struct value *arg, struct log_z 
 {
 	(void)none;
 	struct unit *u = e->s->u;
-	const struct binding_def *bound = &e->c.block->bind[0];
-	const struct data_def *def = data_named(u, arg[0].name);
-	const struct group *g = NULL;
+	const struct group *g = windowed(e->c.m);
+	const struct binding_def *bound = e->c.block->bind;
 	int status = EXIT_FILE;
-	for (int i = 0; i < e->c.m->group.n; i++)
-		if (e->c.m->group.at[i]->role == GROUP_VISIBLE)
-			g = e->c.m->group.at[i];
+	while (bound->var->sym != g->sym)
+		bound++;
 	struct windows w = {.samples = (int64_t)arg[1].num, .from = arg[2].num, .to = arg[3].num};
 	w.widths = (int)arg[4].num;
 	const struct dgm_data *d = dataset(u, bound->data, false, &status);
 	if (d)
-		w.validation = dataset(u, def, false, &status);
+		w.validation = dataset(u, data_named(u, arg[0].name), false, &status);
 	if (!d || !w.validation)
 		return status;
 	return dataset_fits(u, (struct dgm_data *)w.validation, g, arg[0].span)

@@ -15,7 +15,8 @@
 #include <string.h>
 
 /* ---- what is generated ---- */
-static struct flow *generated(struct expansion *x, const char *what)
+/* All groups, or, where one is named, those up to it. */
+static struct flow *generated(struct expansion *x, const char *what, const char *last)
 {
 	const struct model *m = x->m;
 	struct flow *fl = flow_new(x, program_function(x->p, "train.final"), "fake", POP_DATA, 1);
@@ -38,6 +39,8 @@ static struct flow *generated(struct expansion *x, const char *what)
 			diag(x->cx->diags, DIAG_NOT_SMOOTH, f->span, what, f->group->name);
 			return NULL;
 		}
+		if (last && strcmp(f->group->name, last) == 0)
+			break;
 	}
 	fl->keep = false;
 	return fl;
@@ -134,7 +137,7 @@ bool expand_adversarial(struct expansion *x, const struct objective_args *args)
 	reaches(m, number(x, d), critic);
 	for (int k = 0; k < m->weight.n; k++)
 		rest[k] = !critic[k];
-	struct flow *fake = generated(x, "adversarial");
+	struct flow *fake = generated(x, "adversarial", NULL);
 	if (!fake)
 		return false;
 	struct flow *real = flow_new(x, fake->f, "real", POP_DATA, 1);
@@ -196,38 +199,76 @@ static struct node *over_rows(struct arena *a, const struct idx *m, struct node 
 	return ex_reduce(a, RED_SUM, &m, 1, NULL, 0, x);
 }
 
-/* The rows that are compared: x itself, or the value of a net on it. */
+/* The visible variable: the one of this name, the only one where none is named. */
+static const struct sym *the_visible(struct expansion *x, const char *name, struct span at)
+{
+	const struct sym *s = NULL;
+	int n = 0;
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		if (g->role != GROUP_VISIBLE || (name && strcmp(g->name, name) != 0))
+			continue;
+		s = g->sym;
+		n++;
+	}
+	if (n == 1)
+		return s;
+	diag(x->cx->diags, DIAG_MMD_VISIBLE, at, n);
+	return NULL;
+}
+
+/* The rows that are compared: x itself, or the value of a net on it, which is not in training. */
 static const struct sym *compared(struct flow *fl, const struct objective_args *args)
 {
 	struct expansion *x = fl->x;
 	const struct idx *at[MAX_RANK];
-	const struct sym *s = NULL;
-	if (args->net) {
-		s = value_of(x, args->net, args->span);
-	} else {
-		for (int i = 0; i < x->m->group.n; i++)
-			if (x->m->group.at[i]->role == GROUP_VISIBLE)
-				s = x->m->group.at[i]->sym;
-	}
+	const struct sym *s = args->net ? value_of(x, args->net, args->span)
+	                                : the_visible(x, args->generated, args->span);
 	if (!s)
 		return NULL;
 	fresh_axes(x->cx->prog, s, at);
-	return flow_assign(fl, "rows", at, s->rank,
-	                   flow_at(fl, ex_at(x->cx->prog, s, x->m->batch, at)));
+	fl->training = !args->net;
+	struct node *value = flow_at(fl, ex_at(x->cx->prog, s, x->m->batch, at));
+	fl->training = true;
+	return flow_assign(fl, "rows", at, s->rank, value);
+}
+
+/* The rows that are generated: the values of the variable that is named, where one is. */
+static const struct sym *compared_with(struct flow *fl, const struct objective_args *args,
+                                       const struct sym *data)
+{
+	const struct model *m = fl->x->m;
+	const struct idx *at[MAX_RANK];
+	for (int i = 0; i < m->group.n && args->generated; i++) {
+		const struct group *g = m->group.at[i];
+		if (strcmp(g->name, args->generated) != 0 || !fl->state[i])
+			continue;
+		bool same = g->sym->rank == data->rank;
+		for (int k = 0; k < data->rank && same; k++)
+			same = g->sym->dim[k] == data->dim[k];
+		if (!same)
+			break;
+		fresh_axes(m->a, data, at);
+		return flow_assign(fl, "rows", at, data->rank, ex_at(m->a, fl->state[i], fl->batch, at));
+	}
+	if (args->generated)
+		diag(fl->x->cx->diags, DIAG_MMD_VARIABLE, args->span, args->generated,
+		     args->net ? args->net : "the data");
+	return args->generated ? NULL : compared(fl, args);
 }
 
 bool expand_mmd(struct expansion *x, const struct objective_args *args)
 {
 	struct arena *a = x->cx->prog;
-	struct flow *fake = generated(x, "mmd");
+	struct flow *fake = generated(x, "mmd", args->generated);
 	if (!fake)
 		return false;
 	program_pop_most(x->p, POP_DATA, args->rows);
 	struct flow *real = flow_new(x, fake->f, "real", POP_DATA, 1);
 	real->training = true;
-	const struct sym *g = compared(fake, args), *y = g ? compared(real, args) : NULL;
 	const struct idx *at[MAX_RANK], *n = fake->batch, *m = idx_batch(a, "m", POP_DATA);
-	if (!y)
+	const struct sym *y = compared(real, args), *g = y ? compared_with(fake, args, y) : NULL;
+	if (!g)
 		return false;
 	fresh_axes(a, g, at);
 	const struct sym *held = flow_assign(real, "held", at, g->rank, ex_at(a, g, n, at));

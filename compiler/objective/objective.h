@@ -91,6 +91,7 @@ struct objective_args {
 	double damping;
 	double sigma;           /* of denoising noise */
 	const char *net;        /* adversarial: the critic; mmd: what is compared, NULL: the data */
+	const char *generated;  /* mmd: the variable that the net's values are compared with; NULL: its values too */
 	struct span span;
 	enum { LOSS_NONSATURATING, LOSS_MINIMAX, LOSS_WASSERSTEIN } loss;
 	double penalty;         /* on the slope of the critic */

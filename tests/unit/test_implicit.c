@@ -3,6 +3,15 @@
  * said of it. */
 #include "directed.h"
 
+#define CODES \
+	"net generator(z : real[Z]) { z |> dense(3) |> tanh |> dense(3) }\n" \
+	"net coder(x : real[D]) { x |> dropout(0.5) |> dense(3) |> tanh }\n" \
+	"net decoder(h : real[H]) { h |> dense(4) }\n" \
+	"model m { hidden z : real[2] ~ normal(0, 1); hidden h : real[3] = generator(z);\n" \
+	"visible x : real[4] = decoder(h); visible y : real[4] ~ normal(mean = decoder(coder(x)), sd " \
+	"= 1);\n" \
+	"}\n" \
+	"data d = csv(\"d.csv\");\n"
 #define GENERATOR \
 	"net generator(z : real[Z]) { z |> dense(3) |> tanh |> dense(4) }\n" \
 	"net critic(x : real[D]) { x |> dense(3) |> tanh |> dense(1) }\n" \
@@ -112,6 +121,32 @@ static struct loss seen_through(struct memory *m)
 	return (struct loss){sum / INTERP_ROWS / INTERP_ROWS, 0};
 }
 
+/* What is generated is h, compared with the codes of the data. */
+static struct loss of_codes(struct memory *m)
+{
+	const double *x = named(m, "rows.real"), *g = named(m, "rows.fake");
+	double sum = 0;
+	for (int n = 0; n < 3 * INTERP_ROWS; n++)
+		CU_ASSERT(g[n] == named(m, "h.fake")[n]);
+	for (int n = 0; n < INTERP_ROWS; n++) /* the coder is not in training: nothing is dropped */
+		for (int j = 0; j < 3; j++) {
+			double a = named(m, "coder.dense1.b")[j];
+			for (int i = 0; i < 4; i++)
+				a += named(m, "x")[4 * n + i] * named(m, "coder.dense1.W")[3 * i + j];
+			CU_ASSERT_DOUBLE_EQUAL(x[3 * n + j], tanh(a), 1e-12);
+		}
+	for (int n = 0; n < INTERP_ROWS; n++)
+		for (int k = 0; k < INTERP_ROWS; k++) {
+			double near = 0, far = 0;
+			for (int i = 0; i < 3; i++) {
+				near += pow(g[3 * n + i] - g[3 * k + i], 2);
+				far += pow(g[3 * n + i] - x[3 * k + i], 2);
+			}
+			sum += exp(-near / 2) + exp(-near / 18) - 2 * (exp(-far / 2) + exp(-far / 18));
+		}
+	return (struct loss){sum / INTERP_ROWS / INTERP_ROWS, 0};
+}
+
 static struct loss root(struct memory *m)
 {
 	return (struct loss){sqrt(discrepancy(m)), 0};
@@ -119,15 +154,16 @@ static struct loss root(struct memory *m)
 
 /* ---- the cases ---- */
 static const struct {
-	const char *objective;
+	const char *model, *objective;
 	struct loss (*loss)(struct memory *m);
 } cases[] = {
-    {"adversarial(critic = critic)", nonsaturating},
-    {"adversarial(critic = critic, loss = minimax)", minimax},
-    {"adversarial(critic = critic, loss = wasserstein, penalty = 10)", wasserstein},
-    {"mmd(rbf(1, 3))", squared},
-    {"mmd(rbf(1, 3), square = no)", root},
-    {"mmd(rbf(1, 3), through = critic)", seen_through},
+    {GENERATOR, "adversarial(critic = critic)", nonsaturating},
+    {GENERATOR, "adversarial(critic = critic, loss = minimax)", minimax},
+    {GENERATOR, "adversarial(critic = critic, loss = wasserstein, penalty = 10)", wasserstein},
+    {GENERATOR, "mmd(rbf(1, 3))", squared},
+    {GENERATOR, "mmd(rbf(1, 3), square = no)", root},
+    {GENERATOR, "mmd(rbf(1, 3), through = critic)", seen_through},
+    {CODES, "mmd(rbf(1, 3), through = coder, variable = h)", of_codes},
 };
 
 /* The points between are held where they are while the critic moves; they move with the generator,
@@ -139,13 +175,13 @@ static double loss_of(struct memory *m, struct loss (*of)(struct memory *m), boo
 	return critic ? l.critic : l.generator;
 }
 
-static void gradient(const char *objective, struct loss (*of)(struct memory *m))
+static void gradient(const char *model, const char *objective, struct loss (*of)(struct memory *m))
 {
 	struct memory m;
 	double worst = 0, largest = 0;
-	if (!expand(
-	        arena_printf(arena_new(), GENERATOR "train m { x = d; objective %s; }\n", objective),
-	        0)) {
+	if (!expand(arena_printf(arena_new(), "%strain m { x = d; %s objective %s; }\n", model,
+	                         strstr(model, "visible y") ? "y = d;" : "", objective),
+	            0)) {
 		CU_FAIL("refused");
 		return;
 	}
@@ -159,7 +195,7 @@ static void gradient(const char *objective, struct loss (*of)(struct memory *m))
 	}
 	for (int i = 0; i < block.m->weight.n; i++) {
 		const struct weight *w = block.m->weight.at[i];
-		bool critic = strncmp(w->name, "critic", 6) == 0;
+		bool critic = strncmp(w->name, "c", 1) == 0;
 		double *x = values_at(&m, w->sym);
 		for (int64_t k = 0; k < items_of(w->sym); k++) {
 			double at = x[k], h = 1e-5;
@@ -189,7 +225,7 @@ static void gradient(const char *objective, struct loss (*of)(struct memory *m))
 static void test_gradients(void)
 {
 	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
-		gradient(cases[k].objective, cases[k].loss);
+		gradient(cases[k].model, cases[k].objective, cases[k].loss);
 }
 
 /* Where the generator moves at every other update only: the gradients in between are the critic's,
