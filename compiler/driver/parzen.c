@@ -27,7 +27,7 @@ static const struct group *windowed(const struct model *m)
 bool expand_parzen(struct expansion *x)
 {
 	const struct model *m = x->m;
-	const struct group *bad = m->factor.n && windowed(m) ? NULL : m->group.at[0];
+	const struct group *bad = model_normalised(m) && windowed(m) ? NULL : m->group.at[0];
 	for (int i = 0; i < m->group.n; i++)
 		if (m->group.at[i]->role == GROUP_GIVEN)
 			bad = m->group.at[i];
