@@ -19,6 +19,8 @@
 	"let d = critic(x); }\n" \
 	"data d = csv(\"d.csv\");\n"
 
+#define WASSERSTEIN "adversarial(critic = critic, loss = wasserstein, penalty = 10)"
+
 static double softplus(double x)
 {
 	return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
@@ -159,7 +161,7 @@ static const struct {
 } cases[] = {
     {GENERATOR, "adversarial(critic = critic)", nonsaturating},
     {GENERATOR, "adversarial(critic = critic, loss = minimax)", minimax},
-    {GENERATOR, "adversarial(critic = critic, loss = wasserstein, penalty = 10)", wasserstein},
+    {GENERATOR, WASSERSTEIN, wasserstein},
     {GENERATOR, "mmd(rbf(1, 3))", squared},
     {GENERATOR, "mmd(rbf(1, 3), square = no)", root},
     {GENERATOR, "mmd(rbf(1, 3), through = critic)", seen_through},
@@ -228,6 +230,128 @@ static void test_gradients(void)
 		gradient(cases[k].model, cases[k].objective, cases[k].loss);
 }
 
+/* ---- the penalty on critics of several kinds ---- */
+static const struct {
+	const char *critic, *value; /* the name of the critic's number */
+} critics[] = {
+    {"x |> dense(3) |> softplus |> dense(1)", "dense2.value"},
+    {"x |> maxout(3, 2) |> maxout(2, 3) |> dense(1)", "dense1.value"},
+    {"x |> dense(3) |> layer_norm |> tanh |> dense(1)", "dense2.value"},
+    {"x |> image(1, 2, 2) |> conv2d(2, 2, pad = 1) |> tanh |> conv2d(2, 2) |> elu |> "
+     "dense_image(1)",
+     "dense_image1.out"},
+    {"x |> image(1, 2, 2) |> conv2d_transpose(2, 2) |> sigmoid |> mean_pool(2) |> dense_image(1)",
+     "dense_image1.out"},
+};
+static const char *critic_value;
+
+/* The slopes are the program's, compared with differences in test_slope. */
+static struct loss penalised(struct memory *m)
+{
+	const double *r = named(m, arena_printf(arena_new(), "critic.%s.real", critic_value)),
+	             *g = named(m, arena_printf(arena_new(), "critic.%s.fake", critic_value)),
+	             *slopes = named(m, "slope.between");
+	struct loss l = {0, 0};
+	for (int n = 0; n < INTERP_ROWS; n++) {
+		l.generator -= g[n] / INTERP_ROWS;
+		l.critic += (g[n] - r[n] + 10 * pow(slopes[n] - 1, 2)) / INTERP_ROWS;
+	}
+	return l;
+}
+
+/* |dd/dx| at the points between, which become the data of a second run, against differences. */
+static void test_slope(struct memory *m)
+{
+	double at[4 * INTERP_ROWS], want[INTERP_ROWS], *x = named(m, "x"), square[INTERP_ROWS] = {0};
+	run(m, "train.final");
+	memcpy(at, named(m, "x.between"), sizeof at);
+	memcpy(want, named(m, "slope.between"), sizeof want);
+	const double *d = named(m, arena_printf(arena_new(), "critic.%s.real", critic_value));
+	for (int i = 0; i < 4; i++) {
+		double up[INTERP_ROWS], h = 1e-5;
+		for (int side = 0; side < 2; side++) {
+			memcpy(x, at, sizeof at);
+			for (int n = 0; n < INTERP_ROWS; n++)
+				x[4 * n + i] += side ? -h : h;
+			run(m, "train.final");
+			for (int n = 0; n < INTERP_ROWS; n++)
+				square[n] += side ? pow((up[n] - d[n]) / (2 * h), 2) : 0;
+			memcpy(up, d, sizeof up);
+		}
+	}
+	for (int n = 0; n < INTERP_ROWS; n++)
+		CU_ASSERT_DOUBLE_EQUAL(want[n], sqrt(square[n]), 1e-8);
+}
+
+static void test_penalties(void)
+{
+	struct arena *a = arena_new();
+	for (size_t k = 0; k < sizeof critics / sizeof *critics; k++) {
+		struct memory m;
+		const char *model = arena_printf(
+		    a,
+		    "net generator(z : real[Z]) { z |> dense(3) |> tanh |> dense(4) }\n"
+		    "net critic(x : real[D]) { %s }\n"
+		    "model m { hidden z : real[2] ~ normal(0, 1); visible x : real[4] = generator(z);\n"
+		    "let d = critic(x); }\n"
+		    "data d = csv(\"d.csv\");\n",
+		    critics[k].critic);
+		critic_value = critics[k].value;
+		gradient(model, WASSERSTEIN, penalised);
+		if (!expand(arena_printf(a, "%strain m { x = d; objective %s; }\n", model, WASSERSTEIN), 0))
+			continue;
+		prepare(&m);
+		test_slope(&m);
+		memory_free(&m);
+	}
+}
+
+/* ---- equal laws ---- */
+static double fresh(const struct memory *m, const struct node *draw)
+{
+	(void)m;
+	double u = next();
+	return draw->op == OP_UNIFORM ? u : sqrt(-2 * log(u)) * cos(2 * acos(-1) * next());
+}
+
+static double off_diagonal(const double *x)
+{
+	double sum = 0;
+	for (int n = 0; n < INTERP_ROWS; n++)
+		for (int k = 0; k < INTERP_ROWS; k++)
+			sum += n == k ? 0 : similar(x + 4 * n, x + 4 * k);
+	return sum / INTERP_ROWS / INTERP_ROWS;
+}
+
+/* The objective less what the terms of a row with itself bring in is unbiased: where data and
+ * generated have one law its mean over many batches is 0, within five standard errors. */
+static void test_equal_laws(void)
+{
+	enum { BATCHES = 3000 };
+	const double N = INTERP_ROWS;
+	struct memory m;
+	double sum = 0, squares = 0, biased = 0;
+	CU_ASSERT_FATAL(
+	    expand(GENERATOR "train m { x = d; objective mmd(rbf(1, 3), square = no); }\n", 0));
+	prepare(&m);
+	m.draw = fresh;
+	run(&m, "train.final");
+	for (int b = 0; b < BATCHES; b++) {
+		double *x = named(&m, "x"), *g = named(&m, "rows.fake");
+		memcpy(x, g, sizeof *x * 4 * INTERP_ROWS);
+		run(&m, "train.final");
+		double u = *named(&m, "mmd.real"), same = off_diagonal(x) + off_diagonal(g);
+		double unbiased = u - 2 * 2 / N + same / (N - 1);
+		sum += unbiased / BATCHES;
+		biased += u / BATCHES;
+		squares += unbiased * unbiased / BATCHES;
+	}
+	double error = sqrt((squares - sum * sum) / BATCHES);
+	CU_ASSERT(fabs(sum) < 5 * error);
+	CU_ASSERT(biased > 20 * error);
+	memory_free(&m);
+}
+
 /* Where the generator moves at every other update only: the gradients in between are the critic's,
  * the same as those of the other updates, and the generator's stay as they were. */
 static void test_often(void)
@@ -261,6 +385,8 @@ int main(void)
 	CU_pSuite suite = CU_add_suite("implicit", NULL, NULL);
 	CU_add_test(suite, "gradients", test_gradients);
 	CU_add_test(suite, "gradients of some updates", test_often);
+	CU_add_test(suite, "penalties on the slopes of several critics", test_penalties);
+	CU_add_test(suite, "equal laws: the unbiased discrepancy is 0 on average", test_equal_laws);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
