@@ -60,6 +60,23 @@ bool sweep_role(struct expansion *x, struct function *f, const energy *E, const 
 	return draw_blocks(x, f, E, w, role, NULL);
 }
 
+bool sweep_after(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
+                 const bool *first)
+{
+	struct elimination el;
+	block_vec blocks = {0};
+	if (!model_eliminate(x->m, E, first, &el) || !draw_jointly(x, f, &el, w) ||
+	    !model_blocks(x->cx, x->m, &blocks))
+		return false;
+	for (int b = 0; b < blocks.n; b++)
+		for (int i = 0; i < blocks.at[b].group.n; i++) {
+			const struct group *g = blocks.at[b].group.at[i];
+			if (!first[group_number(x, g)] && !draw_group(x, f, E, g, w))
+				return false;
+		}
+	return true;
+}
+
 bool transition_end(struct expansion *x, struct function *f, const energy *E,
                     const struct walkers *w)
 {

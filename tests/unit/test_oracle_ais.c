@@ -104,6 +104,34 @@ static void suite_five(void)
 	oracle_each(five_seeds, 1);
 }
 
+/* The weights' mean is Z whatever the number of temperatures: with two of them transitions count.
+ */
+static void few_temperatures(struct oracle *o, int draw)
+{
+	enum { SEEDS = 200 };
+	struct code k;
+	struct error e = {.scale = 1};
+	double sum = 0, squares = 0;
+	(void)draw;
+	if (o->given)
+		return;
+	build(&k, o);
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		double ratio = exp(run(&k, seed, 2).log_z - exact_logz(o));
+		sum += ratio / SEEDS;
+		squares += ratio * ratio / SEEDS;
+	}
+	error_add(&e, (sum - 1) / (sqrt(fmax(0, squares - sum * sum) / (SEEDS - 1)) + 1e-4), 0);
+	error_check(o, "AIS: Z at two temperatures, in standard errors", &e, 4.5);
+	code_free(&k);
+}
+
+static void suite_few(void)
+{
+	oracle_each(few_temperatures, 1);
+	oracle_one("annealed/deep.dgm", few_temperatures, 4);
+}
+
 /* Without weights and with the visible biases at the base rate the base model is the model, the
  * hidden units apart, which contribute the same to every weight: no variance. */
 static void no_weights(struct oracle *o, int draw)
@@ -150,6 +178,7 @@ int main(void)
 	s = CU_add_suite("oracle.ais", NULL, NULL);
 	CU_add_test(s, "19 of 20 seeds within three sigma", suite_twenty);
 	CU_add_test(s, "every model", suite_five);
+	CU_add_test(s, "at two temperatures", suite_few);
 	CU_add_test(s, "no weights, no variance", suite_no_weights);
 	CU_basic_set_mode(CU_BRM_NORMAL);
 	CU_basic_run_tests();
