@@ -1,7 +1,9 @@
 #!/usr/bin/python3
-"""A DBM update and a sweep of 1000 Gibbs chains: dgm against PyTorch, in turns in one run.
+"""The works of a folder: dgm against PyTorch, in turns in one run.
 
-usage: run.py DGM [--python PYTHON] [--rounds 5] [--threads 1 2]
+usage: race.py FOLDER DGM [--python PYTHON] [--rounds 5] [--threads 1 2] [--works WORK...]
+
+FOLDER has WORK.dgm for each work, and peer.py, which does them with PyTorch.
 
 PYTHON has torch: python3 -m venv V && V/bin/pip install torch.  Prints a table of the least times over the
 rounds, in ms: of the clock, and of the processor, which other work on the machine disturbs less.
@@ -19,11 +21,9 @@ import subprocess
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-UPDATES_AN_EPOCH = 60
-WORKS = {  # what is lengthened, from, to, units of work in one of it
-    "dbm": ("epochs", 1, 3, UPDATES_AN_EPOCH),
-    "gibbs": ("steps", 50, 250, 1),
+FOLDERS = {  # of each work: what is lengthened, from, to, units of work in one of it
+    "dbm": {"dbm": ("epochs", 1, 3, 60), "gibbs": ("steps", 50, 250, 1)},
+    "vae": {"vae": ("epochs", 1, 6, 60), "made": ("epochs", 1, 6, 60), "conv": ("epochs", 1, 6, 20)},
 }
 PEER_ENV = {
     "MALLOC_MMAP_THRESHOLD_": "1073741824",
@@ -40,45 +40,49 @@ def timed(command):
     return time.perf_counter() - start, user() - busy
 
 
-def dgm(tool, work, threads):
-    what, short, long, units = WORKS[work]
+def dgm(folder, tool, work, threads):
+    what, short, long, units = FOLDERS[os.path.basename(folder)][work]
     with tempfile.TemporaryDirectory() as out:
         t = []
         for n in short, long:
-            command = [tool, "run", os.path.join(HERE, work + ".dgm"), "--quiet", "--out", out]
+            command = [tool, "run", os.path.join(folder, work + ".dgm"), "--quiet", "--out", out]
             t.append(timed(command + ["--threads", str(threads), "--set", "%s=%d" % (what, n)]))
     return [1e3 * (l - s) / (units * (long - short)) for s, l in zip(*t)]
 
 
-def torch(python, work, threads):
+def torch(folder, python, work, threads):
     env = {k: v for k, v in os.environ.items() if k not in UNSET}
     env.update(PEER_ENV, OMP_NUM_THREADS=str(threads))
-    command = [python, os.path.join(HERE, "peer.py"), work, "--threads", str(threads)]
+    command = [python, os.path.join(folder, "peer.py"), work, "--threads", str(threads)]
     line = json.loads(subprocess.run(command, check=True, env=env, capture_output=True).stdout)
     return line["ms"], line["user_ms"]
 
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
     parser.add_argument("dgm")
     parser.add_argument("--python", default="python3")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--works", nargs="+")
     args = parser.parse_args()
+    folder = os.path.abspath(args.folder)
+    works = args.works or list(FOLDERS[os.path.basename(folder)])
     best = collections.defaultdict(lambda: (1e9, 1e9))
     for _ in range(args.rounds):
         for threads in args.threads:
-            for work in WORKS:
+            for work in works:
                 for who, t in (
-                    ("torch", torch(args.python, work, threads)),
-                    ("dgm", dgm(args.dgm, work, threads)),
+                    ("torch", torch(folder, args.python, work, threads)),
+                    ("dgm", dgm(folder, args.dgm, work, threads)),
                 ):
                     key = work, threads, who
                     best[key] = tuple(map(min, best[key], t))
     print("load %.1f" % os.getloadavg()[0])
     print("| work | threads | torch | dgm | dgm / torch | processor: torch | dgm | dgm / torch |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for work in WORKS:
+    for work in works:
         for threads in args.threads:
             t, d = best[work, threads, "torch"], best[work, threads, "dgm"]
             cells = ["%.2f" % x for i in range(2) for x in (t[i], d[i], d[i] / t[i])]
