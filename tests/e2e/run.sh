@@ -42,6 +42,15 @@ run joined joined.dgm
 got=$(value "$tmp/joined" log-likelihood)
 between "$got" -2.18804 -2.18800 || fail "joined.dgm by nll(): $got is not -2.18802"
 
+# ---- latent variables: the closed form of a linear model; bounds that rise with the number of samples -----------
+run ppca ppca.dgm
+got=$(value "$tmp/ppca" log-likelihood)
+between "$got" -3.7105 -3.7065 || fail "ppca.dgm by elbo(): $got, not -3.707509"
+run bounds bounds.dgm
+set -- $(value "$tmp/bounds" log-likelihood)
+between "$2" "$1" "$3" && between "$3" "$1" $summit && [ "$1" != "$3" ] ||
+	fail "bounds.dgm: $* by 50, 500, 5000 samples do not rise, or pass $summit"
+
 # ---- a second training goes on from the first; counts have their base measure; biases do not decay ------------
 run twice twice.dgm
 set -- $(value "$tmp/twice" log-likelihood)
