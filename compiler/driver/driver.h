@@ -255,7 +255,7 @@ int call_run(struct options *o);
 int call_check(struct options *o);
 int call_explain(struct options *o);
 int call_emit(struct options *o);
-int call_verify(struct options *o);
+int call_verify(struct options *o); /* in compiler/verify, which uses this layer */
 int call_eval(struct options *o);
 int call_sample(struct options *o);
 int call_build(struct options *o);

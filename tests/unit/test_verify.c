@@ -1,7 +1,7 @@
 /* dgm verify tells right from wrong: each derivation is made wrong in turn, at link level.  The
  * linker's --wrap puts the functions below between the files of the compiler; `planted` says which
  * of them lies. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <CUnit/Basic.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  *
  * The values of a site that takes infinitely many are found by looking: along the site, at states
  * that brute-force Gibbs sampling visits, wherever exp(-E) is not e^-40 below its largest value. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <math.h>
 #include <string.h>

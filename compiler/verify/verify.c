@@ -1,5 +1,5 @@
 /* dgm verify FILE: each model of the file at small sizes, trial by trial. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <string.h>
 

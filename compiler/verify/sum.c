@@ -1,6 +1,6 @@
 /* Sums over states, in one walk with the largest weight so far divided out; the conditional of one
  * site. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <math.h>
 

@@ -7,7 +7,7 @@
  * mean of independent values, its standard error that of their spread; SIGMAS of it are allowed,
  * which a right program exceeds once in 2e6 comparisons, and FLOOR for what float rounding does to
  * values that hardly vary. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <math.h>
 #include <stdlib.h>

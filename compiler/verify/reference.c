@@ -1,7 +1,7 @@
 /* What the calculus derived, in double, against sums over the energy: conditionals, units drawn
  * together, free energies, log Z, and the gradients of each along a random direction in each
  * parameter. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* An expression over fixed sizes, written out: every sum unrolled, every subscript a place in
  * memory, so that millions of states are evaluated in seconds.  The operations are those of the
  * reference evaluator, op_eval. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
  * drawn from the model itself by brute-force Gibbs sampling.  Parameters and examples are float
  * values, so that generated code has the same ones.  Derivatives by differences of fourth order, f'
  * = (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h,     h = 1e-3. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <math.h>
 #include <string.h>

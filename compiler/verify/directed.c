@@ -1,7 +1,7 @@
 /* Directed models: each density, with the formulas that it reads put in their place, is a density;
  * so is the product of the factors; and the likelihood that generated code computes is that product
  * with the hidden groups summed out. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <math.h>
 

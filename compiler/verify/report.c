@@ -1,6 +1,6 @@
 /* The report: for each quantity of a model the comparison that used the largest share of its
  * tolerance. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * assignment counts when the file checks and the states are few; among those the one of least cost
  * is taken: sizes of 2 and 3, different ones, so that no two axes are taken for one another, and 1
  * only where it must be. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* The objectives of the file's train blocks that are numbers of the examples: their gradients,
  * along a random direction in each parameter, against differences of the objective's own
  * definition, by brute force from the free energy F = -log sum over the hidden of exp(-E). */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <math.h>
 #include <string.h>

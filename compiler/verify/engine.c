@@ -1,6 +1,6 @@
 /* Engines: one program, run in double by the reference evaluator or as generated code in float, its
  * tensors filled and read by name. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <math.h>
 #include <string.h>

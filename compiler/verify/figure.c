@@ -1,5 +1,5 @@
 /* Figures of the examples, in double and by generated code, against brute force. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <math.h>
 

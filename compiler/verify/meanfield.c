@@ -2,7 +2,7 @@
  * its start, its passes and its bound against brute force.  With q a product over sites with the
  * program's means, bound = - <E>_q + H(q)  <=  log sum over the hidden of exp(-E), no pass lowers
  * it, and at the fixed point each site's q is proportional to exp(-<E>) over the others' q. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <math.h>
 

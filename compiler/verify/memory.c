@@ -1,5 +1,5 @@
 /* Values of symbols in double, and programs run on them by the reference evaluator. */
-#include "driver/verify.h"
+#include "verify/verify.h"
 
 #include <string.h>
 
