@@ -22,7 +22,7 @@ enum {
 	MAX_ACC = 96,
 	MAX_TERMS = 32,
 	MAX_DRAW = 8,
-	LANES = 16,      /* of one vector step */
+	LANES = 16,      /* of one vector step, at most */
 	LANES_LONG = 64, /* where more independent chains hide the latency of additions */
 	SCRATCH = 16384  /* floats of one draw's scratch buffer */
 };
@@ -68,6 +68,9 @@ struct emit {
 	LLVMContextRef llvm;
 	LLVMModuleRef module;
 	LLVMTargetMachineRef machine;
+	int lanes;   /* of one vector step: LANES, 4, or 1 where numbers are handled one by one */
+	bool bare;   /* calls nothing but memcpy and memset */
+	bool no_fma; /* the machine has no fused multiply-add, and a bare object is made */
 	LLVMBuilderRef b;
 	LLVMTypeRef f32, i1, i8, i16, i32, i64, ptr, none;
 	/* the region */
@@ -225,6 +228,11 @@ LLVMValueRef emit_call(struct emit *e, const char *name, LLVMValueRef a, LLVMVal
 LLVMValueRef emit_op3(struct emit *e, enum op op, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 const struct rt_symbol *rt_symbols(int *n);
 
+/* bare.c: of freestanding objects */
+LLVMValueRef bare_fma(struct emit *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+LLVMValueRef bare_whole(struct emit *e, LLVMValueRef x, bool up); /* floor, (up) ceil */
+LLVMValueRef bare_call(struct emit *e, const char *name, LLVMValueRef *args, int nargs); /* of rt.def */
+
 /* module.c: emit_open; of each plan emit_plan, then its regions; emit_close. */
 struct emit *emit_open(struct cx *cx, LLVMContextRef llvm, LLVMTargetMachineRef machine, const char *name);
 void emit_plan(struct emit *e, const struct plan *p, const struct dgm_slot *slot);
@@ -241,6 +249,8 @@ const char *region_symbol(struct arena *a, const struct plan_function *f, int r)
 /* target.c */
 LLVMTargetMachineRef target_new(void);     /* NULL: LLVM has none for this machine */
 LLVMTargetMachineRef target_named(const char *name); /* of codegen_targets */
+/* Lanes, and whether there is a fused multiply-add; name NULL: of this machine. */
+void target_traits(const char *name, int *lanes, bool *fma);
 LLVMTargetMachineRef codegen_target(void); /* the process' own */
 /* Optimises and compiles a module to an object or to assembly. */
 LLVMMemoryBufferRef codegen_emit(LLVMModuleRef m, LLVMTargetMachineRef on, bool assembly);

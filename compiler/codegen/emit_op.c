@@ -125,6 +125,8 @@ LLVMValueRef emit_intrinsic(struct emit *e, const char *name, LLVMTypeRef *types
 
 LLVMValueRef emit_unary(struct emit *e, const char *intrinsic, LLVMValueRef a)
 {
+	if (e->bare && (!strcmp(intrinsic, "llvm.floor") || !strcmp(intrinsic, "llvm.ceil")))
+		return bare_whole(e, a, !strcmp(intrinsic, "llvm.ceil"));
 	LLVMTypeRef t = LLVMTypeOf(a);
 	return emit_intrinsic(e, intrinsic, &t, 1, &a, 1);
 }
@@ -135,6 +137,8 @@ LLVMValueRef emit_fma(struct emit *e, LLVMValueRef a, LLVMValueRef b, LLVMValueR
 	emit_pair(e, &a, &c);
 	emit_pair(e, &a, &b);
 	LLVMTypeRef t = LLVMTypeOf(a);
+	if (e->no_fma)
+		return bare_fma(e, a, b, c);
 	return emit_intrinsic(e, "llvm.fma", &t, 1, (LLVMValueRef[]){a, b, c}, 3);
 }
 

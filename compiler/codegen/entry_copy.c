@@ -166,15 +166,16 @@ static void copy_lanes(struct entry_copy *c, copy_fn *copy, LLVMValueRef row, LL
 static void copy_rows(struct entry_copy *c, copy_fn *copy, LLVMValueRef rows)
 {
 	struct emit *e = c->e;
-	int64_t full = c->items / LANES;
+	int64_t step = e->lanes, full = c->items / step;
+	int lanes = step > 1 ? (int)step : 0; /* 0: one by one */
 	struct entry_loop row = entry_loop(e, rows);
 	if (full) {
 		struct entry_loop l = entry_loop(e, emit_int(e, full));
-		copy_lanes(c, copy, row.iv, mul(e, l.iv, LANES), LANES);
+		copy_lanes(c, copy, row.iv, mul(e, l.iv, step), lanes);
 		entry_loop_end(e, &l);
 	}
-	if (c->items % LANES)
-		copy_lanes(c, copy, row.iv, emit_int(e, full * LANES), (int)(c->items % LANES));
+	if (c->items % step)
+		copy_lanes(c, copy, row.iv, emit_int(e, full * step), (int)(c->items % step));
 	entry_loop_end(e, &row);
 }
 

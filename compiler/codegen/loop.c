@@ -7,6 +7,10 @@
 
 void emit_rows(struct emit *e, LLVMValueRef rows, LLVMValueRef *lo, LLVMValueRef *hi)
 {
+	*lo = emit_int(e, 0);
+	*hi = rows;
+	if (e->bare) /* one chunk; no division of 64 bits */
+		return;
 	LLVMValueRef next = LLVMBuildNSWAdd(e->b, e->chunk, emit_int(e, 1), "");
 	*lo = LLVMBuildUDiv(e->b, LLVMBuildNSWMul(e->b, rows, e->chunk, ""), e->nchunk, "row.lo");
 	*hi = LLVMBuildUDiv(e->b, LLVMBuildNSWMul(e->b, rows, next, ""), e->nchunk, "row.hi");
@@ -86,10 +90,10 @@ static void plan_nest(struct emit *e, const struct kernel *k, struct nest *n)
 			BUG("codegen: %s has not the kernel's axes", k->store[s].dst->name);
 	}
 	n->ngroup = group_axes(axis, naxis, rhs, k->nstore, NULL, 0, n->group);
-	n->lanes = n->ngroup ? LANES : 0;
-	if (n->ngroup && any_reduce(k) && !any_bits(e, k) && !any_heavy(k) &&
-	    n->group[n->ngroup - 1].size >= LANES_LONG)
-		n->lanes = LANES_LONG;
+	n->lanes = n->ngroup ? e->lanes : 0;
+	if (n->ngroup && e->lanes > 1 && any_reduce(k) && !any_bits(e, k) && !any_heavy(k) &&
+	    n->group[n->ngroup - 1].size >= 4 * e->lanes)
+		n->lanes = 4 * e->lanes;
 	if (n->ngroup && !any_bits(e, k) && strided_sums(e, k, n->group[n->ngroup - 1].lead))
 		n->lanes = 1;
 	n->fill_item = n->items <= (k->batch ? SCRATCH : LANES_LONG);
@@ -208,10 +212,11 @@ void emit_loop(struct emit *e, const struct kernel *k)
 	    k->batch ? call_pop(e, k->batch->pop) : emit_int(e, k->rank ? k->at[0]->size : 1);
 	LLVMValueRef chain = emit_int(e, 0);
 	emit_rows(e, rows, &n.lo, &n.hi);
-	bool lanes_of_rows = k->batch && !k->rank && !e->ndraw && !any_reduce(k) && !any_bits(e, k);
+	bool lanes_of_rows =
+	    e->lanes > 1 && k->batch && !k->rank && !e->ndraw && !any_reduce(k) && !any_bits(e, k);
 	if (lanes_of_rows) {
-		loop_open(e, k->batch->name, n.lo, n.hi, LANES);
-		bind_lanes(e, k->batch, LANES, true, -1);
+		loop_open(e, k->batch->name, n.lo, n.hi, e->lanes);
+		bind_lanes(e, k->batch, e->lanes, true, -1);
 	} else if (k->batch) {
 		loop_open(e, k->batch->name, n.lo, n.hi, 1);
 		bind_idx(e, k->batch, e->scope->iv, -1);

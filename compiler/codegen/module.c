@@ -79,6 +79,15 @@ static LLVMValueRef entry_alloca(struct emit *e, LLVMTypeRef element, unsigned n
 	return v;
 }
 
+/* Numbers that a kernel's draws fill in at a time, at most. */
+static unsigned scratch_units(const struct kernel *k)
+{
+	int64_t items = 1;
+	for (int d = 0; d < k->rank; d++)
+		items *= k->at[d]->size;
+	return k->batch && items <= SCRATCH ? (unsigned)items : SCRATCH;
+}
+
 static void emit_region(struct emit *e, const struct region *r, const char *symbol)
 {
 	LLVMTypeRef params[] = {e->ptr, e->i64, e->i64};
@@ -96,13 +105,15 @@ static void emit_region(struct emit *e, const struct region *r, const char *symb
 	scope_goto(e, e->root);
 	memset(e->base, 0, sizeof *e->base * (size_t)e->plan->slot.n);
 	int ndraw = 0;
+	unsigned units = 0;
 	for (int k = 0; k < r->kernel.n; k++)
 		if (r->kernel.at[k]->kind == KERNEL_LOOP) {
 			draws_find(e, r->kernel.at[k]);
 			ndraw = e->ndraw > ndraw ? e->ndraw : ndraw;
+			units = scratch_units(r->kernel.at[k]) > units ? scratch_units(r->kernel.at[k]) : units;
 		}
 	for (int k = 0; k < ndraw; k++)
-		e->scratch[k] = entry_alloca(e, e->f32, SCRATCH + LANES, "scratch");
+		e->scratch[k] = entry_alloca(e, e->f32, units + LANES_LONG, "scratch");
 	e->dummy = entry_alloca(e, e->i8, 1, "dummy");
 	for (int k = 0; k < r->kernel.n; k++) {
 		const struct kernel *kernel = r->kernel.at[k];
@@ -175,6 +186,7 @@ struct emit *emit_open(struct cx *cx, LLVMContextRef llvm, LLVMTargetMachineRef 
 	e->a = cx->prog;
 	e->llvm = llvm;
 	e->machine = machine;
+	e->lanes = LANES;
 	e->module = LLVMModuleCreateWithNameInContext(name, llvm);
 	e->b = LLVMCreateBuilderInContext(llvm);
 	e->f32 = LLVMFloatTypeInContext(llvm);

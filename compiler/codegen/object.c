@@ -276,13 +276,38 @@ static void emit_object(struct emit *e, struct cx *cx, const struct object *o)
 	emit_load_function(e, l);
 }
 
+/* Each function in a section of its own, so that a linker can leave out what a program does not
+ * call. */
+static void own_sections(struct emit *e, const char *triple)
+{
+	if (strstr(triple, "wasm"))
+		return;
+	for (LLVMValueRef f = LLVMGetFirstFunction(e->module); f; f = LLVMGetNextFunction(f)) {
+		size_t n;
+		if (!LLVMIsDeclaration(f))
+			LLVMSetSection(f, arena_printf(e->a, ".text.%s", LLVMGetValueName2(f, &n)));
+	}
+	for (LLVMValueRef g = LLVMGetFirstGlobal(e->module); g; g = LLVMGetNextGlobal(g)) {
+		size_t n;
+		LLVMSetSection(g, arena_printf(e->a, ".rodata.%s", LLVMGetValueName2(g, &n)));
+	}
+}
+
 struct object_text object_build(struct cx *cx, const object_list *list, const char *target)
 {
 	LLVMContextRef llvm = LLVMContextCreate();
 	LLVMTargetMachineRef machine = target ? target_named(target) : target_new();
 	struct emit *e = emit_open(cx, llvm, machine, list->at[0].name);
+	e->bare = list->at[0].freestanding;
+	if (e->bare) {
+		bool fma;
+		target_traits(target, &e->lanes, &fma);
+		e->no_fma = !fma;
+	}
 	for (int k = 0; k < list->n; k++)
 		emit_object(e, cx, &list->at[k]);
+	if (e->bare)
+		own_sections(e, LLVMGetTarget(e->module));
 	LLVMMemoryBufferRef made = codegen_emit(emit_close(e, list->at[0].name), e->machine, false);
 	size_t size = LLVMGetBufferSize(made);
 	struct object_text text = {arena_copy(cx->prog, LLVMGetBufferStart(made), size), size};

@@ -70,6 +70,7 @@ struct object_text { /* an object file in memory */
 /* target: one of codegen_targets; NULL: this machine. */
 struct object_text object_build(struct cx *cx, const object_list *list, const char *target);
 const char *const *codegen_targets(int *n);
+bool codegen_target_bare(const char *target); /* is there no runtime for it? */
 void header_print(const object_list *list, FILE *out);
 /* An object linked into this process. */
 struct object_jit *object_jit(struct cx *cx, const struct object_text *text);

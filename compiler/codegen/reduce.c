@@ -186,7 +186,7 @@ static void choose_lane(struct emit *e, struct reduction *r)
 	for (int k = 0; k < r->ngroup; k++) {
 		const struct group *g = &r->group[k];
 		int score =
-		    4 * lane_score(e, r->x->kid[0], g->lead) + (g->size < 0 || g->size >= LANES ? 2 : 0);
+		    4 * lane_score(e, r->x->kid[0], g->lead) + (g->size < 0 || g->size >= e->lanes ? 2 : 0);
 		if (score >= best_score) {
 			best = k;
 			best_score = score;
@@ -198,7 +198,7 @@ static void choose_lane(struct emit *e, struct reduction *r)
 	r->lane = r->ngroup - 1;
 	r->group[r->lane] = g;
 	bool light = r->red != RED_LOGSUMEXP && !emit_heavy(r->x->kid[0]);
-	r->lanes = light && g.size >= 2 * LANES_LONG ? LANES_LONG : LANES;
+	r->lanes = light && g.size >= 8 * e->lanes ? 4 * e->lanes : e->lanes;
 }
 
 LLVMValueRef emit_reduce(struct emit *e, const struct node *x)
@@ -209,7 +209,7 @@ LLVMValueRef emit_reduce(struct emit *e, const struct node *x)
 	r.ngroup = group_axes(x->bound, x->nbound, (struct node *const[]){x->kid[0]}, 1, x->guard,
 	                      x->nguard, r.group);
 	r.lanes = lanes_of(e, x);
-	if (!r.lanes && r.ngroup)
+	if (!r.lanes && r.ngroup && e->lanes > 1)
 		choose_lane(e, &r);
 	if (r.red != RED_LOGSUMEXP)
 		return run(e, &r);

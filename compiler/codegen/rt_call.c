@@ -52,6 +52,8 @@ static LLVMTypeRef function_type(struct emit *e, const struct prototype *p)
 LLVMValueRef emit_rt(struct emit *e, const char *name, LLVMValueRef *args, int nargs)
 {
 	const struct prototype *p = NULL;
+	if (e->bare)
+		return bare_call(e, name, args, nargs);
 	for (int k = 0; k < NPROTOTYPE; k++)
 		if (!strcmp(prototypes[k].name, name))
 			p = &prototypes[k];

@@ -17,22 +17,41 @@
 
 static LLVMTargetMachineRef machine;
 
-static void init_x86(void)
-{
-	LLVMInitializeX86TargetInfo();
-	LLVMInitializeX86Target();
-	LLVMInitializeX86TargetMC();
-	LLVMInitializeX86AsmPrinter();
-}
+#define INIT(name, target) \
+	static void name(void) \
+	{ \
+		LLVMInitialize##target##TargetInfo(); \
+		LLVMInitialize##target##Target(); \
+		LLVMInitialize##target##TargetMC(); \
+		LLVMInitialize##target##AsmPrinter(); \
+	}
+INIT(init_x86, X86)
+INIT(init_aarch64, AArch64)
+INIT(init_riscv, RISCV)
+INIT(init_arm, ARM)
+INIT(init_wasm, WebAssembly)
+#undef INIT
 
 /* Machines to build objects for, beside this one. */
 static const struct target {
-	const char *name, *triple, *cpu;
+	const char *name, *triple, *cpu, *features, *abi;
 	void (*init)(void);
+	int lanes;
+	bool fma;
+	bool bare;  /* there is no runtime for it */
+	bool fixed; /* code lies where it is linked to: no tables of addresses */
 } targets[] = {
-    {"x86-64", "x86_64-unknown-linux-gnu", "x86-64", init_x86},
-    {"x86-64-v3", "x86_64-unknown-linux-gnu", "x86-64-v3", init_x86},
-    {"x86-64-v4", "x86_64-unknown-linux-gnu", "x86-64-v4", init_x86},
+    {"x86-64", "x86_64-unknown-linux-gnu", "x86-64", "", "", init_x86, 4, false, false, false},
+    {"x86-64-v3", "x86_64-unknown-linux-gnu", "x86-64-v3", "", "", init_x86, LANES, true, false,
+     false},
+    {"x86-64-v4", "x86_64-unknown-linux-gnu", "x86-64-v4", "", "", init_x86, LANES, true, false,
+     false},
+    {"aarch64", "aarch64-unknown-linux-gnu", "generic", "", "", init_aarch64, 4, true, true, false},
+    {"riscv64", "riscv64-unknown-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", "lp64d", init_riscv,
+     1, true, true, false},
+    {"armv7em", "thumbv7em-none-eabihf", "cortex-m4", "", "", init_arm, 1, true, true, true},
+    {"wasm32", "wasm32-unknown-unknown", "generic", "+simd128", "", init_wasm, 4, false, true,
+     true},
 };
 enum { NTARGET = sizeof targets / sizeof *targets };
 
@@ -45,21 +64,45 @@ const char *const *codegen_targets(int *n)
 	return names;
 }
 
+static const struct target *find_target(const char *name)
+{
+	for (int k = 0; k < NTARGET; k++)
+		if (strcmp(targets[k].name, name) == 0)
+			return &targets[k];
+	BUG("codegen: there is no target %s", name);
+}
+
+bool codegen_target_bare(const char *name)
+{
+	return find_target(name)->bare;
+}
+
+void target_traits(const char *name, int *lanes, bool *fma)
+{
+	char *features = LLVMGetHostCPUFeatures();
+	bool x86 = strstr(features, "sse2") != NULL;
+	*lanes = name ? find_target(name)->lanes : x86 ? LANES : 4;
+	*fma = name ? find_target(name)->fma : !x86 || strstr(features, "+fma");
+	LLVMDisposeMessage(features);
+}
+
 LLVMTargetMachineRef target_named(const char *name)
 {
+	const struct target *t = find_target(name);
 	LLVMTargetRef target;
 	char *text = NULL;
-	for (int k = 0; k < NTARGET; k++) {
-		const struct target *t = &targets[k];
-		if (strcmp(t->name, name) != 0)
-			continue;
-		t->init();
-		if (LLVMGetTargetFromTriple(t->triple, &target, &text))
-			BUG("codegen: %s", text);
-		return LLVMCreateTargetMachine(target, t->triple, t->cpu, "", LLVMCodeGenLevelLess,
-		                               LLVMRelocPIC, LLVMCodeModelDefault);
-	}
-	BUG("codegen: there is no target %s", name);
+	t->init();
+	if (LLVMGetTargetFromTriple(t->triple, &target, &text))
+		BUG("codegen: %s", text);
+	LLVMTargetMachineOptionsRef o = LLVMCreateTargetMachineOptions();
+	LLVMTargetMachineOptionsSetCPU(o, t->cpu);
+	LLVMTargetMachineOptionsSetFeatures(o, t->features);
+	LLVMTargetMachineOptionsSetABI(o, t->abi);
+	LLVMTargetMachineOptionsSetCodeGenOptLevel(o, LLVMCodeGenLevelLess);
+	LLVMTargetMachineOptionsSetRelocMode(o, t->fixed ? LLVMRelocStatic : LLVMRelocPIC);
+	LLVMTargetMachineRef made = LLVMCreateTargetMachineWithOptions(target, t->triple, o);
+	LLVMDisposeTargetMachineOptions(o);
+	return made;
 }
 
 LLVMTargetMachineRef target_new(void)

@@ -63,7 +63,7 @@ int open_axes(struct emit *e, const struct idx *const *at, int n, struct node *r
 	n = group_axes(axis, naxis, (struct node *const[]){rhs}, 1, NULL, 0, group);
 	*lanes = 0;
 	if (n && (!has_reduce(rhs) || lane_score(e, rhs, group[n - 1].lead) >= 0))
-		*lanes = LANES;
+		*lanes = e->lanes > 1 ? e->lanes : 0;
 	for (int g = 0; g < n; g++) {
 		int here = g + 1 == n ? *lanes : 0;
 		loop_open(e, group[g].lead->name, emit_int(e, 0), emit_int(e, group[g].size),

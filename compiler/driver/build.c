@@ -160,9 +160,10 @@ bool build_object(struct unit *u, struct model *m, struct object *o, embed_list 
 	struct sampling sampling;
 	*o = (struct object){
 	    .name = c_name(u->cx.prog, m->name), .from = u->opt->file, .version = DGM_VERSION};
+	o->freestanding = u->opt->freestanding;
 	if (!sampling_of(u, m, &sampling) || !add_params(u, m, o))
 		return false;
-	embed_offers(&u->cx, m, &sampling, false, offers);
+	embed_offers(&u->cx, m, &sampling, u->opt->freestanding, offers);
 	for (int k = 0; k < offers->n; k++)
 		vec_push(u->cx.prog, &o->entry, entry(u, o->name, offers->at[k]));
 	return true;
@@ -258,6 +259,12 @@ static bool options_go(const struct options *o)
 	const char *const *targets = codegen_targets(&n);
 	if (o->embed_params && !o->params) {
 		fprintf(stderr, "dgm: --embed-params needs --params F.safetensors\n");
+		return false;
+	}
+	if (o->target && is_word(o->target, targets, (size_t)n) && codegen_target_bare(o->target) &&
+	    (!o->freestanding || o->shared)) {
+		fprintf(stderr, "dgm: --target %s %s: the runtime library is for this machine\n", o->target,
+		        o->shared ? "goes without --shared" : "needs --freestanding");
 		return false;
 	}
 	if (!o->target || is_word(o->target, targets, (size_t)n))

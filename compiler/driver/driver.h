@@ -18,7 +18,7 @@ struct options {
 	const char *call, *file;
 	const char *out, *params, *stage;
 	const char *object, *header, *target; /* build */
-	bool embed_params, shared;
+	bool embed_params, shared, freestanding;
 	int64_t seed, threads;
 	bool resume, json, quiet, time, latex, help, version;
 	VEC(const char *) set;

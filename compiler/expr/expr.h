@@ -89,6 +89,7 @@ enum op {
 };
 enum op_flag {
 	OPF_DRAW = 1, /* a random number: never merged, moved or evaluated twice */
+	OPF_LIBRARY = 4, /* its code is a function of the runtime or of libm */
 	OPF_KINK = 2  /* its derivative does not tell what it is: it has corners or steps */
 };
 

@@ -484,6 +484,29 @@ static bool make_ancestral(struct making *k)
 }
 
 /* ---- the list ---- */
+/* A function of the runtime or of libm that the expression needs; NULL: none. */
+static const char *library(const struct node *x)
+{
+	const char *name = x->kind == N_OP && op_flags(x->op) & OPF_LIBRARY ? op_name(x->op) : NULL;
+	for (int k = 0; k < x->nkid && !name; k++)
+		name = library(x->kid[k]);
+	return name;
+}
+
+static bool freestanding(struct making *k)
+{
+	const struct program *p = k->x->p;
+	for (int i = 0; i < p->function.n; i++)
+		for (int s = 0; s < p->function.at[i]->nstmt; s++) {
+			const char *name = library(p->function.at[i]->stmt[s].rhs);
+			if (name)
+				return refuse(k, arena_printf(k->x->cx->prog,
+				                              "it needs %s, which a freestanding object has not",
+				                              name));
+		}
+	return true;
+}
+
 struct offering {
 	struct cx *cx;
 	struct model *m;
@@ -507,7 +530,7 @@ static void offer(const struct offering *o, const char *name, make_fn *make, con
 	e->x->p->function.n = 0; /* without `init` */
 	e->x->p->loops = o->loops;
 	struct making k = {e, e->x, g};
-	bool ok = make(&k);
+	bool ok = make(&k) && (!o->loops || freestanding(&k));
 	if (!ok && !e->refused)
 		e->refused = diags_error(cx->diags);
 	if (!ok && !e->refused)
