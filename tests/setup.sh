@@ -4,6 +4,9 @@
 
 toolchain="gcc g++ valgrind libc6-dev cmake ninja-build flex bison llvm-19-dev libopenblas-dev libcunit1-dev
 zlib1g-dev libpng-dev libcjson-dev libmatio-dev librandom123-dev"
+# What tests/embed runs objects for other machines with, where it is there.
+# shellcheck disable=SC2034
+cross="qemu-user gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu gcc-arm-linux-gnueabihf lld nodejs"
 datasets="dataset-fashion-mnist"
 
 has() { # PACKAGE

@@ -50,8 +50,8 @@ static const struct target {
     {"riscv64", "riscv64-unknown-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", "lp64d", init_riscv,
      1, true, true, false},
     {"armv7em", "thumbv7em-none-eabihf", "cortex-m4", "", "", init_arm, 1, true, true, true},
-    {"wasm32", "wasm32-unknown-unknown", "generic", "+simd128", "", init_wasm, 4, false, true,
-     true},
+    {"wasm32", "wasm32-unknown-unknown", "generic", "+simd128,+bulk-memory", "", init_wasm, 4,
+     false, true, true},
 };
 enum { NTARGET = sizeof targets / sizeof *targets };
 

@@ -100,7 +100,77 @@ else
 	echo "no numpy: caller.py left out"
 fi
 
+# ---- freestanding objects, here and on other machines ----
+there() { # PROGRAM...: are they all here?
+	for program in "$@"; do
+		command -v "$program" >/dev/null || { echo "no $program: $machine left out"; return 1; }
+	done
+}
+embed() { # FOLDER ARGS: the object and its header in the folder
+	folder=$tmp/$1
+	shift
+	mkdir -p "$folder"
+	does "$dgm" build bars.dgm --params "$params" --embed-params -o "$folder/bars.o" "$@"
+	n=$((n + 1))
+	nm "$folder/bars.o" 2>/dev/null | awk '$1 == "U" && $2 !~ /^(memset|memcpy|__stack_pointer)$/' >"$tmp/log"
+	[ ! -s "$tmp/log" ] || fail "$folder/bars.o is not freestanding"
+}
+agrees() { # NUMBERS: with those of the object that calls the runtime
+	n=$((n + 1))
+	paste "$tmp/here" "$1" | awk '
+		{ d = $2 - $5; s = $2 < 0 ? -$2 : $2; if ($1 != $4 || d*d > 1e-10*(1 + s)*(1 + s)) bad = 1 }
+		END { exit bad || NR != 469 }' || { cp "$1" "$tmp/log"; fail "other numbers on $machine"; }
+}
+checks() { # COMPILER RUN
+	# shellcheck disable=SC2086
+	does $1 -std=c99 $strict -I"$folder" check.c "$folder/bars.o" -static -o "$folder/check"
+	# shellcheck disable=SC2086
+	$2 "$folder/check" >"$folder/out"
+	agrees "$folder/out"
+}
+# shellcheck disable=SC2086
+does cc -std=c99 $strict -I"$tmp" check.c "$tmp/bars.o" $libs -o "$tmp/check"
+"$tmp/check" >"$tmp/here"
+machine=here
+embed free --freestanding
+checks cc ""
+case $(uname -m) in
+x86_64)
+	for machine in x86-64 x86-64-v3; do
+		embed "$machine" --freestanding --target "$machine"
+		checks cc ""
+	done
+	;;
+esac
+machine=aarch64
+embed $machine --freestanding --target $machine
+if there aarch64-linux-gnu-gcc qemu-aarch64; then
+	checks aarch64-linux-gnu-gcc qemu-aarch64
+fi
+machine=riscv64
+embed $machine --freestanding --target $machine
+if there riscv64-linux-gnu-gcc qemu-riscv64; then
+	checks riscv64-linux-gnu-gcc qemu-riscv64
+fi
+machine=armv7em # its code is run as that of a larger ARM, which its attributes speak against
+embed $machine --freestanding --target $machine
+if there arm-linux-gnueabihf-gcc arm-linux-gnueabihf-objcopy qemu-arm; then
+	does arm-linux-gnueabihf-objcopy -R .ARM.attributes "$folder/bars.o"
+	checks "arm-linux-gnueabihf-gcc -mthumb" qemu-arm
+	# one number after the other, with the same operations: the same bits
+	[ ! -f "$tmp/riscv64/out" ] || does cmp "$tmp/riscv64/out" "$folder/out"
+fi
+machine=wasm32
+embed $machine --freestanding --target $machine
+if there wasm-ld node; then
+	does wasm-ld --no-entry --export-all "$folder/bars.o" -o "$folder/bars.wasm"
+	node check.js "$folder/bars.wasm" >"$folder/out"
+	agrees "$folder/out"
+fi
+
 # ---- what is wrong ----
+refuses 2 "--target armv7em needs --freestanding" bars.dgm --target armv7em
+refuses 2 "--target wasm32 goes without --shared" bars.dgm --target wasm32 --freestanding --shared
 refuses 2 "--embed-params needs --params" bars.dgm --embed-params
 refuses 2 "there is no target 'x86_64'; did you mean x86-64" bars.dgm --target x86_64
 refuses 3 "No such file or directory" bars.dgm -o "$tmp/nowhere/x.o"
