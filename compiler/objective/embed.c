@@ -7,17 +7,9 @@
  * means and draws, those of the visible groups given the hidden ones, and ancestral samples.
  *
  * requires: a model; ensures: every offer has a program of its own or the reason why not. */
-#include "objective/embed.h"
-#include "objective/flow.h"
+#include "objective/making.h"
 
 #include <string.h>
-
-struct making { /* an offer being made */
-	struct embed *e;
-	struct expansion *x;
-	const struct group *group; /* that it is about; NULL: the whole model */
-};
-typedef bool make_fn(struct making *k); /* false: refused */
 
 static bool refuse(struct making *k, const char *why)
 {
@@ -26,8 +18,8 @@ static bool refuse(struct making *k, const char *why)
 }
 
 /* ---- arguments and phases ---- */
-static void argument(struct making *k, const struct group *g, const struct sym *sym,
-                     enum embed_way way, const char *what)
+void embed_argument(struct making *k, const struct group *g, const struct sym *sym,
+                    enum embed_way way, const char *what)
 {
 	struct embed_arg arg = {.name = g->name, .what = what, .sym = sym, .group = g, .way = way};
 	vec_push(k->x->cx->prog, &k->e->arg, arg);
@@ -39,13 +31,13 @@ static void real_output(struct making *k, const char *name, const struct sym *sy
 	vec_push(k->x->cx->prog, &k->e->arg, arg);
 }
 
-static void mean_output(struct making *k, const struct group *g, const struct sym *sym,
-                        const char *what)
+void embed_mean_output(struct making *k, const struct group *g, const struct sym *sym,
+                       const char *what)
 {
 	real_output(k, arena_printf(k->x->cx->prog, "mean_%s", g->name), sym, what);
 }
 
-static struct embed_phase *phase(struct making *k, const char *count, int64_t least)
+struct embed_phase *embed_phase(struct making *k, const char *count, int64_t least)
 {
 	vec_push(k->x->cx->prog, &k->e->phase, ((struct embed_phase){.count = count, .least = least}));
 	return &k->e->phase.at[k->e->phase.n - 1];
@@ -59,9 +51,9 @@ static void step(struct embed_phase *p, const char *function, int64_t times)
 	p->call[p->ncall++].times = times;
 }
 
-static struct function *once(struct making *k, const char *function)
+struct function *embed_once(struct making *k, const char *function)
 {
-	step(phase(k, NULL, 0), function, 1);
+	step(embed_phase(k, NULL, 0), function, 1);
 	return program_function(k->x->p, function);
 }
 
@@ -74,7 +66,7 @@ static const struct sym *symbol(const struct making *k, const char *name)
 	BUG("embed: no symbol %s", name);
 }
 
-static const struct sym *named(const struct making *k, const struct group *g, const char *suffix)
+const struct sym *embed_named(const struct making *k, const struct group *g, const char *suffix)
 {
 	return symbol(k, arena_printf(k->x->cx->prog, "%s.%s", g->name, suffix));
 }
@@ -86,10 +78,10 @@ static void inputs(struct making *k, const struct walkers *w, const struct group
 	const struct model *m = k->x->m;
 	for (int i = 0; i < m->group.n; i++)
 		if (m->group.at[i] != except && (hidden || m->group.at[i]->role != GROUP_HIDDEN))
-			argument(k, m->group.at[i], w->state[i], EMBED_IN, "");
+			embed_argument(k, m->group.at[i], w->state[i], EMBED_IN, "");
 }
 
-static void examples(struct making *k)
+void embed_examples(struct making *k)
 {
 	struct walkers data = walkers_data(k->x);
 	inputs(k, &data, NULL, false);
@@ -111,7 +103,7 @@ static bool make_energy(struct making *k)
 	struct walkers w = walkers_new(x, "state", POP_DATA);
 	struct node *e = ex_add(a, energy_node(a, &x->m->E), base_measure(x));
 	inputs(k, &w, NULL, true);
-	assign(x, once(k, "energy"), out_sym(x, "energy", POP_DATA), w.batch, NULL,
+	assign(x, embed_once(k, "energy"), out_sym(x, "energy", POP_DATA), w.batch, NULL,
 	       at_walkers(x, e, &w));
 	real_output(k, "out", symbol(k, "out.energy"), "E");
 	return true;
@@ -123,10 +115,10 @@ static bool figure(struct making *k, bool (*expand)(struct expansion *x), const 
 {
 	struct expansion *x = k->x;
 	struct arena *a = x->cx->prog;
-	examples(k);
+	embed_examples(k);
 	if (!expand(x))
 		return false;
-	struct function *f = once(k, function);
+	struct function *f = embed_once(k, function);
 	const struct sym *out = symbol(k, arena_printf(a, "out.%s", function));
 	if (minus)
 		assign(x, f, out, x->m->batch, NULL, ex_neg(a, ex_access(a, out, x->m->batch, NULL)));
@@ -166,13 +158,13 @@ static bool make_importance(struct making *k)
 	struct expansion *x = k->x;
 	struct arena *a = x->cx->prog;
 	const struct idx *n = x->m->batch;
-	examples(k);
+	embed_examples(k);
 	if (!objective_importance(x))
 		return false;
 	k->e->random = true;
-	once(k, "importance.start");
-	step(phase(k, "passes", 1), "importance.pass", 1);
-	struct function *f = once(k, "importance");
+	embed_once(k, "importance.start");
+	step(embed_phase(k, "passes", 1), "importance.pass", 1);
+	struct function *f = embed_once(k, "importance");
 	const struct sym *out = symbol(k, "out.importance");
 	struct node *passes = ex_access(a, scalar_sym(x, "passes"), NULL, NULL);
 	struct node *particles = ex_op1(a, OP_LOG, ex_scale(a, OBJECTIVE_PARTICLES, passes));
@@ -203,10 +195,10 @@ static bool make_mean(struct making *k)
 	if (own && k->group->role == GROUP_HIDDEN)
 		return refuse(k, "units of the group are coupled");
 	const struct sym *mean = mean_sym(x, k->group, "mean", POP_DATA);
-	if (!mean_group(x, once(k, "mean"), &x->m->E, k->group, &w, mean))
+	if (!mean_group(x, embed_once(k, "mean"), &x->m->E, k->group, &w, mean))
 		return false;
 	inputs(k, &w, own ? NULL : k->group, true);
-	mean_output(k, k->group, mean, own ? "of each unit given all others" : "");
+	embed_mean_output(k, k->group, mean, own ? "of each unit given all others" : "");
 	return true;
 }
 
@@ -215,12 +207,12 @@ static bool make_draw(struct making *k)
 	struct expansion *x = k->x;
 	struct walkers w = walkers_new(x, "state", POP_DATA);
 	bool own;
-	if (!conditional(k, &own) || !draw_group(x, once(k, "draw"), &x->m->E, k->group, &w))
+	if (!conditional(k, &own) || !draw_group(x, embed_once(k, "draw"), &x->m->E, k->group, &w))
 		return false;
 	k->e->random = true;
 	inputs(k, &w, k->group, true);
-	argument(k, k->group, w.state[group_number(x, k->group)], own ? EMBED_INOUT : EMBED_OUT,
-	         own ? "one sweep over its units, each given all others" : "");
+	embed_argument(k, k->group, w.state[group_number(x, k->group)], own ? EMBED_INOUT : EMBED_OUT,
+	               own ? "one sweep over its units, each given all others" : "");
 	return true;
 }
 
@@ -233,13 +225,13 @@ static bool make_predict(struct making *k)
 	if (!model_free_energy(x->cx, x->m, &x->m->E, &F) ||
 	    !model_conditional(x->cx, x->m, &F, k->group, &c))
 		return false;
-	struct function *f = once(k, "predict");
+	struct function *f = embed_once(k, "predict");
 	own_states(x, f);
 	const struct sym *mean = mean_sym(x, k->group, "mean", POP_DATA);
 	if (!mean_group(x, f, &F, k->group, &w, mean))
 		return false;
 	inputs(k, &w, k->group, false);
-	mean_output(k, k->group, mean, "");
+	embed_mean_output(k, k->group, mean, "");
 	return true;
 }
 
@@ -249,15 +241,15 @@ static bool make_meanfield(struct making *k)
 	struct walkers data = walkers_data(x), q = walkers_means(x, "q", &data, GROUP_HIDDEN);
 	if (!meanfield_allowed(x->cx, x->m) || !meanfield(x, "start", "pass", &q, 0))
 		return false;
-	once(k, "start");
-	step(phase(k, "iterations", 1), "pass", 1);
-	struct function *f = once(k, "bound");
+	embed_once(k, "start");
+	step(embed_phase(k, "iterations", 1), "pass", 1);
+	struct function *f = embed_once(k, "bound");
 	assign(x, f, out_sym(x, "bound", POP_DATA), q.batch, NULL,
 	       ex_sub(x->cx->prog, base_measure(x), meanfield_bound(x, &q)));
-	examples(k);
+	embed_examples(k);
 	for (int i = 0; i < x->m->group.n; i++)
 		if (x->m->group.at[i]->role == GROUP_HIDDEN)
-			mean_output(k, x->m->group.at[i], q.state[i], "");
+			embed_mean_output(k, x->m->group.at[i], q.state[i], "");
 	real_output(k, "out", symbol(k, "out.bound"), "a bound from above on F");
 	return true;
 }
@@ -280,12 +272,12 @@ static void hold(struct making *k, struct function *f, struct walkers *w, int i)
 		all = model_at_element(a, &c, ex_reduce(a, RED_PROD, b.in, b.m, NULL, 0, all));
 	w->held[i] = mean_sym(x, g, "held", POP_DATA);
 	assign(x, f, w->held[i], w->batch, at, b.m ? all : ex_at(a, known, w->batch, at));
-	argument(k, g, w->state[i], EMBED_KNOWN, "what is not a number is filled in");
+	embed_argument(k, g, w->state[i], EMBED_KNOWN, "what is not a number is filled in");
 	k->e->arg.at[k->e->arg.n - 1].known = known;
 }
 
 /* A transition: its begin and its steps where it has them, its end. */
-static void transition_calls(struct making *k, struct embed_phase *p, const char *name)
+void embed_transition_calls(struct making *k, struct embed_phase *p, const char *name)
 {
 	const struct program *prog = k->x->p;
 	const char *start = arena_printf(k->x->cx->prog, "%s.begin", name);
@@ -302,21 +294,21 @@ static void group_arguments(struct making *k, const struct walkers *w, enum embe
 {
 	for (int i = 0; i < k->x->m->group.n; i++)
 		if (k->x->m->group.at[i]->role != GROUP_GIVEN)
-			argument(k, k->x->m->group.at[i], w->state[i], way, "");
+			embed_argument(k, k->x->m->group.at[i], w->state[i], way, "");
 }
 
 static void given_arguments(struct making *k, const struct walkers *w)
 {
 	for (int i = 0; i < k->x->m->group.n; i++)
 		if (k->x->m->group.at[i]->role == GROUP_GIVEN)
-			argument(k, k->x->m->group.at[i], w->state[i], EMBED_IN, "");
+			embed_argument(k, k->x->m->group.at[i], w->state[i], EMBED_IN, "");
 }
 
 /* The start of fresh chains: independent units, of which held ones keep their values. */
 static bool begin(struct making *k, struct walkers *w)
 {
 	struct expansion *x = k->x;
-	struct function *f = once(k, "begin");
+	struct function *f = embed_once(k, "begin");
 	if (!draw_independent(x, f, w, GROUP_VISIBLE, false) ||
 	    !draw_independent(x, f, w, GROUP_HIDDEN, false) || !mover_new(x, "begin", &x->m->E, w))
 		return false;
@@ -331,9 +323,9 @@ static bool make_sample(struct making *k)
 	given_arguments(k, &w);
 	if (!begin(k, &w) || !transition(x, "sweep", &x->m->E, &w))
 		return false;
-	struct embed_phase *p = phase(k, "sweeps", 0);
+	struct embed_phase *p = embed_phase(k, "sweeps", 0);
 	p->adapt = true;
-	transition_calls(k, p, "sweep");
+	embed_transition_calls(k, p, "sweep");
 	group_arguments(k, &w, EMBED_OUT);
 	return true;
 }
@@ -351,7 +343,7 @@ static bool make_sweep(struct making *k)
 		              "groups move along the gradient, with steps whose size is found in sample");
 	if (!transition(x, "sweep", &x->m->E, &w))
 		return false;
-	transition_calls(k, phase(k, "sweeps", 0), "sweep");
+	embed_transition_calls(k, embed_phase(k, "sweeps", 0), "sweep");
 	group_arguments(k, &w, EMBED_INOUT);
 	return true;
 }
@@ -376,8 +368,8 @@ static bool average(struct making *k, const struct walkers *w, const struct grou
 		return false;
 	assign(x, each, mean, w->batch, at, ex_add(a, sum, ex_at(a, now, w->batch, at)));
 	assign(x, end, mean, w->batch, at, ex_mul(a, share, sum));
-	mean_output(k, g, mean,
-	            "means of the conditional means over the sweeps behind the first `burn`");
+	embed_mean_output(k, g, mean,
+	                  "means of the conditional means over the sweeps behind the first `burn`");
 	return true;
 }
 
@@ -393,93 +385,17 @@ static bool make_complete(struct making *k)
 			hold(k, start, &w, i);
 	if (!begin(k, &w) || !transition(x, "sweep", &x->m->E, &w))
 		return false;
-	struct embed_phase *burn = phase(k, "burn", 0);
+	struct embed_phase *burn = embed_phase(k, "burn", 0);
 	burn->adapt = true;
-	transition_calls(k, burn, "sweep");
-	struct embed_phase *kept = phase(k, "sweeps", 1);
-	transition_calls(k, kept, "sweep");
+	embed_transition_calls(k, burn, "sweep");
+	struct embed_phase *kept = embed_phase(k, "sweeps", 1);
+	embed_transition_calls(k, kept, "sweep");
 	step(kept, "each", 1);
-	struct function *each = program_function(x->p, "each"), *end = once(k, "end");
+	struct function *each = program_function(x->p, "each"), *end = embed_once(k, "end");
 	for (int i = 0; i < x->m->group.n; i++)
 		if (x->m->group.at[i]->role == GROUP_VISIBLE &&
 		    !average(k, &w, x->m->group.at[i], start, each, end))
 			return false;
-	return true;
-}
-
-/* ---- directed models ---- */
-/* A factor's draw and its means as outputs. */
-static bool draw_output(struct making *k, struct flow *fl, const struct factor *f)
-{
-	struct expansion *x = k->x;
-	struct arena *a = x->cx->prog;
-	const struct group *g = f->group;
-	if (!flow_draw(fl, f))
-		return false;
-	const struct sym *state = fl->state[group_number(x, g)];
-	const struct sym *out = mean_sym(x, g, "out", POP_DATA);
-	assign(x, fl->f, out, fl->batch, f->at, ex_at(a, state, fl->batch, f->at));
-	argument(k, g, out, EMBED_OUT, f->dist ? "a draw" : "");
-	k->e->random = k->e->random || f->dist;
-	if (!f->dist || !f->mean || model_reads(x->m, f->mean, g->sym))
-		return true;
-	const struct sym *mean = mean_sym(x, g, "mean", POP_DATA);
-	assign(x, fl->f, mean, fl->batch, f->at, flow_at(fl, f->mean));
-	mean_output(k, g, mean, "its mean");
-	return true;
-}
-
-static bool make_encode(struct making *k)
-{
-	struct expansion *x = k->x;
-	examples(k);
-	struct flow *fl = flow_new(x, once(k, "encode"), "encode", POP_DATA, 1);
-	for (int i = 0; i < x->m->posterior.n; i++)
-		if (!draw_output(k, fl, x->m->posterior.at[i]))
-			return false;
-	return true;
-}
-
-static bool make_decode(struct making *k)
-{
-	struct expansion *x = k->x;
-	struct walkers w = walkers_new(x, "state", POP_DATA);
-	struct flow *fl = flow_new(x, once(k, "decode"), "decode", POP_DATA, 1);
-	for (int i = 0; i < x->m->group.n; i++) {
-		bool known = x->m->group.at[i]->role != GROUP_VISIBLE;
-		fl->state[i] = known ? w.state[i] : NULL;
-		if (known)
-			argument(k, x->m->group.at[i], w.state[i], EMBED_IN, "");
-	}
-	for (int i = 0; i < x->m->factor.n; i++)
-		if (x->m->factor.at[i]->group->role == GROUP_VISIBLE &&
-		    !draw_output(k, fl, x->m->factor.at[i]))
-			return false;
-	return true;
-}
-
-static bool make_ancestral(struct making *k)
-{
-	struct expansion *x = k->x;
-	if (!objective_sampler(x))
-		return false;
-	k->e->random = true;
-	if (x->m->prior) { /* whose groups come from chains */
-		once(k, "sample.begin");
-		struct embed_phase *p = phase(k, "sweeps", 1);
-		p->adapt = true;
-		transition_calls(k, p, "sample.sweep");
-	} else {
-		once(k, "sample.sweep");
-	}
-	for (int i = 0; i < x->m->group.n; i++) {
-		const struct group *g = x->m->group.at[i];
-		argument(k, g, named(k, g, "sample"), g->role == GROUP_GIVEN ? EMBED_IN : EMBED_OUT, "");
-	}
-	for (int i = 0; i < x->m->group.n; i++)
-		if (x->m->group.at[i]->role == GROUP_VISIBLE)
-			mean_output(k, x->m->group.at[i], named(k, x->m->group.at[i], "sample.mean"),
-			            "its means, or the sample where they have no closed form");
 	return true;
 }
 
