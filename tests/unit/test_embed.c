@@ -9,6 +9,7 @@
 #include "driver/driver.h"
 
 #include <dirent.h>
+#include <float.h>
 
 bool verify_shrink(const struct unit *u, const struct model_def *def, bool joint, struct unit *out,
                    const char **sizes, const char **why);
@@ -85,6 +86,7 @@ static bool open_model(const char *folder, const char *path, int number, bool fr
 	snprintf(file, sizeof file, "%s/%s", folder, path);
 	opt = (struct options){.call = "build", .file = file, .seed = 1, .freestanding = freestanding};
 	memset(&offers, 0, sizeof offers);
+	state = 1; /* no model's numbers depend on other models */
 	if (unit_read(&whole, &opt) != EXIT_DONE || number >= whole.checked->model.n)
 		return false;
 	if (!small_model(path, number))
@@ -251,6 +253,16 @@ static void run_phases(struct memory *m, const struct embed *e)
 }
 
 /* ---- one function ---- */
+enum {
+	OK = 0,
+	NULL_POINTER = -1,
+	WRONG_ROWS = -2,
+	SMALL_WORK = -3,
+	NOT_LOADED = -4,
+	BAD_VALUE = -5,
+	BAD_RESULT = -6
+};
+
 struct arrays {
 	float *x[MAX_ARRAYS], *before[MAX_ARRAYS];
 };
@@ -360,6 +372,16 @@ static void compare_rows(const struct embed *e, const struct arrays *v)
 	}
 }
 
+/* Is a result no float? */
+static bool too_large(const struct embed *e, struct memory *m)
+{
+	for (int k = 0; k < e->arg.n; k++)
+		for (int64_t i = 0; i < ROWS * items_of(e->arg.at[k].sym); i++)
+			if (!(fabs(values_at(m, e->arg.at[k].sym)[i]) < FLT_MAX))
+				return true;
+	return false;
+}
+
 static void test_function(const struct embed *e)
 {
 	struct arrays v;
@@ -367,6 +389,10 @@ static void test_function(const struct embed *e)
 	fill_arrays(e, &v);
 	for (int k = 0; k < 8; k++)
 		m.pop_rows[k] = ROWS;
+	for (int k = 0; k < e->x->p->tensor.n; k++) { /* as workspaces are: 0 */
+		const struct sym *s = e->x->p->tensor.at[k].sym;
+		memset(values_at(&m, s), 0, (size_t)(items_of(s) * 16) * sizeof(double));
+	}
 	for (int k = 0; k < object.param.n; k++)
 		put(&m, object.param.at[k].sym, param[k], 1, false);
 	for (int k = 0; k < e->arg.n; k++) {
@@ -378,9 +404,10 @@ static void test_function(const struct embed *e)
 	reference_step = 0;
 	run_phases(&m, e);
 	int status = call_rows(e, v.x, ROWS);
-	if (status != 0)
+	if (status != (too_large(e, &m) ? BAD_RESULT : OK)) {
 		fprintf(stderr, "%s_%s: status %d\n", object.name, e->name, status);
-	CU_ASSERT_EQUAL(status, 0);
+		CU_FAIL("status");
+	}
 	if (status == 0) {
 		compare(e, &m, &v);
 		CU_ASSERT(!e->random || random_state.step == reference_step);
@@ -392,15 +419,6 @@ static void test_function(const struct embed *e)
 }
 
 /* ---- what is wrong in a call ---- */
-enum {
-	OK = 0,
-	NULL_POINTER = -1,
-	WRONG_ROWS = -2,
-	SMALL_WORK = -3,
-	NOT_LOADED = -4,
-	BAD_VALUE = -5
-};
-
 static void test_errors(const struct embed *e)
 {
 	struct arrays v;
