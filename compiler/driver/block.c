@@ -308,6 +308,7 @@ static bool read_objective_args(struct unit *u, const struct compiled *c, const 
 		return false;
 	const struct value *k = goal_value(g, "k"), *chains = goal_value(g, "chains");
 	out->particles = goal_value(g, "samples") ? goal_value(g, "samples")->num : 1;
+	out->steps = goal_value(g, "steps") ? goal_value(g, "steps")->num : 1;
 	out->persistent = chains && chains->num > 0;
 	out->chains = out->persistent || (k && (k->kind == VAL_RAMP || k->num != 1));
 	return goal_value(g, "of") == NULL || read_subject(u, c->m, call, out);

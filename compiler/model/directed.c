@@ -478,7 +478,8 @@ static bool check_groups(struct cx *cx, const struct model *m)
 		bool in_energy = false;
 		for (int t = 0; t < m->E.n; t++)
 			in_energy |= ex_mentions(m->E.at[t].node, g->sym);
-		if (g->role == GROUP_GIVEN || in_energy != (model_factor(m, g) != NULL))
+		bool walked = g->role == GROUP_HIDDEN && m->E.n == 0 && model_posterior(m, g);
+		if (g->role == GROUP_GIVEN || walked || in_energy != (model_factor(m, g) != NULL))
 			continue;
 		diag(cx->diags, in_energy ? DIAG_TWO_LAWS : DIAG_NO_LAW, g->span, g->name);
 		ok = false;
@@ -538,6 +539,7 @@ void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
 		ok = check_factor(cx, m, m->posterior.at[i]);
 	if (ok && sort_factors(cx, m, m->factor.at, m->factor.n))
 		sort_factors(cx, m, m->posterior.at, m->posterior.n);
-	if (m->factor.n && !model_normalised(m))
+	m->walk = m->factor.n && m->E.n == 0 && !model_normalised(m);
+	if (m->factor.n && m->E.n)
 		m->prior = prior(m);
 }

@@ -122,6 +122,7 @@ struct model {
 	VEC(struct factor *) factor, posterior; /* each reads groups of those before it, and itself in order */
 	/* Where some groups have factors and the energy is of the others: those others, p(z) proportional to
 	 * exp(-E(z)); the ones that a posterior draws are visible in it.  Else NULL. */
+	bool walk; /* of a hidden group there is but a posterior: x -> hidden -> x -> ..., and p(x) what that comes to */
 	struct model *prior;
 };
 

@@ -11,66 +11,10 @@
 #include "objective/flow.h"
 
 /* ---- sums of log-densities ---- */
-/* Is the order of the factor's elements drawn, a hidden variable's values? */
-static bool order_drawn(const struct model *m, const struct factor *f)
+struct node *flow_log_density(struct flow *fl, const struct factor *f)
 {
-	for (int i = 0; i < m->group.n; i++)
-		if (f->order == m->group.at[i]->sym && m->group.at[i]->role == GROUP_HIDDEN)
-			return true;
-	return false;
-}
-
-struct position { /* of the element at[], in place of its own value */
-	struct affine at[MAX_RANK];
-	struct node *value;
-};
-
-static struct node *put_position(struct arena *a, const struct node *access, void *arg)
-{
-	const struct position *p = arg;
-	(void)a;
-	for (int k = 0; k < access->sym->rank; k++)
-		if (!affine_same(access->map[k], p->at[k]))
-			return (struct node *)access;
-	return p->value;
-}
-
-/* An estimate of the log-density from one place in the order, t uniform (Uria, Murray & Larochelle
- * 2014): each element at or behind t given those before t, times (D + 1)/(number of these
- * elements).  Its mean over t and the order o is that of sum over d of log p(x[d] | x[i], o[i] <
- * o[d]): with k of D elements before t, k is uniform in 0..D, an element is behind it with
- * probability (D - k)/D, and so it counts for each k < D with 1/(D + 1)*(D - k)/D*(D + 1)/(D - k) =
- * 1/D. */
-static struct node *log_density_at_place(struct flow *fl, const struct factor *f)
-{
-	const struct model *m = fl->x->m;
-	struct arena *a = m->a;
-	const int rank = f->group->sym->rank - f->block;
-	struct position place = {.value = ex_access(a, fl->place, m->batch, NULL)};
-	double elements = 1;
-	for (int k = 0; k < rank; k++) {
-		place.at[k] = affine_idx(a, f->at[k]);
-		elements *= (double)f->at[k]->size;
-	}
-	struct node *own = ex_at(a, f->order, m->batch, f->at);
-	struct node *behind = ex_sub(a, ex_num(a, 1), ex_op2(a, OP_LT, own, place.value));
-	struct node *each =
-	    ex_subst(a, model_inline_when(m, f->log_density, fl->training),
-	             &(struct subst){.from = f->order, .fn = put_position, .arg = &place});
-	struct node *count = flow_at(fl, ex_reduce(a, RED_SUM, f->at, rank, NULL, 0, behind));
-	struct node *rest = ex_op2(a, OP_MAX, ex_num(a, 1), count);
-	rest = ex_scale(a, elements + 1, ex_op2(a, OP_POW, rest, ex_num(a, -1)));
-	const struct sym *weight = flow_assign(fl, "behind", NULL, 0, rest);
-	const struct sym *density = flow_assign(fl, "density", f->at, rank, flow_at(fl, each));
-	each = ex_mul(a, flow_at(fl, behind), ex_at(a, density, fl->batch, f->at));
-	return ex_mul(a, ex_access(a, weight, fl->batch, NULL),
-	              ex_reduce(a, RED_SUM, f->at, rank, NULL, 0, each));
-}
-
-static struct node *log_density(struct flow *fl, const struct factor *f)
-{
-	if (fl->place && order_drawn(fl->x->m, f))
-		return log_density_at_place(fl, f);
+	if (fl->place && flow_order_drawn(fl->x->m, f))
+		return flow_density_at_place(fl, f);
 	return flow_at(fl, factor_log_density(fl->x->m, f));
 }
 
@@ -98,7 +42,7 @@ static struct node *log_likelihood(struct flow *fl, const bool *of, const bool *
 			continue;
 		if (!f || !f->log_density || !reads_only(m, f, all))
 			return NULL;
-		sum = ex_add(m->a, sum, log_density(fl, f));
+		sum = ex_add(m->a, sum, flow_log_density(fl, f));
 	}
 	return sum;
 }
@@ -157,7 +101,7 @@ static bool posteriors(struct expansion *x, const char *what, double particles)
 	return true;
 }
 
-static bool draw_posteriors(struct flow *fl)
+bool flow_posteriors(struct flow *fl)
 {
 	for (int i = 0; i < fl->x->m->posterior.n; i++)
 		if (!flow_draw(fl, fl->x->m->posterior.at[i]))
@@ -227,7 +171,7 @@ static struct node *log_weight(struct flow *fl, bool closed)
 	struct node *sum = m->prior ? log_prior(fl) : ex_num(m->a, 0);
 	for (int i = 0; i < m->posterior.n && sum; i++)
 		if (!model_factor(m, m->posterior.at[i]->group))
-			sum = ex_sub(m->a, sum, log_density(fl, m->posterior.at[i]));
+			sum = ex_sub(m->a, sum, flow_log_density(fl, m->posterior.at[i]));
 	if (!sum)
 		return NULL;
 	for (int i = 0; i < m->factor.n; i++) {
@@ -238,9 +182,9 @@ static struct node *log_weight(struct flow *fl, bool closed)
 			continue;
 		}
 		if (p->log_density)
-			sum = ex_add(m->a, sum, log_density(fl, p));
+			sum = ex_add(m->a, sum, flow_log_density(fl, p));
 		if (q)
-			sum = ex_sub(m->a, sum, log_density(fl, q));
+			sum = ex_sub(m->a, sum, flow_log_density(fl, q));
 	}
 	return sum;
 }
@@ -286,7 +230,7 @@ static bool score_term(struct flow *fl, struct node *loss, struct node **out)
 	const struct sym *coef = flow_assign(fl, "advantage", NULL, 0, c);
 	fl->step.at[fl->step.n - 1].constant = true;
 	for (int i = 0; i < m->posterior.n; i++)
-		logq = ex_add(a, logq, log_density(fl, m->posterior.at[i]));
+		logq = ex_add(a, logq, flow_log_density(fl, m->posterior.at[i]));
 	*out = ex_mul(a, ex_access(a, coef, fl->batch, &s), logq);
 	return true;
 }
@@ -356,7 +300,7 @@ static bool bound(struct expansion *x, const struct objective_args *args, const 
 	struct flow *fl = flow_training(x, args->particles);
 	if (place)
 		fl->place = flow_uniform(fl, "place");
-	if (!draw_posteriors(fl))
+	if (!flow_posteriors(fl))
 		return false;
 	bool smooth = all_smooth(fl);
 	struct node *lw = log_weight(fl, smooth), *score;
@@ -380,7 +324,7 @@ bool expand_elbo(struct expansion *x, const struct objective_args *args)
 bool expand_order_agnostic(struct expansion *x, const struct objective_args *args)
 {
 	for (int i = 0; i < x->m->factor.n; i++)
-		if (order_drawn(x->m, x->m->factor.at[i]))
+		if (flow_order_drawn(x->m, x->m->factor.at[i]))
 			return bound(x, args, "order_agnostic", true);
 	diag(x->cx->diags, DIAG_NO_ORDER, args->span, x->m->name);
 	return false;
@@ -390,7 +334,7 @@ bool expand_order_agnostic(struct expansion *x, const struct objective_args *arg
 static struct node *importance(struct flow *fl)
 {
 	struct arena *a = fl->x->cx->prog;
-	if (!draw_posteriors(fl))
+	if (!flow_posteriors(fl))
 		return NULL;
 	struct node *lw = log_weight(fl, false);
 	if (!lw)
@@ -417,7 +361,7 @@ bool expand_iwae(struct expansion *x, const struct objective_args *args)
 	return loss && directed_descend(fl, loss) && descend_prior(fl, args, &chain);
 }
 
-static void hold_draws(struct flow *fl)
+void flow_hold(struct flow *fl)
 {
 	for (int i = 0; i < fl->step.n; i++)
 		for (int g = 0; g < fl->x->m->group.n; g++)
@@ -442,13 +386,13 @@ bool expand_wake_sleep(struct expansion *x, const struct objective_args *args)
 	if (!posteriors(x, "wake_sleep", 1))
 		return false;
 	struct flow *wake = flow_training(x, 1);
-	if (!draw_posteriors(wake))
+	if (!flow_posteriors(wake))
 		return false;
-	hold_draws(wake);
+	flow_hold(wake);
 	struct node *p = m->prior ? log_prior(wake) : ex_num(a, 0), *q = ex_num(a, 0);
 	for (int i = 0; i < m->factor.n && p; i++)
 		if (m->factor.at[i]->log_density)
-			p = ex_add(a, p, log_density(wake, m->factor.at[i]));
+			p = ex_add(a, p, flow_log_density(wake, m->factor.at[i]));
 	if (!p || !directed_descend(wake, ex_neg(a, p)) || !descend_prior(wake, args, &chain))
 		return false;
 	struct flow *sleep = flow_new(x, program_function(x->p, "train.final"), "dream", POP_DATA, 1);
@@ -459,9 +403,9 @@ bool expand_wake_sleep(struct expansion *x, const struct objective_args *args)
 	for (int i = 0; i < m->factor.n; i++)
 		if (!flow_draw(sleep, m->factor.at[i]))
 			return false;
-	hold_draws(sleep);
+	flow_hold(sleep);
 	for (int i = 0; i < m->posterior.n; i++)
-		q = ex_add(a, q, log_density(sleep, m->posterior.at[i]));
+		q = ex_add(a, q, flow_log_density(sleep, m->posterior.at[i]));
 	return flow_gradient(sleep, flow_mean_loss(x, ex_neg(a, q)), NULL, true);
 }
 
@@ -518,7 +462,7 @@ bool objective_elbo(struct expansion *x)
 	if (!normalised(x) || !posteriors(x, "the bound", 1))
 		return false;
 	struct flow *fl = flow_new(x, program_function(x->p, "elbo"), "elbo", POP_DATA, 1);
-	return draw_posteriors(fl) && figure(fl, "elbo", log_weight(fl, true));
+	return flow_posteriors(fl) && figure(fl, "elbo", log_weight(fl, true));
 }
 
 /* Minus the bound without log Z. */
@@ -528,7 +472,7 @@ bool objective_prior_bound(struct expansion *x)
 		return false;
 	struct flow *fl =
 	    flow_new(x, program_function(x->p, "free_energy"), "free_energy", POP_DATA, 1);
-	struct node *lw = draw_posteriors(fl) ? log_weight(fl, true) : NULL;
+	struct node *lw = flow_posteriors(fl) ? log_weight(fl, true) : NULL;
 	return lw && figure(fl, "free_energy", ex_neg(x->cx->prog, lw));
 }
 
@@ -564,9 +508,11 @@ bool objective_ancestral(struct expansion *x, const struct walkers *w)
 	    flow_new(x, program_function(x->p, "sample.sweep"), "sample.flow", POP_SAMPLES, 1);
 	fl->batch = w->batch;
 	for (int i = 0; i < x->m->group.n; i++)
-		if (!model_factor(x->m, x->m->group.at[i]))
+		if (x->m->walk || !model_factor(x->m, x->m->group.at[i]))
 			fl->state[i] = w->state[i];
 	program_function(x->p, "sample.begin");
+	if (x->m->walk && !flow_posteriors(fl))
+		return false;
 	for (int i = 0; i < x->m->factor.n; i++)
 		if (!flow_draw(fl, x->m->factor.at[i]))
 			return false;

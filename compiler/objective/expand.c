@@ -276,13 +276,18 @@ bool objective_add(struct expansion *x, const struct objective *o,
                    const struct objective_args *args, double scale)
 {
 	x->scale = scale;
+	if (o->energy && x->m->E.n == 0) {
+		diag(x->cx->diags, DIAG_OBJECTIVE_ENERGY, args->span, o->name, x->m->name);
+		return false;
+	}
 	bool ok = o->expand(x, args);
 	x->begun = true;
 	return ok;
 }
 
 static const struct objective objectives[] = {
-#define OBJECTIVE(name, signature, chains, expand, what) {name, signature, chains, expand, what},
+#define OBJECTIVE(name, signature, chains, energy, expand, what) \
+	{name, signature, chains, energy, expand, what},
 #include "objective/objective.def"
 #undef OBJECTIVE
 };
@@ -298,7 +303,7 @@ const struct objective *objective_find(const char *name)
 const char *const *objective_names(int *n)
 {
 	static const char *const names[] = {
-#define OBJECTIVE(name, signature, chains, expand, what) name,
+#define OBJECTIVE(name, signature, chains, energy, expand, what) name,
 #include "objective/objective.def"
 #undef OBJECTIVE
 	};

@@ -39,6 +39,8 @@ bool objective_free_energy(struct expansion *x)
 bool objective_reconstruction(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
+	if (x->m->walk)
+		return objective_walk_reconstruction(x);
 	struct function *f = program_function(x->p, "reconstruction");
 	own_states(x, f);
 	struct walkers data = walkers_data(x);

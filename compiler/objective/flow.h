@@ -69,5 +69,11 @@ struct node *flow_mean_loss(struct expansion *x, struct node *loss);
 struct flow *flow_training(struct expansion *x, double particles);
 struct node *directed_nll(struct flow *fl, const bool *of, const bool *known);
 bool directed_descend(struct flow *fl, struct node *loss);
+struct node *flow_log_density(struct flow *fl, const struct factor *f); /* at the states, summed over the elements */
+bool flow_posteriors(struct flow *fl); /* draws all of them; false: refused */
+void flow_hold(struct flow *fl);       /* no gradient goes through the states drawn so far */
+/* order.c: is the order of the factor's elements drawn; its log-density as estimated from fl->place. */
+bool flow_order_drawn(const struct model *m, const struct factor *f);
+struct node *flow_density_at_place(struct flow *fl, const struct factor *f);
 
 #endif

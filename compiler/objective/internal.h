@@ -135,10 +135,11 @@ const struct sym *out_sym(struct expansion *x, const char *function, int pop);
 bool objective_directed_nll(struct expansion *x, const char *name);
 bool objective_states_nll(struct expansion *x);
 bool objective_prior_bound(struct expansion *x);
+bool objective_walk_reconstruction(struct expansion *x);
 /* One pass: the groups that have a factor, w's other states given. */
 bool objective_ancestral(struct expansion *x, const struct walkers *w);
 
-#define OBJECTIVE(name, signature, chains, expand, what)                                           \
+#define OBJECTIVE(name, signature, chains, energy, expand, what)  \
 	bool expand(struct expansion *x, const struct objective_args *args);
 #include "objective/objective.def"
 #undef OBJECTIVE

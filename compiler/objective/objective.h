@@ -99,6 +99,7 @@ struct objective_args {
 	int nsigma;
 	bool root;              /* of the discrepancy */
 	int64_t rows;           /* examples at a time, at most */
+	double steps;           /* of walkback */
 	double particles;       /* draws of the latent variables for each example */
 	bool chains, persistent; /* elbo, iwae: k or chains is asked for; chains live on */
 	const bool *of, *given; /* nll(y given x): y, x, one a group; of NULL: all visible ones */
@@ -107,6 +108,7 @@ struct objective { /* a row of objective.def */
 	const char *name;
 	const char *signature; /* of its arguments, for call_bind */
 	bool chains;           /* persistent chains, in population POP_CHAINS */
+	bool energy;           /* it is of models that have an energy */
 	bool (*expand)(struct expansion *x, const struct objective_args *args); /* false: refused */
 	const char *what;      /* one line for explain */
 };

@@ -145,6 +145,14 @@ bool objective_sampler(struct expansion *x)
 		return markov(x, w);
 	if (!not_held(x))
 		return false;
+	if (x->m->walk) {
+		struct function *f = program_function(x->p, "sample.begin");
+		if (!draw_independent(x, f, &w, GROUP_VISIBLE, false))
+			return false;
+		for (int i = 0; i < x->m->group.n; i++)
+			if (x->bound[i] && x->m->group.at[i]->role == GROUP_VISIBLE)
+				start_at_data(x, f, &w, i);
+	}
 	if (x->m->prior) {
 		struct expansion *p = expansion_prior(x);
 		if (!markov(p, walkers_part(p, x, &w)))
