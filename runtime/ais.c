@@ -18,7 +18,7 @@ enum { SETTLE = 100 }; /* transitions */
 
 /* b_i of n: 500/14500 of the steps lead to .5, 4000/14500 to .9, the rest to 1, each part uniform.
  */
-static double temperature(int64_t i, int64_t n)
+double dgm_temperature(int64_t i, int64_t n)
 {
 	int64_t half = llround((double)n * 500 / 14500);
 	int64_t most = half + llround((double)n * 4000 / 14500);
@@ -91,9 +91,9 @@ static void walk(const struct dgm_ais *a, struct dgm_call *call, int64_t betas,
 	dgm_progress_begin(&progress, how == DGM_ADAPT ? "AIS, size of steps" : "AIS", (double)betas,
 	                   a->quiet);
 	for (int64_t i = 1; i <= betas; i++) {
-		double beta = temperature(i, betas);
+		double beta = dgm_temperature(i, betas);
 
-		call->scalar[a->scalar_b0] = (float)temperature(i - 1, betas);
+		call->scalar[a->scalar_b0] = (float)dgm_temperature(i - 1, betas);
 		call->scalar[a->scalar_b1] = (float)beta;
 		if (size && how == DGM_FIXED)
 			*now = size[(i - 1) * sizes / betas];
@@ -117,7 +117,7 @@ static void find_sizes(const struct dgm_ais *a, struct dgm_call call, float *siz
 	call.stage = DGM_STAGE_PILOT;
 	run(a->start, &call);
 	call.scalar[a->scalar_b0] = 0;
-	call.scalar[a->scalar_b1] = (float)temperature(1, sizes);
+	call.scalar[a->scalar_b1] = (float)dgm_temperature(1, sizes);
 	for (int64_t i = 0; i < SETTLE; i++)
 		dgm_transition_run(&a->step, a->step.end, a->store, &call, DGM_ADAPT, &accepted);
 	walk(a, &call, sizes, DGM_ADAPT, size, sizes, NULL);

@@ -261,4 +261,27 @@ struct dgm_ais_result {
  * [.5, .9], the rest in [.9, 1].  Log-weights are summed in double. */
 int dgm_ais_run(const struct dgm_ais *a, struct dgm_ais_result *out);
 
+/* Reverse annealing (RAISE: Burda, Grosse & Salakhutdinov 2015): from examples at b = 1 down to the base model. */
+struct dgm_raise {
+	struct dgm_store *store;
+	int pop;                             /* of the chains: examples x chains rows */
+	const struct dgm_function *prepare, *base;
+	const struct dgm_function *step;     /* the reversal of the transition at b1; then out = log p*_b1 - log p*_b0 */
+	int out, base_logz;
+	int scalar_b0, scalar_b1;
+	struct dgm_input input[DGM_MAX_POP]; /* of the chains' states */
+	int ninput;
+	int64_t examples, chains, betas;     /* examples at equal distances in the data, at most all; chains from each */
+	uint64_t seed;
+	bool quiet;
+};
+struct dgm_raise_result {
+	double log_z, stderr_; /* mean over the examples; its standard error */
+	double log_z_base;
+	double *log_z_each;    /* one an example: exp(-F(v) - this) is an unbiased estimate of the probability that
+	                          annealing from the base model ends at v; free() */
+	int64_t examples;
+};
+int dgm_raise_run(const struct dgm_raise *a, struct dgm_raise_result *out);
+
 #endif

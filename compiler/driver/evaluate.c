@@ -87,6 +87,7 @@ static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
 struct log_z { /* what an estimator found */
 	double value, stderr_;
 	const char *method, *detail; /* for the reader; for results.jsonl */
+	const char *figure;          /* what it makes of the log-likelihood; NULL: itself */
 };
 
 static bool expand_exact(struct expansion *x)
@@ -191,6 +192,55 @@ static int evaluate_importance(struct evaluation *e, const struct value *arg, st
 	           : run_failed();
 }
 
+static int estimate_raise(struct evaluation *e, const struct value *arg, struct log_z *out)
+{
+	struct session *s = e->s;
+	struct arena *a = s->u->cx.prog;
+	const struct dgm_module *m = e->c.mod;
+	const struct figure_kind none = {.name = "", .function = "prepare"};
+	struct dgm_figure f;
+	struct dgm_raise_result r;
+	int status = job_figure(s, &e->c, &none, &f);
+	if (status != EXIT_DONE)
+		return status;
+	struct dgm_raise raise = {.store = e->store,
+	                          .pop = POP_AIS,
+	                          .prepare = dgm_function_find(m, "prepare"),
+	                          .base = dgm_function_find(m, "raise.base"),
+	                          .step = dgm_function_find(m, "raise.step"),
+	                          .out = dgm_slot_find(m, "out.raise.step"),
+	                          .base_logz = dgm_slot_find(m, "out.raise.base"),
+	                          .scalar_b0 = scalar_named(m, "b0"),
+	                          .scalar_b1 = scalar_named(m, "b1"),
+	                          .examples = (int64_t)arg[0].num,
+	                          .chains = (int64_t)arg[1].num,
+	                          .betas = (int64_t)arg[2].num,
+	                          .ninput = f.ninput,
+	                          .seed = (uint64_t)s->u->opt->seed,
+	                          .quiet = s->u->opt->quiet};
+	for (int i = 0; i < f.ninput; i++)
+		raise.input[i] = (struct dgm_input){
+		    dgm_slot_find(m, arena_printf(a, "%s.raise", m->slot[f.input[i].slot].name)),
+		    f.input[i].data};
+	if (dgm_raise_run(&raise, &r) != DGM_OK)
+		return run_failed();
+	free(r.log_z_each);
+	out->value = r.log_z;
+	out->stderr_ = r.stderr_;
+	out->figure = "log-likelihood bound (RAISE)";
+	out->method = arena_printf(a,
+	                           "log Z at most %.3f +- %.3f on average, by RAISE from %lld "
+	                           "examples, %lld chains x %lld temperatures each",
+	                           r.log_z, r.stderr_, (long long)r.examples, (long long)raise.chains,
+	                           (long long)raise.betas);
+	out->detail = arena_printf(a,
+	                           ", \"log_z\": %.9g, \"log_z_stderr\": %.9g, \"log_z_base\": %.9g, "
+	                           "\"raise_examples\": %lld, \"chains\": %lld, \"betas\": %lld",
+	                           r.log_z, r.stderr_, r.log_z_base, (long long)r.examples,
+	                           (long long)raise.chains, (long long)raise.betas);
+	return EXIT_DONE;
+}
+
 static const struct {
 	struct estimator public;
 	int (*run)(struct evaluation *e, const struct value *arg, struct log_z *out);
@@ -234,7 +284,8 @@ static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
 		return run_failed();
 	double error = sqrt(m.stderr_ * m.stderr_ + z.stderr_ * z.stderr_);
-	const char *name = bound                                  ? "log-likelihood bound (mean field)"
+	const char *name = z.figure                               ? z.figure
+	                   : bound                                ? "log-likelihood bound (mean field)"
 	                   : e->c.m->prior && e->c.m->posterior.n ? "log-likelihood bound (posterior)"
 	                                                          : "log-likelihood";
 	return evaluation_record(e, name, (-m.mean - z.value) / e->per, error / e->per, z.method,
@@ -294,8 +345,11 @@ int job_evaluate(struct session *s, const struct block_def *b)
 		const struct estimator *es = estimator_find(how->name);
 		struct value v[ESTIMATOR_ARGS];
 		call_bind(&s->u->cx, how, es->signature, v, NULL);
-		if (strncmp(es->signature, "chains:", 7) == 0 && (int64_t)v[0].num > capacity[POP_AIS])
-			capacity[POP_AIS] = (int64_t)v[0].num;
+		int64_t rows = strncmp(es->signature, "chains:", 7) == 0 ? (int64_t)v[0].num
+		               : strncmp(es->signature, "examples:", 9) == 0
+		                   ? (int64_t)(v[0].num * v[1].num)
+		                   : 1;
+		capacity[POP_AIS] = rows > capacity[POP_AIS] ? rows : capacity[POP_AIS];
 	}
 	block_plan(s->u, &e.c);
 	int status = EXIT_RUN;

@@ -48,8 +48,10 @@ bool sweep_role(struct expansion *x, struct function *f, const energy *E, const 
                 enum group_role role);
 /* The visible groups that do not move. */
 bool sweep_unmoved(struct expansion *x, struct function *f, const energy *E, const struct walkers *w);
-/* The groups `first`, which can be summed out, jointly; then the others, block after block. */
-bool sweep_after(struct expansion *x, struct function *f, const energy *E, const struct walkers *w, const bool *first);
+/* The groups `first`, which can be summed out, jointly; then the others, block after block, back: from the last.  On
+ * the others the one is the reversal of the other. */
+bool sweep_after(struct expansion *x, struct function *f, const energy *E, const struct walkers *w, const bool *first,
+                 bool back);
 /* A whole sweep as function `name`, with the functions before it where groups move; the last of them alone. */
 bool transition_end(struct expansion *x, struct function *f, const energy *E, const struct walkers *w);
 bool transition(struct expansion *x, const char *name, const energy *E, const struct walkers *w);

@@ -15,7 +15,7 @@
  * reconstruction     (data) out := squared distance of v to its mean-field reconstruction
  * pseudo_likelihood  (data) out := sum over units of log p(unit | all other visible units)
  * error              (data) out := share of a target's units that are predicted wrongly
- * ais.base, ais.start, ais.step        see runtime/train.h
+ * ais.base, ais.start, ais.step, raise.base, raise.step        see runtime/train.h
  * sample.begin, sample.sweep, sample.mean      chains; visible groups that are bound begin at GROUP.data where
  *                    GROUP.known is 1, given ones at what is in GROUP.sample; GROUP.held is 1 where a unit stays
  * draw               (data) hidden groups := a joint draw given the examples
@@ -126,6 +126,7 @@ bool objective_pseudo_likelihood(struct expansion *x);
 bool objective_error(struct expansion *x, const struct group *y);
 bool objective_bound(struct expansion *x, double damping);
 bool objective_ais(struct expansion *x);
+bool objective_raise(struct expansion *x);
 /* draw: (data) hidden groups, under their own names, := a joint draw given the examples. */
 bool objective_draw(struct expansion *x);
 bool objective_sampler(struct expansion *x);

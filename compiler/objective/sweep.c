@@ -61,15 +61,15 @@ bool sweep_role(struct expansion *x, struct function *f, const energy *E, const 
 }
 
 bool sweep_after(struct expansion *x, struct function *f, const energy *E, const struct walkers *w,
-                 const bool *first)
+                 const bool *first, bool back)
 {
 	struct elimination el;
 	block_vec blocks = {0};
 	if (!model_eliminate(x->m, E, first, &el) || !draw_jointly(x, f, &el, w) ||
 	    !model_blocks(x->cx, x->m, &blocks))
 		return false;
-	for (int b = 0; b < blocks.n; b++)
-		for (int i = 0; i < blocks.at[b].group.n; i++) {
+	for (int n = 0; n < blocks.n; n++)
+		for (int b = back ? blocks.n - 1 - n : n, i = 0; i < blocks.at[b].group.n; i++) {
 			const struct group *g = blocks.at[b].group.at[i];
 			if (!first[group_number(x, g)] && !draw_group(x, f, E, g, w))
 				return false;
