@@ -61,6 +61,26 @@ void engine_set(struct engine *e, const char *name, int64_t row, int64_t element
 	}
 }
 
+void engine_put(struct engine *e, const char *suffix, enum group_role role, int64_t row,
+                const double *state)
+{
+	const struct model *m = e->t->m;
+	for (int g = 0; g < m->group.n; state += sym_items(m->group.at[g++]->sym))
+		for (int64_t i = 0; m->group.at[g]->role == role && i < sym_items(m->group.at[g]->sym); i++)
+			engine_set(e, arena_printf(e->t->u->cx.tmp, "%s%s", m->group.at[g]->name, suffix), row,
+			           i, state[i]);
+}
+
+void engine_take(const struct engine *e, const char *suffix, enum group_role role, int64_t row,
+                 double *state)
+{
+	const struct model *m = e->t->m;
+	for (int g = 0; g < m->group.n; state += sym_items(m->group.at[g++]->sym))
+		for (int64_t i = 0; m->group.at[g]->role == role && i < sym_items(m->group.at[g]->sym); i++)
+			state[i] = engine_get(
+			    e, arena_printf(e->t->u->cx.tmp, "%s%s", m->group.at[g]->name, suffix), row, i);
+}
+
 /* ---- opening ---- */
 static void put_values(struct engine *e, const struct sym *s)
 {
@@ -71,12 +91,10 @@ static void put_values(struct engine *e, const struct sym *s)
 
 static void put_rows(struct engine *e)
 {
-	const struct model *m = e->t->m;
-	int64_t at = 0;
-	for (int g = 0; g < m->group.n; at += sym_items(m->group.at[g++]->sym))
-		for (int64_t r = 0; m->group.at[g]->role != GROUP_HIDDEN && r < e->pop[POP_DATA]; r++)
-			for (int64_t i = 0; i < sym_items(m->group.at[g]->sym); i++)
-				engine_set(e, m->group.at[g]->name, r, i, e->t->row[r % ROWS][at + i]);
+	for (int64_t r = 0; r < e->pop[POP_DATA]; r++) {
+		engine_put(e, "", GROUP_VISIBLE, r, e->t->row[r % ROWS]);
+		engine_put(e, "", GROUP_GIVEN, r, e->t->row[r % ROWS]);
+	}
 }
 
 static bool open_memory(struct engine *e)

@@ -161,6 +161,14 @@ static void likelihood(struct trial *t, const struct engine *e, const struct goa
 	}
 }
 
+bool objective_unbiased(const struct compiled *c)
+{
+	for (int i = 0; i < c->goal.n; i++)
+		if (!is_likelihood(c->goal.at[i].objective) || c->goal.at[i].args.meanfield)
+			return false;
+	return true;
+}
+
 bool objective_truth(struct trial *t, const struct engine *e, const char *what, double *truth,
                      double *tolerance)
 {

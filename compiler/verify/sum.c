@@ -1,5 +1,5 @@
-/* Sums over states, in one walk with the largest weight so far divided out; the conditional of one
- * site. */
+/* Sums over states, in one walk with the largest weight so far divided out; exact draws, in a
+ * second walk; the conditional of one site. */
 #include "verify/verify.h"
 
 #include <math.h>
@@ -13,7 +13,18 @@ struct walk {
 	void *arg;
 	int n, integrals;
 	double top, sum, coarse, edge, *mean, *now;
+	const double
+	    *level; /* of draws: probabilities in order, of which `passed` is behind the walk */
+	double log_z, passed, **draw;
+	int levels, next;
 };
+
+static void draw_state(struct walk *w, double lw)
+{
+	w->passed += exp(lw - w->log_z);
+	while (w->next < w->levels && w->level[w->next] < w->passed)
+		w->draw[w->next++] = trial_save(w->t);
+}
 
 static void rescale(struct walk *w, double lw)
 {
@@ -31,6 +42,10 @@ static void walk_state(struct walk *w, double lw, bool coarse, bool edge)
 	lw -= trial_energy_of(w->t, w->E);
 	if (lw == -INFINITY)
 		return;
+	if (w->levels) {
+		draw_state(w, lw);
+		return;
+	}
 	if (!(lw <= w->top))
 		rescale(w, lw);
 	double p = exp(lw - w->top);
@@ -87,6 +102,36 @@ double trial_sum(struct trial *t, const energy *E, const bool *which, stat_fn *f
 double trial_logsum(struct trial *t, const bool *which, double *error)
 {
 	return trial_sum(t, &t->E, which, NULL, NULL, 0, NULL, error);
+}
+
+/* Uniform numbers in order, as partial sums of exponential ones; none is so near 1 that rounding in
+ * the walk's sum leaves it out. */
+static double *in_order(struct trial *t, int n)
+{
+	double *u = NEW_ARRAY(t->a, double, n), sum = 0;
+	for (int i = 0; i < n; i++)
+		u[i] = sum -= log(trial_uniform(t));
+	sum -= log(trial_uniform(t));
+	for (int i = 0; i < n; i++)
+		u[i] *= (1 - 1e-9) / sum;
+	return u;
+}
+
+double **trial_draws(struct trial *t, int n)
+{
+	struct walk w = {.t = t, .E = &t->E, .which = t->all, .levels = n, .level = in_order(t, n)};
+	double *was = trial_save(t);
+	w.draw = NEW_ARRAY(t->a, double *, n);
+	w.log_z = trial_logsum(t, t->all, NULL);
+	walk_sites(&w, 0, 0, true, false);
+	trial_load(t, was);
+	for (int i = n - 1; i > 0; i--) {
+		int k = (int)((i + 1) * trial_uniform(t));
+		double *x = w.draw[i];
+		w.draw[i] = w.draw[k];
+		w.draw[k] = x;
+	}
+	return w.draw;
 }
 
 /* ---- one site ---- */

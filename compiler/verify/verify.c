@@ -24,9 +24,9 @@ static void verify_trials(struct unit *small, bool joint, struct report *r, uint
 			verify_meanfield(t);
 		}
 		verify_figures(t);
-		verify_objectives(t);
 		if (t->m->factor.n == 0)
 			verify_chains(t);
+		verify_objectives(t);
 		trial_free(t);
 	}
 	code_cache_free(&cache);

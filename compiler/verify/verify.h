@@ -81,6 +81,7 @@ struct trial {
 	double *row[ROWS];                  /* states whose visible and given units are the examples */
 	const struct sym **direction;       /* one a weight: a random direction in it, in mem */
 	bool joint;                         /* its states are few enough to sum over all of them */
+	bool frozen;                        /* chains do not mix at its parameters */
 	const struct site *held;            /* left out of sums over its group */
 	int total;                          /* of counts that have one */
 	uint64_t rng;
@@ -126,6 +127,8 @@ double trial_site_log_p(struct trial *t, const struct site *s, const bool *summe
 double *trial_hidden_means(struct trial *t);
 /* log sum of exp(-E) over the groups `which`, the others as they are; *error: its own relative error. */
 double trial_logsum(struct trial *t, const bool *which, double *error);
+/* n independent draws of the states of all groups but the given ones, which are as they are: by the sum over all. */
+double **trial_draws(struct trial *t, int n);
 typedef void stat_fn(struct trial *t, void *arg, double *out);
 /* ... of another energy, and the expectations of n numbers. */
 double trial_sum(struct trial *t, const energy *E, const bool *which, stat_fn *f, void *arg, int n, double *mean,
@@ -172,11 +175,24 @@ void engine_close(struct engine *e);
 bool engine_run(struct engine *e, const char *function); /* false: there is none */
 double engine_get(const struct engine *e, const char *name, int64_t row, int64_t element);
 void engine_set(struct engine *e, const char *name, int64_t row, int64_t element, double x);
+/* The units of all groups of a role in a row of "GROUPsuffix": of a state, or to one. */
+void engine_put(struct engine *e, const char *suffix, enum group_role role, int64_t row, const double *state);
+void engine_take(const struct engine *e, const char *suffix, enum group_role role, int64_t row, double *state);
 double engine_log_z(struct engine *e); /* by its enumeration; completes the gradients */
 double engine_gradient(const struct engine *e, int w); /* along the direction */
 /* Tolerance of the engine's numbers, and a label that tells the engines apart. */
 double engine_tolerance(const struct engine *e, double in_double);
 const char *engine_label(const struct engine *e, const char *what);
+
+/* ---- means of independent numbers ---------------------------------------------------------------------- */
+struct moments {
+	double sum, squares;
+	int n;
+};
+void moments_add(struct moments *m, double x);
+/* Distance of the mean from the truth in standard errors; INFINITY for NaN. */
+double moments_off(const struct moments *m, double truth);
+#define SIGMAS 5 /* allowed: a right program exceeds them once in 2e6 comparisons */
 
 /* ---- what is compared, a file each ---------------------------------------------------------------------- */
 void verify_reference(struct trial *t);
@@ -184,11 +200,15 @@ void verify_directed(struct trial *t);
 void verify_meanfield(struct trial *t);
 void verify_figures(struct trial *t);
 void verify_objectives(struct trial *t);
-void verify_chains(struct trial *t);
+void verify_chains(struct trial *t); /* finds out whether chains mix: before the objectives */
+/* Is each unit drawn anew by a sweep of "GROUP.sample", of that many chains, or does one stay?  start: their states. */
+void verify_moves(struct engine *e, const struct dgm_transition *sweep, const char *what, int chains, double **start);
 /* The mean gradient of many updates of a train block whose objective draws chains. */
 void verify_updates(struct trial *t, const struct compiled *c, const char *key);
 /* The gradient of a train block's objective along each direction, by brute force, chains at their equilibrium. */
 bool objective_truth(struct trial *t, const struct engine *e, const char *what, double *truth, double *tolerance);
+/* Likelihoods only, whose gradient has the mean 0 where the examples are draws from the model. */
+bool objective_unbiased(const struct compiled *c);
 const char *objective_text(struct trial *t, const struct compiled *c);
 /* A mean-field program's q: a state whose hidden units are its means for a data row; and the energy's mean under
  * it (q a double[], the state's visible units as they are). */

@@ -20,6 +20,7 @@ enum plant {
 	STATES,   /* an energy of the states that are enumerated, twice */
 	DRAWS,    /* uniform numbers that are too small */
 	CODE,     /* generated code of a program 1 percent off */
+	STILL,    /* a sampler whose sweeps do nothing */
 };
 static enum plant planted;
 
@@ -89,6 +90,14 @@ WRAP(struct plan *, plan_build, struct cx *cx, struct program *p)
 	return __real_plan_build(cx, p);
 }
 
+WRAP(void, dgm_transition_run, const struct dgm_transition *t, const struct dgm_function *end,
+     const struct dgm_store *s, struct dgm_call *call, enum dgm_adaptation how,
+     struct dgm_acceptance *a)
+{
+	if (planted != STILL)
+		__real_dgm_transition_run(t, end, s, call, how, a);
+}
+
 static const char rbm[] = "model rbm(D = 30, H = 20) { visible v : binary[D]; hidden h : "
                           "binary[H]; param W : real[D,H] ~ "
                           "normal(0, 0.1); param b : real[D] = 0.2; energy = - v@W@h - b@v; }\n"
@@ -105,6 +114,16 @@ static const char grey[] =
     "count; param "
     "W : real[D,H,3] ~ normal(0, 0.1); param b : real = 0; energy = 0.5*v@v - sum(i, j, k) "
     "v[i]*W[i,j,k]*h[j,k] - n*b - n*sum(j) h[j,0]*b; }";
+
+/* Chains that do not mix. */
+static const char frozen[] =
+    "model frozen(D = 30, H = 20) { visible v : binary[D]; hidden h : spin[H]; param W : real[D,H] "
+    "~ normal(0, 30); energy = - v@W@h; }\n"
+    "data p = bars_and_stripes(2, 2); train frozen { v = p; objective cd(5); }\n"
+    "train frozen { v = p; objective sml(chains = 10); }";
+static const char lattice[] =
+    "model lattice(D = 30) { visible v : spin[D]; param b : real = 0; energy = - 30*sum(i < D-1) "
+    "v[i]*v[i+1] - b*v[0]; }";
 
 /* What verify prints of the model with a derivation made wrong; *ok: its verdict. */
 static char *verdict(const char *text, enum plant plant, bool *ok)
@@ -140,8 +159,8 @@ static bool says_wrong(const char *out, const char *what)
 
 static void test_right(void)
 {
-	const char *const all[] = {rbm, chain, deep, grey};
-	for (int i = 0; i < 4; i++) {
+	const char *const all[] = {rbm, chain, deep, grey, frozen, lattice};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
 		bool ok;
 		char *out = verdict(all[i], NOTHING, &ok);
 		CU_ASSERT(ok);
@@ -172,6 +191,11 @@ static void test_wrong(void)
 	    {STATES, rbm, "log Z by the states that are enumerated"},
 	    {DRAWS, chain, "sampler: long-run marginals"},
 	    {DRAWS, rbm, "sampler: long-run marginals"},
+	    {STILL, rbm, "sampler: a sweep draws each unit"},
+	    {STILL, grey, "sampler: a sweep draws each unit"},
+	    {STILL, frozen, "sampler: a sweep draws each unit"},
+	    {STILL, lattice, "sampler: a sweep draws each unit"},
+	    {FIELD, frozen, "sampler: long-run marginals"},
 	    {CODE, rbm, "figure pseudo_likelihood, generated code"},
 	    {CODE, deep, "mean field: bound, generated code"},
 	};
