@@ -119,6 +119,21 @@ static int reduced(struct tape *t, const struct node *x, const struct frame *f)
 	return both(t, OP_ADD, top, both(t, OP_LOG, sum, sum));
 }
 
+/* x^n, n = 1, 2, .. */
+static int power(struct tape *t, int x, int n)
+{
+	int r = x;
+	for (int i = 1; i < n; i++)
+		r = both(t, OP_MUL, r, x);
+	return r;
+}
+
+static bool is_small_power(const struct node *x)
+{
+	const struct node *n = x->op == OP_POW ? x->kid[1] : NULL;
+	return n && n->kind == N_CONST && n->num >= 1 && n->num <= 8 && n->num == floor(n->num);
+}
+
 static int emit(struct tape *t, const struct node *x, const struct frame *f)
 {
 	int64_t at = 0;
@@ -140,6 +155,8 @@ static int emit(struct tape *t, const struct node *x, const struct frame *f)
 		break;
 	}
 	kid[0] = kid[1] = emit(t, x->kid[0], f);
+	if (is_small_power(x))
+		return power(t, kid[0], (int)x->kid[1]->num);
 	if (x->nkid > 1)
 		kid[1] = emit(t, x->kid[1], f);
 	int r = both(t, x->op, kid[0], kid[1]);
