@@ -168,6 +168,8 @@ struct subst { /* each may be left zero */
 };
 struct node *ex_subst(struct arena *a, struct node *x, const struct subst *s);
 struct node *ex_subst_idx(struct arena *a, struct node *x, const struct idx *i, struct affine at);
+/* x over at[0..n-1] at map[]. */
+struct node *ex_subst_at(struct arena *a, struct node *x, const struct idx *const *at, const struct affine *map, int n);
 struct node *ex_rename_batch(struct arena *a, struct node *x, const struct idx *from, const struct idx *to);
 /* Every op(s[map]), op of one operand, becomes to[map]: a statistic of s as a symbol of its own. */
 struct node *ex_apart(struct arena *a, struct node *x, enum op op, const struct sym *s, const struct sym *to);

@@ -98,6 +98,14 @@ struct node *ex_subst_idx(struct arena *a, struct node *x, const struct idx *i, 
 	return ex_subst(a, x, &(struct subst){.idx = i, .at = at});
 }
 
+struct node *ex_subst_at(struct arena *a, struct node *x, const struct idx *const *at,
+                         const struct affine *map, int n)
+{
+	for (int k = 0; k < n; k++)
+		x = ex_subst_idx(a, x, at[k], map[k]);
+	return x;
+}
+
 struct node *ex_rename_batch(struct arena *a, struct node *x, const struct idx *from,
                              const struct idx *to)
 {

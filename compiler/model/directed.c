@@ -38,10 +38,7 @@ static struct node *in_place(struct arena *a, const struct node *access, void *a
 	const struct definition *d = arg;
 	if (d->average)
 		return ex_access(a, d->average, NULL, access->map);
-	struct node *x = d->rhs;
-	for (int k = 0; k < d->sym->rank; k++)
-		x = ex_subst_idx(a, x, d->at[k], access->map[k]);
-	return x;
+	return ex_subst_at(a, d->rhs, d->at, access->map, d->sym->rank);
 }
 
 struct node *model_inline_when(const struct model *m, struct node *x, bool training)

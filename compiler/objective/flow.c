@@ -240,10 +240,7 @@ static bool running(const struct definition *d)
 static struct node *in_place(struct arena *a, const struct node *access, void *arg)
 {
 	const struct definition *d = arg;
-	struct node *x = d->rhs;
-	for (int k = 0; k < d->sym->rank; k++)
-		x = ex_subst_idx(a, x, d->at[k], access->map[k]);
-	return x;
+	return ex_subst_at(a, d->rhs, d->at, access->map, d->sym->rank);
 }
 
 /* A state reads itself: its symbol is there before its value is. */

@@ -55,11 +55,16 @@ static bool rank_fits(struct term *t, struct span at, const char *name, int rank
 }
 
 const struct sym *sema_computed(struct sema *s, const struct scope *sc, struct model_def *m,
-                                const struct ast *e, const char *name, int *lead)
+                                const struct ast *e, const char *name, struct ix *step, int *lead)
 {
 	struct term t;
 	const struct idx *at[MAX_RANK];
 	sema_term_init(&t, s, sc, m, TERM_DEF);
+	if (step) {
+		vec_push(t.a, &t.active, step);
+		vec_push(t.a, &t.name, step->name);
+		sema_lead(&t, 0);
+	}
 	struct rt *r = sema_resolve(&t, e);
 	sema_term_finish(&t);
 	*lead = t.lead ? s->site->nlead : 0;

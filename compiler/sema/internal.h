@@ -205,6 +205,8 @@ struct site {
 	int nlead; /* axes carried along: of the inputs, before those that the net declares */
 	const int64_t *lead;
 	VEC(const char *) layer;
+	const char *state; /* in its value: the name, and the index of its steps, the one axis carried along */
+	struct ix *step;
 };
 struct instance { /* a net called: its scope has its lets, value is NULL where it has none */
 	const struct ast_net *net;
@@ -269,9 +271,10 @@ void sema_let(struct sema *s, struct scope *sc, struct model_def *m, const struc
 /* def.c: computed symbols */
 struct def *sema_def_new(struct sema *s, struct model_def *m, const char *name, const struct idx *const *at,
                          int nat, struct node *rhs, struct span span);
-/* The value of e in a scope, computed: a symbol of its shape.  NULL: an error was given. */
+/* The value of e in a scope, computed: a symbol of its shape.  NULL: an error was given.  step: the index of a
+ * state's steps where e may have it; lead: its first axes that the net carries along. */
 const struct sym *sema_computed(struct sema *s, const struct scope *sc, struct model_def *m, const struct ast *e,
-                                const char *name, int *lead); /* lead: its first axes that the net carries along */
+                                const char *name, struct ix *step, int *lead);
 /* The let as a computed symbol; NULL: it is none (indices without ranges, nothing to compute). */
 struct def *sema_let_def(struct term *t, const struct entry *n);
 bool sema_reduces(const struct rt *r); /* is there a sum or noise in it? */

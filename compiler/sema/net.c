@@ -48,7 +48,7 @@ struct ix *sema_lead(struct term *t, int k)
 	if (!t->lead) {
 		t->lead = NEW_ARRAY(t->a, struct ix *, own->nlead);
 		for (int i = 0; i < own->nlead; i++) {
-			t->lead[i] = sema_ix_new(t, NULL, (struct span){0});
+			t->lead[i] = own->step ? own->step : sema_ix_new(t, NULL, (struct span){0});
 			t->lead[i]->size = own->lead[i];
 		}
 	}
@@ -168,11 +168,29 @@ static void name_arguments(struct term *t, const struct entry *n, const struct i
 	}
 }
 
+/* The index of the steps, in the value of a state; not in the formula of a function there. */
+static struct ix *step_in_force(const struct term *t)
+{
+	struct ix *step = t->s->site->step;
+	return step && sema_active(t, step->name) == step ? step : NULL;
+}
+
+static bool steps_known(struct term *t, const struct ast *call)
+{
+	const struct site *at = t->s->site;
+	if (!at->step || at->lead[0])
+		return true;
+	diag(t->s->cx->diags, DIAG_SEMA_STATE_RANGE, call->span, at->state, at->step->name,
+	     at->step->name);
+	return false;
+}
+
 static bool bind_arguments(struct term *t, const struct ast *call, const struct entry *n,
                            struct instance *in)
 {
 	bool ok = check_arguments(t, call, n->net);
 	struct input *input = NEW_ARRAY(t->a, struct input, n->net->nformal);
+	struct ix *step = step_in_force(t);
 	in->arg = NEW_ARRAY(t->a, const struct sym *, n->net->nformal);
 	for (int k = 0; ok && k < n->net->nformal; k++) { /* computed in the caller's scope */
 		const struct ast_formal *f = &n->net->formal[k];
@@ -180,7 +198,7 @@ static bool bind_arguments(struct term *t, const struct ast *call, const struct 
 		if (f->type && e) {
 			const char *name = argument_name(t, n, f);
 			input[k].sym = in->arg[k] =
-			    sema_computed(t->s, t->scope, t->model, e, name, &input[k].outer);
+			    sema_computed(t->s, t->scope, t->model, e, name, step, &input[k].outer);
 			ok = in->arg[k] != NULL;
 			if (input[k].outer)
 				in->outer = input[k].outer;
@@ -252,7 +270,7 @@ static bool body(struct term *t, const struct ast_net *n, struct instance *in)
 		e->kind = ENTRY_DEF;
 		e->name = n->name;
 		e->span = n->value->span;
-		e->sym = sema_computed(s, &in->scope, t->model, n->value, name, &e->to);
+		e->sym = sema_computed(s, &in->scope, t->model, n->value, name, NULL, &e->to);
 		e->bad = !e->sym;
 		in->value = e;
 		vec_push(t->a, &t->model->value, ((struct net_value){n->name, e->sym}));
@@ -288,7 +306,7 @@ const struct instance *sema_instance(struct term *t, const struct ast *e)
 	}
 	in->net = n->net;
 	in->scope.up = &s->top;
-	if (!bind_arguments(t, call, n, in))
+	if (!steps_known(t, call) || !bind_arguments(t, call, n, in))
 		return NULL;
 	if (!n->layer && (before = same_call(t, in)))
 		return before;

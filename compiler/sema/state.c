@@ -1,5 +1,7 @@
 /* state: state u[t] : real[U] = f(u[t-1], ...), u[-1] = start.  A computed symbol over [T,U] whose
- * elements at step t are made of those at earlier steps; what is read at step -1 is the start. */
+ * elements at step t are made of those at earlier steps; what is read at step -1 is the start.
+ * Nets and layers in f carry the axis of the steps along; what they compute of u is put in its
+ * place in f. */
 #include "sema/internal.h"
 
 #include <string.h>
@@ -14,8 +16,7 @@ struct node *sema_state_at(struct arena *a, const struct def *d, const struct id
 			least += map[0].coef[k] * (map[0].ix[k]->size - 1);
 	if (least >= 0)
 		return u;
-	for (int k = 1; k < d->sym->rank; k++)
-		start = ex_subst_idx(a, start, d->at[k], map[k]);
+	start = ex_subst_at(a, start, d->at + 1, map + 1, d->sym->rank - 1);
 	struct guard later = {false, map[0]};
 	struct guard first = {true, affine_add(a, map[0], affine_const(1), 1)};
 	return ex_add(a, ex_mask(a, &later, 1, u), ex_mask(a, &first, 1, start));
@@ -66,31 +67,140 @@ static bool axes(struct sema *s, const struct scope *sc, const struct ast_decl *
 	return ok;
 }
 
-void sema_state(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d)
+/* The size of the axis that a subscript of an array is for; 0: not known. */
+static int64_t axis_size(const struct entry *n, int axis)
+{
+	if (!n || n->bad)
+		return 0;
+	if (n->kind == ENTRY_LET)
+		return axis < n->let->naxis ? sema_ix(n->let->axis[axis])->size : 0;
+	return n->sym && axis < n->sym->rank ? n->sym->dim[axis] : 0;
+}
+
+/* The size of an axis at which index t stands alone in e; 0: there is none. */
+static int64_t steps_of(const struct scope *sc, const struct ast *e, const char *t)
+{
+	int64_t size = 0;
+	for (; e->kind == AST_BIN && !size; e = e->kid[0])
+		size = steps_of(sc, e->kid[1], t);
+	bool array = e->kind == AST_INDEX && e->kid[0]->kind == AST_NAME;
+	for (int k = 0; k < e->nkid && !size; k++)
+		size = array && k > 0 && e->kid[k]->kind == AST_NAME && !strcmp(e->kid[k]->name, t)
+		           ? axis_size(sema_lookup(sc, e->kid[0]->name), k - 1)
+		           : steps_of(sc, e->kid[k], t);
+	return size;
+}
+
+/* The value, in which nets and layers carry the axis of the steps along. */
+static struct rt *resolve_value(struct term *t, const struct ast_decl *d, struct ix *step)
+{
+	struct site *outer = t->s->site, own = *outer;
+	own.state = d->name;
+	own.step = step;
+	own.lead = &step->size;
+	own.nlead = 1;
+	t->s->site = &own;
+	struct rt *r = sema_resolve(t, d->value);
+	sema_term_finish(t);
+	t->s->site = outer;
+	outer->layer.at = own.layer.at;
+	outer->layer.n = own.layer.n;
+	outer->layer.cap = own.layer.cap;
+	return r;
+}
+
+static struct node *in_place(struct arena *a, const struct node *access, void *arg)
+{
+	const struct def *d = arg;
+	return ex_subst_at(a, d->rhs, d->at, access->map, d->sym->rank);
+}
+
+/* Is the definition made of the state u, or of one from `first` on that is? */
+static bool made_of(const struct model_def *m, const struct def *d, const struct def *u,
+                    const bool *own, int first)
+{
+	bool made = ex_mentions(d->rhs, u->sym);
+	for (int k = first; m->def.at[k] != d && !made; k++)
+		made = own[k] && ex_mentions(d->rhs, m->def.at[k]->sym);
+	return made;
+}
+
+static void forget_value(struct model_def *m, const struct sym *s)
+{
+	int n = 0;
+	for (int k = 0; k < m->value.n; k++)
+		if (m->value.at[k].sym != s)
+			m->value.at[n++] = m->value.at[k];
+	m->value.n = n;
+}
+
+/* Definitions from `first` on that are made of u are put in their place in u's value; they are no
+ * definitions then. */
+static bool take_in(struct sema *s, struct model_def *m, struct def *u, int first)
+{
+	bool *own = NEW_ARRAY(s->a, bool, m->def.n + 1);
+	int n = first;
+	for (int k = first; k < m->def.n; k++) {
+		own[k] = made_of(m, m->def.at[k], u, own, first);
+		if (!own[k] || !m->def.at[k]->average)
+			continue;
+		diag(s->cx->diags, DIAG_SEMA_STATE_MEAN, u->span, m->def.at[k]->sym->name, u->sym->name);
+		return false;
+	}
+	for (int k = m->def.n - 1; k >= first; k--) {
+		struct def *d = m->def.at[k];
+		struct subst put = {.from = d->sym, .fn = in_place, .arg = d};
+		if (own[k])
+			u->rhs = ex_subst(s->a, u->rhs, &put);
+	}
+	for (int k = first; k < m->def.n; k++)
+		if (own[k])
+			forget_value(m, m->def.at[k]->sym);
+		else
+			m->def.at[n++] = m->def.at[k];
+	m->def.n = n;
+	return true;
+}
+
+/* The symbol and its start, before its value is there; NULL: an error was given. */
+static struct def *declare(struct sema *s, struct scope *sc, struct term *t, struct model_def *m,
+                           const struct ast_decl *d, int64_t steps)
 {
 	struct def *def = NEW(s->a, struct def);
-	struct let left = {0};
-	struct term t;
-	int64_t dim[MAX_RANK] = {0};
-	bool ok = axes(s, sc, d, dim);
-	struct entry *e = sema_declare(s, sc, ENTRY_DEF, d->name, d->name_span);
-	if (!e)
-		return;
-	e->bad = true;
-	if (!ok || d->value->kind == AST_BAD)
-		return;
+	int64_t dim[MAX_RANK] = {steps};
+	if (!axes(s, sc, d, dim) || d->value->kind == AST_BAD)
+		return NULL;
 	def->state = true;
 	def->span = d->span;
 	def->sym =
 	    sym_new(s->a, d->name, SYM_TEMP, VALUES_REAL, true, d->type.ndim + 1, dim, d->name_span);
 	def->sym->info = def;
-	e->sym = def->sym;
-	e->bad = false;
+	vec_push(s->a, &t->name, d->name);
+	for (int k = 1; k < def->sym->rank; k++)
+		def->at[k] = idx_new(s->a, sema_fresh_name(t), dim[k]);
+	def->start = start_value(s, sc, m, d, def);
+	return def->start ? def : NULL;
+}
+
+void sema_state(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d)
+{
+	struct let left = {0};
+	struct term t;
 	sema_term_init(&t, s, sc, m, TERM_DEF);
 	sema_bind_left(&t, d, &left);
-	struct rt *r = sema_resolve(&t, d->value);
-	sema_term_finish(&t);
-	const struct ix *steps = sema_ix(left.axis[0]);
+	struct ix *steps = left.axis[0];
+	if (!steps->size)
+		steps->size = steps_of(sc, d->value, d->index[0]);
+	struct def *def = declare(s, sc, &t, m, d, steps->size);
+	struct entry *e = sema_declare(s, sc, ENTRY_DEF, d->name, d->name_span);
+	if (!e)
+		return;
+	e->bad = !def;
+	if (!def)
+		return;
+	e->sym = def->sym;
+	int first = m->def.n;
+	struct rt *r = resolve_value(&t, d, steps);
 	e->bad = !r || t.bad;
 	if (!e->bad && !steps->size) {
 		diag(s->cx->diags, DIAG_SEMA_STATE_RANGE, d->span, d->name, d->index[0], d->index[0]);
@@ -99,17 +209,16 @@ void sema_state(struct sema *s, struct scope *sc, struct model_def *m, const str
 	if (e->bad)
 		return;
 	def->sym->dim[0] = steps->size;
-	for (int k = 0; k < def->sym->rank; k++)
-		def->at[k] = idx_new(s->a, k ? sema_fresh_name(&t) : d->index[0], def->sym->dim[k]);
+	def->at[0] = idx_new(s->a, d->index[0], steps->size);
 	e->type = arena_printf(s->a, "real%s", sema_shape(s->a, def->sym->dim, def->sym->rank));
-	def->start = start_value(s, sc, m, d, def);
-	e->bad = !def->start || !over_axes(&t, d, "the value", r, def, d->value->span);
+	e->bad = !over_axes(&t, d, "the value", r, def, d->value->span);
 	if (e->bad)
 		return;
-	sema_ix(left.axis[0])->now = affine_idx(s->a, def->at[0]);
+	steps->now = affine_idx(s->a, def->at[0]);
 	t.at = def->at;
 	t.nat = def->sym->rank;
 	t.about = d->name;
 	def->rhs = sema_build(&t, r);
+	e->bad = !take_in(s, m, def, first);
 	vec_push(s->a, &m->def, def);
 }

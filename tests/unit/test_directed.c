@@ -117,6 +117,45 @@ static const struct gradient_case cases[] = {
      "v[t]@R[0])*tanh((sigmoid(u[t-1]@A[1] + v[t]@R[1])*u[t-1])@A[2] + v[t]@R[2]), u[-1] = 0;\n"
      "v[t] ~ normal(mean = u[t-1]@B, logvar = s); }",
      NLL},
+    {"rnn_cell in a state",
+     "model m(T = 4, V = 2, U = 3) { visible v : binary[T,V]; param B : real[U,V] = 0; param u0 : "
+     "real[U] = 0;\n"
+     "state u[t] : real[U] = rnn_cell(v[t], u[t-1]), u[-1] = u0; v[t] ~ bernoulli(logits = "
+     "u[t-1]@B); }",
+     NLL},
+    {"gru_cell in a state, behind a layer",
+     "model m(T = 3, V = 2, U = 2) { visible v : real[T,V]; param B : real[U,V] = 0; param s : "
+     "real[V] = 0;\n"
+     "state u[t] : real[U] = gru_cell(v[t] |> dense(3) |> tanh, u[t-1]), u[-1] = 0;\n"
+     "v[t] ~ normal(mean = u[t-1]@B, logvar = s); }",
+     NLL},
+    {"lstm_cell in a state",
+     "net step(x : real[N], s : real[2,H]) { let y = lstm_cell(x, s[0], s[1]);\n"
+     "let out[k < 2, j] = (k == 0)*y[j] + (k == 1)*y.cell[j]; out }\n"
+     "model m(T = 3, V = 2, U = 2) { visible v : binary[T,V]; param B : real[U,V] = 0; param s0 : "
+     "real[2,U] = 0;\n"
+     "state s[t] : real[2,U] = step(v[t], s[t-1]), s[-1] = s0; v[t] ~ bernoulli(logits = "
+     "s[t-1,0]@B); }",
+     NLL},
+    {"two states, a layer with lets, functions",
+     "fn half(x) = dense(x, 3)/2;\n"
+     "layer cell(x : real[N], h : real[H], bias = 1) { param A : real[H,H] = 0; param g : real[H] "
+     "= "
+     "0;\n"
+     "let gate = sigmoid(h@A + bias); let new = tanh(dense(x, H) + g*h); gate*h + (1 - gate)*new "
+     "}\n"
+     "model m(T = 3, V = 2, U = 2) { visible v : real[T,V]; param B : real[U,V] = 0; param s : "
+     "real[V] = 0;\n"
+     "state a[t] : real[3] = dense(cell(half(v[t]), a[t-1]), 3) |> tanh, a[-1] = 0.2;\n"
+     "state u[t] : real[U] = cell(a[t], u[t-1], bias = 0) + cell(v[t], u[t-1]), u[-1] = 0;\n"
+     "v[t] ~ normal(mean = u[t-1]@B, logvar = s); }",
+     NLL},
+    {"a deep step, with noise in training",
+     "model m(T = 3, V = 2, U = 2) { given c : real[T,V]; visible x : real[U];\n"
+     "state u[t] : real[U] = rnn_cell(rnn_cell(c[t] |> dropout(0.3), u[t-1] |> layer_norm) |> "
+     "dropout(0.3), u[t-1]), u[-1] = 0.5;\n"
+     "x ~ normal(u[2], 0.7); }",
+     IN_TRAINING},
     {"recurrent nade",
      "model m(T = 3, V = 3, U = 2, H = 2) { visible v : binary[T,V]; param Q : real[U,U] = 0; "
      "param R : real[V,U] = 0; param B : real[U,H] = 0; param W : real[H,V] = 0; param P : "
