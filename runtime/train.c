@@ -177,6 +177,9 @@ static int begin(struct dgm_trainer *tr)
 		fprintf(stderr, "%s: there is no %s: the training starts from the beginning\n", t->model,
 		        tr->checkpoint);
 	dgm_train_call(tr, t->init);
+	status = t->init ? dgm_orthonormal(tr) : DGM_OK;
+	if (status)
+		return status;
 	dgm_train_call(tr, t->prepare);
 	dgm_train_call(tr, t->begin);
 	status = proper(tr, dgm_update_check(tr));

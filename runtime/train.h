@@ -210,6 +210,7 @@ struct dgm_train {
 	int ndescent;                        /* 0: parameters stay */
 	const int *descent_of;               /* one a slot: which of them moves it; NULL: the first */
 	const bool *decays;                  /* one a slot; NULL: none */
+	const double *orthonormal;           /* one a slot: see dgm_orthonormal, after init; 0: none.  NULL: none at all */
 	const struct dgm_limit *limit;
 	int nlimit;
 	const struct dgm_mean_slot *mean;    /* set before init */

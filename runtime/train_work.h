@@ -67,6 +67,11 @@ int64_t dgm_descent_step(const struct dgm_trainer *tr, int descent);
 /* optim_limit.c: before and after the optimiser */
 void dgm_limit_gradients(struct dgm_trainer *tr);
 void dgm_limit_params(struct dgm_trainer *tr);
+/* The first axis of each of these parameters against the rest: rows, or columns where these are fewer, at right
+ * angles to one another and of this norm.  DGM_OK or DGM_ENOMEM. */
+int dgm_orthonormal(struct dgm_trainer *tr);
+/* The same of a matrix, rows x cols. */
+int dgm_orthonormal_matrix(float *w, int64_t rows, int64_t cols, double norm);
 void dgm_update_epoch(struct dgm_trainer *tr); /* hyper-parameters, k and order of this epoch */
 int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows);
 /* DGM_ENONFINITE with its text when a parameter or a gradient is not finite. */

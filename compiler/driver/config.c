@@ -120,8 +120,11 @@ const char *job_config(struct session *s, const struct compiled *c, const struct
 		           ex_text(a, c->m->def.at[i]->rhs));
 	factors_text(&b, a, (const struct factor *const *)c->m->factor.at, c->m->factor.n);
 	factors_text(&b, a, (const struct factor *const *)c->m->posterior.at, c->m->posterior.n);
-	for (int i = 0; i < c->m->weight.n; i++)
-		buf_printf(&b, "param %s = %s\n", c->m->weight.at[i]->name,
-		           ex_text(a, c->m->weight.at[i]->init));
+	for (int i = 0; i < c->m->weight.n; i++) {
+		const struct weight *w = c->m->weight.at[i];
+		buf_printf(&b, "param %s = %s\n", w->name, ex_text(a, w->init));
+		if (w->orthonormal)
+			buf_printf(&b, "orthonormal times %.17g\n", w->orthonormal);
+	}
 	return b.s;
 }

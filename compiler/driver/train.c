@@ -368,6 +368,14 @@ static const bool *frozen(const struct compiled *c)
 	return f;
 }
 
+static const double *orthonormal(const struct compiled *c)
+{
+	double *norm = NEW_ARRAY(c->x->cx->prog, double, c->mod->nslot);
+	for (int i = 0; i < c->m->weight.n; i++)
+		norm[slot(c, c->m->weight.at[i]->name)] = c->m->weight.at[i]->orthonormal;
+	return norm;
+}
+
 /* A second training of a model goes on from where the first one left its parameters. */
 static void continue_from(struct session *s, const struct compiled *c, struct dgm_train *t)
 {
@@ -440,6 +448,7 @@ int job_train(struct session *s, const struct block_def *b)
 	if (c->x->exact)
 		t.exact = job_enumeration(s, c);
 	t.init = fn(c, "init");
+	t.orthonormal = orthonormal(c);
 	t.prepare = fn(c, "prepare");
 	t.positive = job_positive(s, c);
 	t.begin = fn(c, "chains.begin");

@@ -57,6 +57,7 @@ struct model *model_build(struct cx *cx, const struct model_def *def)
 		w->name = p->name;
 		w->sym = p->sym;
 		w->init = p->init;
+		w->orthonormal = p->orthonormal;
 		w->span = p->span;
 		for (int k = 0; k < p->sym->rank; k++)
 			w->at[k] = p->at[k];
@@ -152,8 +153,9 @@ void model_print(struct cx *cx, const struct model *m, FILE *out)
 	}
 	for (int i = 0; i < m->weight.n; i++) {
 		const struct weight *w = m->weight.at[i];
-		fprintf(out, "  param %s : real%s = %s\n", w->name, dims_text(a, w->sym),
-		        ex_text(a, w->init));
+		fprintf(out, "  param %s : real%s = %s%s\n", w->name, dims_text(a, w->sym),
+		        ex_text(a, w->init),
+		        w->orthonormal ? arena_printf(a, ", orthonormal times %g", w->orthonormal) : "");
 	}
 	for (int i = 0; i < m->E.n; i++)
 		fprintf(out, "  term %s\n", ex_text(a, m->E.at[i].node));

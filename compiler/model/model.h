@@ -64,6 +64,7 @@ struct weight { /* a declared parameter */
 	const struct sym *sym;
 	const struct idx *at[MAX_RANK];
 	struct node *init; /* over at[] */
+	double orthonormal; /* then its rows or columns at right angles, with this norm; 0: as they are */
 	struct span span;
 };
 struct term {

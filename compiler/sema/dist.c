@@ -315,7 +315,7 @@ void sema_factor(struct sema *s, struct scope *sc, struct model_def *m, const st
 }
 
 struct node *sema_initial_draw(struct sema *s, const struct scope *sc, struct model_def *m,
-                               const struct parameter *p, int stream, const struct ast *e)
+                               struct parameter *p, int stream, const struct ast *e)
 {
 	struct scope *own = NEW(s->a, struct scope);
 	struct element x = {.mode = TERM_INIT, .rank = p->sym->rank, .stream = stream, .name = p->name};
@@ -327,5 +327,10 @@ struct node *sema_initial_draw(struct sema *s, const struct scope *sc, struct mo
 	struct node *draw = x.block ? NULL : attribute(s, own, m, &x, p->name, "draw");
 	if (!draw)
 		diag(s->cx->diags, DIAG_SEMA_INIT_DIST, e->span, dist->name);
+	struct node *norm = attribute(s, own, m, &x, p->name, "orthonormal");
+	if (norm && (norm->kind != N_CONST || !(norm->num > 0)))
+		diag(s->cx->diags, DIAG_SEMA_INIT_NORM, e->span, p->name);
+	else if (norm)
+		p->orthonormal = norm->num;
 	return draw;
 }

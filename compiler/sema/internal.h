@@ -309,7 +309,7 @@ void sema_top_const(struct sema *s, struct scope *sc, const struct ast_data *d);
 void sema_factor(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d);
 /* A draw from e = dist(...) for each element of a parameter; NULL: an error was given. */
 struct node *sema_initial_draw(struct sema *s, const struct scope *sc, struct model_def *m,
-                               const struct parameter *p, int stream, const struct ast *e);
+                               struct parameter *p, int stream, const struct ast *e);
 /* prelude.c: the items of the prelude and of imported files */
 void sema_prelude(struct sema *s);
 void sema_import(struct sema *s, struct scope *sc, const struct ast_file *f);

@@ -43,6 +43,7 @@ struct parameter {
 	struct sym *sym; /* SYM_PARAM, sym->info is this */
 	const struct idx *at[MAX_RANK];
 	struct node *init; /* over at[]; may hold draws (stream = the parameter's number) and means of data */
+	double orthonormal; /* its rows or columns begin at right angles to one another, with this norm; 0: as drawn */
 	struct span span, name_span;
 };
 /* mean(v) in an initialiser: the mean of variable v over the training data, smoothed for binary

@@ -66,6 +66,17 @@ cmp -s "$tmp/plain/decay.safetensors" "$tmp/decayed/decay.safetensors" || {
 	cmp -s "$tmp/plain.b" "$tmp/decayed.b" || fail "decay.dgm: a bias decayed"
 }
 
+# ---- rows at right angles: W W' = 2 I from what was saved, its last 7*16 floats; the same bits ---------------------
+run orthogonal orthogonal.dgm
+run orthogonal2 orthogonal.dgm --threads 2
+start=$tmp/orthogonal/orthogonal_start.safetensors
+cmp -s "$start" "$tmp/orthogonal2/orthogonal_start.safetensors" || fail "orthogonal.dgm: other bits at 2 threads"
+got=$(tail -c 448 "$start" | od -An -v -tf4 -w64 | awk '{ for (k = 1; k <= 16; k++) w[NR,k] = $k }
+	END { for (i = 1; i <= NR; i++) for (j = 1; j <= NR; j++) { s = i == j ? -2 : 0
+		for (k = 1; k <= 16; k++) s += w[i,k]*w[j,k]
+		if (s < 0) s = -s; if (s > most) most = s }; print NR == 7 ? most : "" }')
+between "$got" 0 1e-5 || fail "orthogonal.dgm: W W' is $got from 2 I"
+
 # ---- missing values filled in, halves completed: of two patterns, 010100 and 101011 -----------------------------
 run gaps gaps.dgm
 printf '0,1,0,1,0,0\n1,0,1,0,1,1\n0,1,0,1,0,0\n1,0,1,0,1,1\n' >"$tmp/patterns"

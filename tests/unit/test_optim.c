@@ -206,6 +206,33 @@ static void test_ramp(void)
 	CU_ASSERT_EQUAL(dgm_ramp_at(&r, 4, 5), 2);
 }
 
+/* W W' = norm^2 I of rows, W' W of columns, to the rounding of floats; the same numbers give the
+ * same bits. */
+static void test_orthonormal(void)
+{
+	static const int64_t shape[][2] = {{5, 7}, {7, 5}, {6, 6}, {1, 9}, {9, 1}, {40, 64}};
+	static float w[40 * 64], again[40 * 64];
+
+	for (size_t c = 0; c < sizeof shape / sizeof *shape; c++) {
+		const int64_t rows = shape[c][0], cols = shape[c][1], n = rows < cols ? rows : cols;
+		const double norm = 1.5;
+
+		for (int64_t i = 0; i < rows * cols; i++)
+			again[i] = w[i] = draw();
+		CU_ASSERT_EQUAL(dgm_orthonormal_matrix(w, rows, cols, norm), DGM_OK);
+		CU_ASSERT_EQUAL(dgm_orthonormal_matrix(again, rows, cols, norm), DGM_OK);
+		CU_ASSERT(!memcmp(w, again, sizeof *w * (size_t)(rows * cols)));
+		for (int64_t i = 0; i < n * n; i++) {
+			double sum = 0;
+
+			for (int64_t k = 0; k < rows * cols / n; k++)
+				sum += rows <= cols ? (double)w[i / n * cols + k] * (double)w[i % n * cols + k]
+				                    : (double)w[k * cols + i / n] * (double)w[k * cols + i % n];
+			CU_ASSERT_DOUBLE_EQUAL(sum, i / n == i % n ? norm * norm : 0, 1e-6);
+		}
+	}
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -219,6 +246,7 @@ int main(void)
 	CU_add_test(suite, "a minimum is found", test_minimum);
 	CU_add_test(suite, "ramps", test_ramp);
 	CU_add_test(suite, "gradients and norms within bounds", test_limits);
+	CU_add_test(suite, "rows and columns at right angles", test_orthonormal);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	failed = CU_get_number_of_failures();
