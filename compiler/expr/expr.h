@@ -90,6 +90,7 @@ enum op {
 enum op_flag {
 	OPF_DRAW = 1, /* a random number: never merged, moved or evaluated twice */
 	OPF_LIBRARY = 4, /* its code is a function of the runtime or of libm */
+	OPF_PARTIAL = 8, /* it is not finite at all finite operands */
 	OPF_KINK = 2  /* its derivative does not tell what it is: it has corners or steps */
 };
 
@@ -155,6 +156,7 @@ int ex_degree(const struct node *x, const struct sym *s);
 bool ex_smooth(const struct node *x, const struct sym *s);
 /* Terms of a sum (itself when it is no ADD). */
 int ex_terms(struct node *x, struct node ***terms);
+bool ex_entire(const struct node *x, const struct sym *s); /* is it finite at all finite values of s? */
 
 /* ---- rewrites ----------------------------------------------------------------------------------------------- */
 struct subst { /* each may be left zero */

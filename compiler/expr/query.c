@@ -267,6 +267,26 @@ bool ex_smooth(const struct node *x, const struct sym *s)
 	return true;
 }
 
+/* ---- natural powers, where a function is defined ---- */
+static bool natural_power(const struct node *x)
+{
+	const struct node *e = x->kid[1];
+	return e->kind == N_CONST && e->num >= 0 && e->num == floor(e->num) && e->num < 1000;
+}
+
+bool ex_entire(const struct node *x, const struct sym *s)
+{
+	if (!ex_mentions(x, s))
+		return true;
+	if (x->kind == N_OP &&
+	    ((op_flags(x->op) & OPF_PARTIAL) || (x->op == OP_POW && !natural_power(x))))
+		return false;
+	for (int i = 0; i < x->nkid; i++)
+		if (!ex_entire(x->kid[i], s))
+			return false;
+	return true;
+}
+
 /* ---- degree ---- */
 int ex_degree(const struct node *x, const struct sym *s)
 {
@@ -295,8 +315,7 @@ int ex_degree(const struct node *x, const struct sym *s)
 		}
 		return d;
 	}
-	if (x->op == OP_POW && x->kid[1]->kind == N_CONST && x->kid[1]->num >= 0 &&
-	    x->kid[1]->num == floor(x->kid[1]->num) && x->kid[1]->num < 1000) {
+	if (x->op == OP_POW && natural_power(x)) {
 		d = ex_degree(x->kid[0], s);
 		return d < 0 ? -1 : d * (int)x->kid[1]->num;
 	}

@@ -27,7 +27,7 @@ static bool marginal(const struct model *m, const energy *E, const struct group 
 		struct node *t = E->at[i].node;
 		if (g->log)
 			t = ex_set_all(a, ex_apart(a, t, OP_LOG, g->sym, g->log), g->log, 0);
-		energy_push(a, out, ex_set_all(a, t, g->sym, base), E->at[i].span);
+		energy_push(a, out, model_at_base(m, g, t, base), E->at[i].span);
 	}
 	struct node *p = g->family->log_partition(a, &c, base);
 	struct node *sum = ex_reduce(a, RED_SUM, c.b.block, c.b.n, NULL, 0, p);

@@ -75,32 +75,107 @@ struct element {
 	const struct blocks *b;
 };
 
-struct block_value { /* the element's own block at 0, or at the element */
+enum block_state { BLOCK_EMPTY, BLOCK_FIRST, BLOCK_ELEMENT };
+
+struct block_value {
 	struct element *e;
-	bool set;
+	enum block_state state; /* of the element's own block */
+	bool own;               /* every access is to that block */
 };
+
+/* The state that a one-hot block is measured from: empty, which need not be one of its states,
+ * where the term goes on to it. */
+static enum block_state block_base(const struct group *g, const struct node *t)
+{
+	return g->family->empty || ex_entire(t, g->sym) ? BLOCK_EMPTY : BLOCK_FIRST;
+}
+
+/* Guards of an access: it is to the own block; it is to the unit that is 1 there. */
+static int own_block(struct arena *a, const struct block_value *v, const struct node *access,
+                     struct guard *own, struct guard *one)
+{
+	const struct element *e = v->e;
+	int ng = 0;
+	for (int i = 0, in = 0; i < access->sym->rank; i++) {
+		int64_t size = e->g->block[i];
+		struct affine d = affine_add(a, access->map[i], e->b->k[i], -1), from = d;
+		if (size > 1) /* from the block's first unit on */
+			from = affine_add(a, d, affine_idx(a, e->b->in[in++]), 1);
+		one[i] = (struct guard){true, v->state == BLOCK_ELEMENT ? d : from};
+		if (size == e->g->sym->dim[i])
+			continue;
+		own[ng++] = (struct guard){size == 1, from};
+		if (size > 1)
+			own[ng++] = (struct guard){false, affine_add(a, affine_const(size - 1), from, -1)};
+	}
+	return ng;
+}
 
 static struct node *set_block(struct arena *a, const struct node *access, void *arg)
 {
 	const struct block_value *v = arg;
-	const struct element *e = v->e;
-	int n = access->sym->rank, ng = 0;
-	struct guard own[2 * MAX_RANK], here[MAX_RANK];
+	struct guard own[2 * MAX_RANK], one[MAX_RANK];
+	int ng = own_block(a, v, access, own, one);
 	struct node *x = ex_access(a, access->sym, access->batch, access->map);
-	for (int i = 0, in = 0; i < n; i++) {
-		struct affine d = affine_add(a, access->map[i], e->b->k[i], -1);
-		int64_t size = e->g->block[i];
-		here[i] = (struct guard){true, d};
-		if (size > 1) /* from the block's first unit on */
-			d = affine_add(a, d, affine_idx(a, e->b->in[in++]), 1);
-		if (size == e->g->sym->dim[i])
+	x = v->own ? ex_num(a, 0) : ex_sub(a, x, ex_mask(a, own, ng, x));
+	if (v->state == BLOCK_EMPTY)
+		return x;
+	return ex_add(a, x, ex_mask(a, one, access->sym->rank, ex_num(a, 1)));
+}
+
+static struct node *with_block(struct element *e, struct node *x, enum block_state state, bool own)
+{
+	struct block_value v = {e, state, own};
+	return ex_subst(e->m->a, x, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &v});
+}
+
+/* Of each block the first unit is 1. */
+static struct node *first_units(struct arena *a, const struct node *access, void *arg)
+{
+	const struct group *g = arg;
+	const struct idx *block[MAX_RANK];
+	struct guard first[MAX_RANK];
+	int n = 0, ng = 0;
+	for (int i = 0; i < access->sym->rank; i++) {
+		int64_t size = g->block[i], count = g->sym->dim[i] / size;
+		struct affine place = access->map[i];
+		if (size == 1)
 			continue;
-		own[ng++] = (struct guard){size == 1, d};
-		if (size > 1)
-			own[ng++] = (struct guard){false, affine_add(a, affine_const(size - 1), d, -1)};
+		if (count > 1) {
+			block[n] = idx_new(a, "b", count);
+			place = affine_add(a, place, affine_idx(a, block[n++]), -size);
+		}
+		first[ng++] = (struct guard){true, place};
 	}
-	x = ex_sub(a, x, ex_mask(a, own, ng, x));
-	return v->set ? ex_add(a, x, ex_mask(a, here, n, ex_num(a, 1))) : x;
+	return ex_reduce(a, RED_SUM, block, n, first, ng, ex_num(a, 1));
+}
+
+struct node *model_at_base(const struct model *m, const struct group *g, struct node *t,
+                           double base)
+{
+	if (g->family->shape != SHAPE_ONEHOT || block_base(g, t) == BLOCK_EMPTY)
+		return ex_set_all(m->a, t, g->sym, base);
+	return ex_subst(m->a, t, &(struct subst){.from = g->sym, .fn = first_units, .arg = (void *)g});
+}
+
+/* The access in x to the group, where all are to one block and no index bound in x says to which;
+ * blocks that are a part of an axis: none. */
+static const struct node *only_block(const struct node *x, const struct group *g,
+                                     const struct node *found, bool *ok)
+{
+	if (x->kind == N_ACCESS && x->sym == g->sym) {
+		for (int i = 0; i < g->sym->rank; i++)
+			*ok = *ok &&
+			      (g->block[i] == g->sym->dim[i] ||
+			       (g->block[i] == 1 && (found == NULL || affine_same(found->map[i], x->map[i]))));
+		return x;
+	}
+	for (int i = 0; i < x->nkid; i++)
+		found = only_block(x->kid[i], g, found, ok);
+	for (int k = 0; found && k < x->nbound; k++)
+		for (int i = 0; i < g->sym->rank; i++)
+			*ok = *ok && (g->block[i] > 1 || !affine_uses(found->map[i], x->bound[k]));
+	return found;
 }
 
 /* x as a product of what is free of s, and the rest. */
@@ -119,21 +194,38 @@ static struct node *free_factor(struct arena *a, struct node *x, const struct sy
 	return free;
 }
 
-/* E with the block at 0, minus E with it at the element. */
-static struct node *onehot_field(struct element *e, struct node *t)
+/* E with the block at its base, minus E with it at the element. */
+static struct node *onehot_field(struct element *e, struct node *t, enum block_state base)
 {
 	struct arena *a = e->m->a;
 	struct node *free = free_factor(a, t, e->g->sym, &t);
+	if (!ex_mentions(t, e->g->sym))
+		return ex_num(a, 0);
 	if (!ex_is_num(free, 1))
-		return ex_mul(a, free, onehot_field(e, t));
-	if (ex_degree(t, e->g->sym) == 1)
+		return ex_mul(a, free, onehot_field(e, t, base));
+	if (base == BLOCK_EMPTY && ex_degree(t, e->g->sym) == 1)
 		return ex_neg(a, ex_delta(a, t, e->g->sym, e->b->k, ex_num(a, 1), ex_num(a, 0)));
-	struct block_value hi = {e, true}, lo = {e, false};
-	struct node *at_hi =
-	    ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &hi});
-	struct node *at_lo =
-	    ex_subst(a, t, &(struct subst){.from = e->g->sym, .fn = set_block, .arg = &lo});
-	return ex_sub(a, at_lo, at_hi);
+	if (t->kind == N_REDUCE && t->red == RED_SUM)
+		return ex_reduce(a, RED_SUM, t->bound, t->nbound, t->guard, t->nguard,
+		                 onehot_field(e, t->kid[0], base));
+	if (t->kind == N_MASK)
+		return ex_mask(a, t->guard, t->nguard, onehot_field(e, t->kid[0], base));
+	if (t->kind == N_OP && t->op == OP_ADD) {
+		struct node *sum = ex_num(a, 0);
+		for (int i = 0; i < t->nkid; i++)
+			sum = ex_add(a, sum, onehot_field(e, t->kid[i], base));
+		return sum;
+	}
+	bool one = true;
+	const struct node *access = only_block(t, e->g, NULL, &one);
+	struct node *at_base = with_block(e, t, base, one),
+	            *at_element = with_block(e, t, BLOCK_ELEMENT, one);
+	struct node *f = ex_sub(a, at_base, at_element);
+	if (!one)
+		return f;
+	struct block_value v = {e, base, true};
+	struct guard own[2 * MAX_RANK], unused[MAX_RANK];
+	return ex_mask(a, own, own_block(a, &v, access, own, unused), f);
 }
 
 /* What one term adds to the field, and to the precision. */
@@ -148,7 +240,7 @@ static struct node *term_field(struct element *e, struct node *t, struct node **
 	case SHAPE_TWO:
 		return ex_neg(a, ex_delta(a, t, s, k, ex_num(a, fam->hi), ex_num(a, fam->lo)));
 	case SHAPE_ONEHOT:
-		return onehot_field(e, t);
+		return onehot_field(e, t, block_base(e->g, t));
 	case SHAPE_EXPONENTIAL:
 	case SHAPE_TOTAL:
 		return ex_neg(a, ex_diff(a, t, s, k));

@@ -5,7 +5,8 @@
  *
  * The conditional of a group x is read off the field of its element k, by the domain's shape:
  *     two-valued   f = E(x[k] = lo) - E(x[k] = hi)               p(hi) = sigmoid(f)
- *     blocks       f = E(block at 0) - E(block at x[k] = 1)      p = softmax of f over the block
+ *     blocks       f = E(block at base) - E(block at x[k] = 1)   p = softmax of f over the block
+ *                  base: 0, or a block's first unit 1 where 0 is no state and a term is not defined there
  *     Gaussian     a = d2E/dx[k]2, f = -dE/dx[k] at x = 0        normal(f/a, 1/a)
  *     exponential  f = -dE/dx[k]                                 p proportional to base(x)*exp(f*x)
  *     total n      f = -dE/dx[k]                                 multinomial(n, softmax of f over the block)
@@ -182,6 +183,8 @@ double block_units(const struct group *g); /* units of a block */
 struct node *model_at_element(struct arena *a, const struct conditional *c, struct node *x);
 /* The conditional that an element has if it is closed, given all others, its own group's too. */
 void model_field(const struct model *m, const energy *E, const struct group *g, struct conditional *out);
+/* A term with the group at its base: `base`, but one-hot blocks at the state that their field is measured from. */
+struct node *model_at_base(const struct model *m, const struct group *g, struct node *t, double base);
 /* Has an element given all others a conditional in closed form: f (and a) free of the element?  false: *why is the
  * term in the way (why may be NULL). */
 bool model_closed(const struct model *m, const energy *E, const struct group *g, const struct term **why);
