@@ -66,7 +66,7 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 %type <struct net_body *> net_body
 %type <struct settings *> clauses settings
 %type <struct ast_decl *> decl variable constrained symbol
-%type <struct ast_type *> type
+%type <struct ast_type *> type of
 %type <struct ast_setting *> setting
 %type <const char *> word
 %type <enum decl_kind> role
@@ -91,7 +91,7 @@ item: MODEL NAME sizes body            { item_model(p, $2, @2, $3, $4, @$); }
 	| module NAME formals net_body     { item_net(p, $1, $2, @2, $3, $4, @$); }
 	| module error net_body
 	| module error ';'                 { yyerrok; }
-	| DIST expr '~' NAME arguments body { item_dist(p, $2, $4, @4, $5, $6, @$); }
+	| DIST expr of '~' NAME arguments body { item_dist(p, $2, $3, $5, @5, $6, $7, @$); }
 	| DIST error body
 	| DIST error ';'                   { yyerrok; }
 	| FN NAME '(' names ')' '=' expr ';' { item_fn(p, $2, @2, $4, $7, @$); }
@@ -202,6 +202,10 @@ rule: IN NAME '(' args ')'             { $$ = node_call(p, $2, @2, $4, span_join
 
 type: NAME                             { $$ = node_type(p, $1, NULL, @$); }
 	| NAME '[' exprs ']'               { $$ = node_type(p, $1, $3, @$); }
+	;
+
+of: %empty                             { $$ = NULL; }
+	| ':' NAME                         { $$ = node_type(p, $2, NULL, @2); }
 	;
 
 names: NAME                            { $$ = names_push(p, NULL, $1, @1); }

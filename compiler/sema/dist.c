@@ -1,9 +1,9 @@
 /* dist: distributions.  What a distribution is stands in the language itself, in the prelude or in
  * the user's file:
- *     dist x ~ normal(mean, sd) { let log_density = ...; let draw = mean + sd*normal(); ... }
+ *     dist x : real ~ normal(mean, sd) { let log_density = ...; let draw = ...; }
  * x ~ normal(...) reads its lets with x and the arguments put in, element by element: an argument
  * has the axes of x, or none of them; axes of its own (logits[a]) come last.  Of several
- * distributions of one name the one is meant that has these arguments. */
+ * distributions of one name the one is meant that is of the domain of x and has these arguments. */
 #include "sema/internal.h"
 
 #include <string.h>
@@ -40,31 +40,123 @@ static bool arguments(const struct ast_net *n, const struct ast *e, const struct
 	return true;
 }
 
-static const struct ast_net *choose(struct sema *s, const struct ast *e, const struct ast **out)
+/* "binary in atmostone": no distribution is of a constrained domain. */
+static const char *domain_of(struct sema *s, const struct variable *v)
 {
-	const struct entry *n = NULL;
+	const char *name = domain_name(v->domain);
+	return v->rule ? arena_printf(s->a, "%s in %s", name, rule_name(v->rule)) : name;
+}
+
+static bool describes(const struct entry *n, const char *domain)
+{
+	return !n->bad && (!domain || !strcmp(n->net->self.type->name, domain));
+}
+
+/* Of those with the name of n the one of this domain (NULL: of any) that has the arguments of e. */
+static const struct ast_net *among(const struct entry *n, const char *domain, const struct ast *e,
+                                   const struct ast **out)
+{
+	for (; n; n = n->other)
+		if (describes(n, domain) && arguments(n->net, e, out))
+			return n->net;
+	return NULL;
+}
+
+static const struct entry *find(const struct scope *sc, const char *name)
+{
+	for (; sc; sc = sc->up)
+		for (int k = 0; k < sc->entry.n; k++)
+			if (sc->entry.at[k]->kind == ENTRY_DIST && !strcmp(sc->entry.at[k]->name, name))
+				return sc->entry.at[k];
+	return NULL;
+}
+
+static void wrong_arguments(struct sema *s, const struct entry *n, const char *domain,
+                            const struct ast *e)
+{
 	struct buf known;
+	buf_init(&known, s->cx->tmp);
+	for (; n; n = n->other)
+		if (describes(n, domain))
+			buf_printf(&known, "%s%s", known.n ? " or " : "", signature(s->cx->tmp, n->net));
+	diag(s->cx->diags, DIAG_SEMA_DIST_ARGUMENTS, e->span, e->name);
+	sema_note(s, e->span, "write %s", known.s);
+}
+
+static bool has_density(const struct ast_net *n)
+{
+	for (int k = 0; k < n->ndecl; k++)
+		if (n->decl[k].name && !strcmp(n->decl[k].name, "log_density"))
+			return true;
+	return false;
+}
+
+/* The names of the distributions of a domain. */
+static void note_known(struct sema *s, struct span at, const char *domain)
+{
+	struct buf b;
+	buf_init(&b, s->cx->tmp);
+	for (const struct scope *sc = &s->top; sc; sc = sc->up)
+		for (int k = 0; k < sc->entry.n; k++) {
+			const struct entry *n = sc->entry.at[k];
+			if (n->kind != ENTRY_DIST || find(&s->top, n->name) != n)
+				continue;
+			while (n && !(describes(n, domain) && has_density(n->net)))
+				n = n->other;
+			if (n)
+				buf_printf(&b, "%s%s", b.n ? ", " : "", n->name);
+		}
+	if (b.n)
+		sema_note(s, at, "distributions of %s: %s", domain, b.s);
+	else
+		sema_note(s, at, "there is no distribution of %s", domain);
+}
+
+static void wrong_domain(struct sema *s, const struct entry *n, const struct variable *v,
+                         const struct ast *e)
+{
+	struct buf of;
+	const char *domain = domain_of(s, v), *last = "";
+	buf_init(&of, s->cx->tmp);
+	for (; n; n = n->other) {
+		if (strcmp(last, n->net->self.type->name))
+			buf_printf(&of, "%s%s", of.n ? " or " : "", n->net->self.type->name);
+		last = n->net->self.type->name;
+	}
+	diag(s->cx->diags, DIAG_SEMA_DIST_DOMAIN, e->span, v->name, domain, e->name, of.s);
+	note_known(s, e->span, domain);
+	sema_note(s, v->name_span, "or declare '%s' here as %s", v->name, of.s);
+}
+
+/* The distribution of v that e calls; v NULL: of a parameter, which begins at a draw, and draws of
+ * every domain are numbers. */
+static const struct ast_net *choose(struct sema *s, const struct variable *v, const struct ast *e,
+                                    const struct ast **out)
+{
+	const struct entry *n = e->kind == AST_CALL ? find(&s->top, e->name) : NULL;
+	const char *domain = v ? domain_of(s, v) : NULL;
+	bool fits = !v;
 	if (e->kind == AST_BAD)
 		return NULL;
-	for (const struct scope *sc = &s->top; sc && !n && e->kind == AST_CALL; sc = sc->up)
-		for (int k = 0; k < sc->entry.n && !n; k++)
-			if (sc->entry.at[k]->kind == ENTRY_DIST && !strcmp(sc->entry.at[k]->name, e->name))
-				n = sc->entry.at[k];
 	if (!n) {
 		diag(s->cx->diags, DIAG_SEMA_DIST, e->span);
 		if (e->kind == AST_CALL)
 			sema_suggest(s, &s->top, 1u << ENTRY_DIST, e->name, e->name_span);
 		return NULL;
 	}
-	buf_init(&known, s->cx->tmp);
 	for (const struct entry *k = n; k; k = k->other) {
-		if (arguments(k->net, e, out))
-			return k->net;
-		buf_printf(&known, "%s%s", k == n ? "" : " or ", signature(s->cx->tmp, k->net));
+		if (k->bad)
+			return NULL;
+		fits = fits || describes(k, domain);
 	}
-	diag(s->cx->diags, DIAG_SEMA_DIST_ARGUMENTS, e->span, e->name);
-	sema_note(s, e->span, "write %s", known.s);
-	return NULL;
+	const struct ast_net *dist = v ? NULL : among(n, domain_name(DOMAIN_REAL), e, out);
+	if (!dist)
+		dist = among(n, domain, e, out);
+	if (!fits)
+		wrong_domain(s, n, v, e);
+	else if (!dist)
+		wrong_arguments(s, n, domain, e);
+	return dist;
 }
 
 /* ---- x and its arguments ---- */
@@ -196,11 +288,11 @@ static struct node *attribute(struct sema *s, struct scope *sc, struct model_def
 }
 
 static bool read_dist(struct sema *s, const struct scope *sc, struct model_def *m,
-                      struct element *x, const struct sym *sym, const struct ast *e,
-                      struct scope *out, const struct ast_net **dist)
+                      struct element *x, const struct sym *sym, const struct variable *v,
+                      const struct ast *e, struct scope *out, const struct ast_net **dist)
 {
 	const struct ast *arg[32];
-	const struct ast_net *n = *dist = choose(s, e, arg);
+	const struct ast_net *n = *dist = choose(s, v, e, arg);
 	bool ok = n != NULL;
 	if (!ok)
 		return false;
@@ -296,7 +388,7 @@ void sema_factor(struct sema *s, struct scope *sc, struct model_def *m, const st
 			vec_push(s->a, &m->factor, f);
 		return;
 	}
-	if (!read_dist(s, sc, m, &x, v->sym, d->value, own, &dist))
+	if (!read_dist(s, sc, m, &x, v->sym, v, d->value, own, &dist))
 		return;
 	f->dist = dist->name;
 	f->block = x.block;
@@ -322,7 +414,7 @@ struct node *sema_initial_draw(struct sema *s, const struct scope *sc, struct mo
 	const struct ast_net *dist;
 	for (int k = 0; k < x.rank; k++)
 		x.at[k] = p->at[k];
-	if (!read_dist(s, sc, m, &x, p->sym, e, own, &dist))
+	if (!read_dist(s, sc, m, &x, p->sym, NULL, e, own, &dist))
 		return NULL;
 	struct node *draw = x.block ? NULL : attribute(s, own, m, &x, p->name, "draw");
 	if (!draw)

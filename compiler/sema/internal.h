@@ -53,7 +53,7 @@ struct entry {
 	bool layer;
 	const struct ast_fn *fn;
 	const struct instance *instance;
-	struct entry *other; /* DIST: the next of the name, with other arguments */
+	struct entry *other; /* DIST: the next of the name, of another domain or with other arguments */
 };
 struct scope {
 	const struct scope *up;
@@ -261,6 +261,8 @@ struct rt *sema_resolve_data_mean(struct term *t, const struct ast *e);
 
 /* ---- declarations, data, blocks ---------------------------------------------------------------------- */
 void sema_model(struct sema *s, const struct ast_model *m, struct model_def *def);
+/* Does the type name a domain?  false: an error was given. */
+bool sema_is_domain(struct sema *s, const struct ast_type *y);
 /* The constraint behind a variable's type; what it speaks of is declared. */
 void sema_constrain(struct sema *s, struct scope *sc, const struct ast_decl *d, struct entry *e);
 void sema_param_init(struct sema *s, const struct scope *sc, struct model_def *m,

@@ -13,15 +13,8 @@ static enum domain domain_by_name(const char *name)
 	return (enum domain)d;
 }
 
-static bool check_type(struct sema *s, const struct ast_decl *d)
+bool sema_is_domain(struct sema *s, const struct ast_type *y)
 {
-	const struct ast_type *y = &d->type;
-	if (d->kind == DECL_PARAM) {
-		if (!strcmp(y->name, "real"))
-			return true;
-		diag(s->cx->diags, DIAG_SEMA_PARAM_TYPE, y->span, d->name, y->name);
-		return false;
-	}
 	if (domain_by_name(y->name) < DOMAIN_COUNT)
 		return true;
 	diag(s->cx->diags, DIAG_SEMA_DOMAIN, y->span, y->name);
@@ -34,6 +27,17 @@ static bool check_type(struct sema *s, const struct ast_decl *d)
 	}
 	sema_note(s, y->span, "the domains are %s", list.s);
 	sema_suggest_word(s, y->name, names, DOMAIN_COUNT, y->span);
+	return false;
+}
+
+static bool check_type(struct sema *s, const struct ast_decl *d)
+{
+	const struct ast_type *y = &d->type;
+	if (d->kind != DECL_PARAM)
+		return sema_is_domain(s, y);
+	if (!strcmp(y->name, "real"))
+		return true;
+	diag(s->cx->diags, DIAG_SEMA_PARAM_TYPE, y->span, d->name, y->name);
 	return false;
 }
 

@@ -12,6 +12,12 @@ static void declare_dist(struct sema *s, struct scope *sc, const struct ast_net 
 {
 	struct entry *e = NEW(s->a, struct entry), **end = NULL;
 	*e = (struct entry){.kind = ENTRY_DIST, .name = n->name, .span = n->name_span, .net = n};
+	e->bad = !n->self.type || !sema_is_domain(s, n->self.type);
+	if (!n->self.type) {
+		diag(s->cx->diags, DIAG_SEMA_DIST_OF, n->name_span, n->name, n->self.name);
+		sema_note(s, n->self.span, "write  dist %s : real ~ %s(...), or another domain",
+		          n->self.name, n->name);
+	}
 	for (int k = 0; k < sc->entry.n; k++)
 		if (sc->entry.at[k]->kind == ENTRY_DIST && !strcmp(sc->entry.at[k]->name, n->name))
 			for (end = &sc->entry.at[k]->other; *end;)

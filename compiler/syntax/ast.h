@@ -103,11 +103,11 @@ struct ast_model {
 };
 
 /* net name(x : real[D], H = 400) { ... value }: one set of parameters a model; layer: one a use.
- * dist x[a] ~ name(logits[a]) { let log_density = ...; ... } */
+ * dist x[a] : unit ~ name(logits[a]) { let log_density = ...; ... } */
 struct ast_formal {
 	const char *name;
 	struct span span;
-	struct ast_type *type; /* an input of a net, else NULL */
+	struct ast_type *type; /* of a net's input, of a distribution's variable; NULL: none is written */
 	struct ast *value;     /* a size's default, else NULL */
 	const char **index;    /* a distribution's argument: the names of its own axes */
 	int nindex;

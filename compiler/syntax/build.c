@@ -429,12 +429,14 @@ void item_net(struct parser *p, enum item_kind kind, const char *name, struct sp
 	vec_push(p->a, &p->item, ((struct ast_item){kind, {.net = n}}));
 }
 
-void item_dist(struct parser *p, struct ast *self, const char *name, struct span name_at,
-               struct formals *args, struct decls *decls, struct span at)
+void item_dist(struct parser *p, struct ast *self, struct ast_type *of, const char *name,
+               struct span name_at, struct formals *args, struct decls *decls, struct span at)
 {
 	struct ast_net *n = module(p, name, name_at, args, decls, at);
-	if (formal_of(p, self, &n->self))
-		vec_push(p->a, &p->item, ((struct ast_item){ITEM_DIST, {.net = n}}));
+	if (!formal_of(p, self, &n->self))
+		return;
+	n->self.type = of;
+	vec_push(p->a, &p->item, ((struct ast_item){ITEM_DIST, {.net = n}}));
 }
 
 void item_fn(struct parser *p, const char *name, struct span name_at, struct names *args,

@@ -98,8 +98,8 @@ void item_model(struct parser *p, const char *name, struct span name_at, struct 
                 struct decls *decls, struct span at);
 void item_net(struct parser *p, enum item_kind kind, const char *name, struct span name_at,
               struct formals *formals, struct net_body *body, struct span at);
-void item_dist(struct parser *p, struct ast *self, const char *name, struct span name_at,
-               struct formals *args, struct decls *decls, struct span at);
+void item_dist(struct parser *p, struct ast *self, struct ast_type *of, const char *name,
+               struct span name_at, struct formals *args, struct decls *decls, struct span at);
 void item_fn(struct parser *p, const char *name, struct span name_at, struct names *args, struct ast *value,
              struct span at);
 void item_import(struct parser *p, struct ast *path, struct span at);

@@ -222,17 +222,17 @@ static const struct gradient_case cases[] = {
      "exp(qb.ls)); }",
      ELBO},
     {"logistic posterior",
-     "model m { visible x : unit[3]; hidden z : real[2] ~ logistic(0, 1); param W : real[2,3] = 0; "
+     "model m { visible x : real[3]; hidden z : real[2] ~ logistic(0, 1); param W : real[2,3] = 0; "
      "param V : real[3,2] = 0; param s : real[2] = 0;\n"
      "x ~ normal(z@W, 0.5); posterior z ~ logistic(mean = x@V, scale = exp(s)); }",
      ELBO},
     {"laplace posterior",
-     "model m { visible x : unit[3]; hidden z : real[2] ~ laplace(0, 1); param W : real[2,3] = 0; "
+     "model m { visible x : real[3]; hidden z : real[2] ~ laplace(0, 1); param W : real[2,3] = 0; "
      "param V : real[3,2] = 0; param s : real[2] = 0;\n"
      "x ~ normal(tanh(z@W), 0.5); posterior z ~ laplace(mean = x@V, scale = exp(s)); }",
      ELBO},
     {"relaxed posterior",
-     "model m { visible x : real[3]; hidden z : real[2,4] ~ gumbel_softmax(logits = c, temperature "
+     "model m { visible x : real[3]; hidden z : unit[2,4] ~ gumbel_softmax(logits = c, temperature "
      "= 0.8); param c : real[2,4] = 0; param W : real[2,4,3] = 0; param V : real[3,2,4] = 0;\n"
      "let mean[k] = sum(i, j) z[i,j]*W[i,j,k]; let l[i,j] = sum(k) x[k]*V[k,i,j]; "
      "x ~ normal(mean, 0.5); posterior z ~ gumbel_softmax(logits = l, temperature = 0.6); }",

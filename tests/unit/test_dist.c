@@ -1,7 +1,9 @@
-/* Every distribution of the prelude: its density adds up to 1 over its values, its expectation and
- * variance are those of the density, and its draws have the means under the density of x, x^2 and
- * cos(x), within five standard errors.  Sums over whole values are exact; integrals are by the
- * trapezoidal rule in coordinates t that run over the reals, x = t, exp(t), sigmoid(t), softmax(t).
+/* Every distribution of the prelude: its density adds up to 1 over its values, its slopes in the
+ * arguments are those of differences, its expectation and variance are those of the density, and
+ * its draws have the means under the density of x, x^2 and cos(x), within five standard errors; a
+ * variable of a domain that no distribution of the name describes is refused.  Sums over whole
+ * values are exact; integrals are by the trapezoidal rule in coordinates t that run over the reals,
+ * x = t, exp(t), sigmoid(t), softmax(t).
  */
 #include "driver/driver.h"
 #include "sema/sema.h"
@@ -18,26 +20,27 @@ extern const char sema_prelude_text[];
 enum { Q = 3, DRAWS = 20000, TESTS = 3, MAX_ARGS = 8 };
 
 /* ---- what is not in the text: values of x, and of arguments ---- */
-enum support { WHOLE, REALS, ABOVE, UNIT, BETWEEN, ONE_OF, SIMPLEX, GREY };
+enum support { WHOLE, TWO, REALS, ABOVE, UNIT, BETWEEN, ONE_OF, SIMPLEX, GREY };
 static const struct law {
-	const char *name, *domain;
+	const char *name;
 	enum support support;
 	double most; /* WHOLE: the greatest value */
 } laws[] = {
-    {"bernoulli", "binary", WHOLE, 1},
-    {"categorical", "categorical[3]", ONE_OF, 0},
-    {"normal", "real", REALS, 0},
-    {"laplace", "real", REALS, 0},
-    {"logistic", "real", REALS, 0},
-    {"uniform", "real", BETWEEN, 0},
-    {"poisson", "count", WHOLE, 80},
-    {"binomial", "count", WHOLE, 5},
-    {"gamma", "positive", ABOVE, 0},
-    {"beta", "unit", UNIT, 0},
-    {"gumbel_softmax", "real[3]", SIMPLEX, 0},
-    {"mixture_normal", "real", REALS, 0},
-    {"mixture_laplace", "real", REALS, 0},
-    {"mixture_grey", "unit", GREY, 255},
+    {"bernoulli", WHOLE, 1},
+    {"bernoulli", TWO, 1},
+    {"categorical", ONE_OF, 0},
+    {"normal", REALS, 0},
+    {"laplace", REALS, 0},
+    {"logistic", REALS, 0},
+    {"uniform", BETWEEN, 0},
+    {"poisson", WHOLE, 80},
+    {"binomial", WHOLE, 5},
+    {"gamma", ABOVE, 0},
+    {"beta", UNIT, 0},
+    {"gumbel_softmax", SIMPLEX, 0},
+    {"mixture_normal", REALS, 0},
+    {"mixture_laplace", REALS, 0},
+    {"mixture_grey", GREY, 255},
 };
 static const struct range {
 	const char *argument;
@@ -107,12 +110,12 @@ static struct node *inlined(struct node *e)
 	return e ? model_inline(m, e) : NULL;
 }
 
-static bool open_model(const struct law *l, const struct ast_net *n)
+static bool open_model(const struct ast_net *n, const char *domain)
 {
 	static struct options opt;
 	char path[] = "/tmp/test_dist_XXXXXX";
 	FILE *file = fdopen(mkstemp(path), "w");
-	fprintf(file, "model m {\n  visible x : %s;\n", l->domain);
+	fprintf(file, "model m {\n  visible x : %s%s;\n", domain, n->self.nindex ? "[3]" : "");
 	for (int k = 0; k < n->nformal; k++)
 		fprintf(file, "  param p_%s : real%s = 0;\n", n->formal[k].name,
 		        n->formal[k].nindex ? "[3]" : "");
@@ -123,8 +126,6 @@ static bool open_model(const struct law *l, const struct ast_net *n)
 	fclose(file);
 	opt = (struct options){.call = "check", .file = path, .seed = 1};
 	bool ok = unit_read(&unit, &opt) == EXIT_DONE;
-	if (!ok)
-		diags_print(unit.cx.diags, stderr);
 	remove(path);
 	if (!ok)
 		return false;
@@ -198,6 +199,12 @@ static struct sums sums(const struct law *l)
 	const double h = 1.0 / 256;
 	memset(x, 0, sizeof x);
 	switch (l->support) {
+	case TWO:
+		for (int k = -1; k <= 1; k += 2) {
+			x[0] = k;
+			add(&s, 1);
+		}
+		break;
 	case WHOLE:
 	case GREY:
 		for (int k = 0; k <= l->most; k++) {
@@ -276,7 +283,7 @@ static void draws(const char *name, const struct sums *s)
 			sum[k] += test_of(k) / DRAWS;
 	}
 	for (int k = 0; k < TESTS; k++) {
-		double error = sqrt((s->test2[k] - s->test[k] * s->test[k]) / DRAWS);
+		double error = sqrt(fmax(0, s->test2[k] - s->test[k] * s->test[k]) / DRAWS);
 		bool ok = fabs(sum[k] - s->test[k]) <= 5 * error + 1e-9;
 		if (!ok)
 			fprintf(stderr, "%s: draws have mean %g of test %d, %g by the density, error %g\n",
@@ -293,9 +300,36 @@ static bool near(const char *name, const char *what, double got, double want)
 	return ok;
 }
 
+/* The log-density's derivative in every number of every argument, at a draw. */
+static void slopes(const char *name)
+{
+	const double h = 1e-5;
+	fresh_noise();
+	for (int i = 0; draw && i < Q; i++)
+		x[i] = value(draw, i);
+	for (int k = 0; k < m->weight.n; k++) {
+		const struct sym *s = m->weight.at[k]->sym;
+		for (int i = 0; i < (s->rank ? Q : 1); i++) {
+			struct affine at = affine_const(i);
+			double slope = value(ex_diff(m->a, density, s, &at), 0);
+			double *p = &numbers(s)[i], middle = *p;
+			*p = middle + h;
+			double above = value(density, 0);
+			*p = middle - h;
+			double below = value(density, 0);
+			*p = middle;
+			CU_ASSERT(near(name, s->name, slope, (above - below) / (2 * h)));
+		}
+	}
+}
+
 static void check(const struct law *l, const struct ast_net *n)
 {
-	CU_ASSERT_FATAL(open_model(l, n));
+	if (!open_model(n, n->self.type->name)) {
+		diags_print(unit.cx.diags, stderr);
+		CU_FAIL("a model that is refused");
+		return;
+	}
 	for (int round = 0; round < 2; round++) {
 		if (!fill_arguments(n)) {
 			CU_FAIL("an argument without a range");
@@ -310,6 +344,7 @@ static void check(const struct law *l, const struct ast_net *n)
 		}
 		if (draw)
 			draws(n->name, &s);
+		slopes(n->name);
 	}
 }
 
@@ -321,25 +356,33 @@ static bool has_density(const struct ast_net *n)
 	return false;
 }
 
+static const struct law *law_of(const struct ast_net *n)
+{
+	bool spin = strcmp(n->self.type->name, "spin") == 0;
+	for (size_t t = 0; t < sizeof laws / sizeof *laws; t++)
+		if (strcmp(laws[t].name, n->name) == 0 && (laws[t].support == TWO) == spin)
+			return &laws[t];
+	fprintf(stderr, "no row for %s of %s\n", n->name, n->self.type->name);
+	return NULL;
+}
+
+static const struct ast_file *prelude(void)
+{
+	static struct cx cx;
+	cx = (struct cx){.perm = arena_new(), .prog = arena_new(), .tmp = arena_new()};
+	cx.diags = diags_new(cx.perm);
+	return parse(&cx, source_text("prelude.dgm", sema_prelude_text, strlen(sema_prelude_text)));
+}
+
 static void test_distributions(void)
 {
-	static struct diags *diags;
-	struct cx cx = {.perm = arena_new(), .prog = arena_new(), .tmp = arena_new()};
-	diags = diags_new(cx.perm);
-	cx.diags = diags;
-	const struct ast_file *file =
-	    parse(&cx, source_text("prelude.dgm", sema_prelude_text, strlen(sema_prelude_text)));
+	const struct ast_file *file = prelude();
 	int n = 0;
 	for (int k = 0; k < file->nitem; k++) {
 		const struct ast_item *i = &file->item[k];
-		const struct law *l = NULL;
 		if (i->kind != ITEM_DIST || !has_density(i->net))
 			continue;
-		for (size_t t = 0; t < sizeof laws / sizeof *laws; t++)
-			if (strcmp(laws[t].name, i->net->name) == 0)
-				l = &laws[t];
-		if (!l)
-			fprintf(stderr, "no row for %s\n", i->net->name);
+		const struct law *l = law_of(i->net);
 		CU_ASSERT(l != NULL);
 		if (l)
 			check(l, i->net);
@@ -348,11 +391,41 @@ static void test_distributions(void)
 	CU_ASSERT(n > 15);
 }
 
+static bool described(const struct ast_file *file, const char *name, const char *domain)
+{
+	for (int k = 0; k < file->nitem; k++) {
+		const struct ast_item *i = &file->item[k];
+		if (i->kind == ITEM_DIST && strcmp(i->net->name, name) == 0 &&
+		    strcmp(i->net->self.type->name, domain) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void test_other_domains(void)
+{
+	const struct ast_file *file = prelude();
+	int refused = 0;
+	for (int k = 0; k < file->nitem; k++)
+		for (int d = 0; d < DOMAIN_COUNT && file->item[k].kind == ITEM_DIST; d++) {
+			const struct ast_net *n = file->item[k].net;
+			const char *domain = domain_name((enum domain)d), *error = NULL;
+			if (described(file, n->name, domain))
+				continue;
+			CU_ASSERT(!open_model(n, domain));
+			error = diags_error(unit.cx.diags);
+			CU_ASSERT(error && strstr(error, "is of the domain") && strstr(error, domain));
+			refused++;
+		}
+	CU_ASSERT(refused > 100);
+}
+
 int main(void)
 {
 	CU_initialize_registry();
 	CU_pSuite suite = CU_add_suite("distributions", NULL, NULL);
 	CU_add_test(suite, "densities, moments and draws", test_distributions);
+	CU_add_test(suite, "variables of other domains", test_other_domains);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
