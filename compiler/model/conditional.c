@@ -218,6 +218,12 @@ static struct node *onehot_field(struct element *e, struct node *t, enum block_s
 	}
 	bool one = true;
 	const struct node *access = only_block(t, e->g, NULL, &one);
+	if (!one && t->kind == N_OP && t->op == OP_MUL) { /* D(f*r) = Df*r(base) + f(element)*Dr */
+		struct node *f = t->kid[0], *r = ex_op(a, OP_MUL, t->kid + 1, t->nkid - 1);
+		struct node *df = onehot_field(e, f, base), *f_base = with_block(e, f, base, false);
+		return ex_add(a, ex_mul(a, df, with_block(e, r, base, false)),
+		              ex_mul(a, ex_sub(a, f_base, df), onehot_field(e, r, base)));
+	}
 	struct node *at_base = with_block(e, t, base, one),
 	            *at_element = with_block(e, t, BLOCK_ELEMENT, one);
 	struct node *f = ex_sub(a, at_base, at_element);
