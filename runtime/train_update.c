@@ -222,7 +222,8 @@ int dgm_update_check(const struct dgm_trainer *tr)
 		if (!is_param(&m->slot[i]) || all_below(x, n, USEFUL))
 			continue;
 		return failure(tr, "parameter ", m->slot[i].name,
-		               all_below(x, n, FINITE) ? "beyond 2^24 (training diverges)" : "not finite",
+		               all_below(x, n, FINITE) ? "beyond 2^24 (training diverges)"
+		                                       : "not finite (is the energy bounded below?)",
 		               descent_of(tr, i));
 	}
 	for (int i = 0; i < m->nslot; i++)

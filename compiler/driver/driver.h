@@ -228,6 +228,7 @@ struct chains { /* of a sample block, while it runs */
 	struct average *average;
 	int naverage;
 };
+bool outputs_check(struct unit *u); /* no file is written twice, pictures are of a known kind */
 bool keep_check(struct unit *u, const struct compiled *c);
 int keep_begin(struct chains *k);
 int keep_sweep(struct chains *k, const struct dgm_call *call, int64_t sweep); /* behind the sweep */

@@ -58,6 +58,53 @@ bool keep_check(struct unit *u, const struct compiled *c)
 	return ok;
 }
 
+/* The path that a clause writes; NULL: none. */
+static const char *path_of(const struct clause *cl)
+{
+	for (int k = 0; k < cl->narg; k++)
+		if (cl->arg[k].kind == VAL_STR)
+			return cl->arg[k].name;
+	return NULL;
+}
+
+/* Clauses earlier in the file that write the same path; what stands outside stages is one clause.
+ */
+static bool first_of_path(struct unit *u, int block, int clause)
+{
+	const struct clause *cl = &u->checked->block.at[block]->clause[clause];
+	for (int b = 0; b <= block; b++)
+		for (int i = 0; i < (b < block ? u->checked->block.at[b]->nclause : clause); i++) {
+			const struct clause *other = &u->checked->block.at[b]->clause[i];
+			const char *path = path_of(other);
+			if (path == NULL || strcmp(path, path_of(cl)) != 0 || other->span.beg == cl->span.beg)
+				continue;
+			diag(u->cx.diags, DIAG_SAME_PATH, cl->span, path);
+			diag(u->cx.diags, DIAG_NOTE, other->span, "it is written here too");
+			return false;
+		}
+	return true;
+}
+
+bool outputs_check(struct unit *u)
+{
+	bool ok = true;
+	for (int b = 0; b < u->checked->block.n; b++)
+		for (int i = 0; i < u->checked->block.at[b]->nclause; i++) {
+			const struct clause *cl = &u->checked->block.at[b]->clause[i];
+			const char *path = path_of(cl);
+			if (path == NULL)
+				continue;
+			bool picture = strcmp(cl->name, "filters") == 0 || strcmp(cl->name, "image") == 0;
+			const char *end = strrchr(path, '.');
+			if (picture && (end == NULL || strcmp(end, ".png") != 0)) {
+				diag(u->cx.diags, DIAG_PICTURE_PATH, cl->span, cl->name);
+				ok = false;
+			}
+			ok = first_of_path(u, b, i) && ok;
+		}
+	return ok;
+}
+
 /* ---- values of slots ---- */
 static int slot_of(const struct chains *k, const struct group *g, const char *suffix)
 {
@@ -229,7 +276,13 @@ static int write_states(struct chains *k)
 		status = tensor_of(k, g, slot_of(k, g, suffix[i % 2]), &t[n]);
 		t[n++].name = arena_printf(a, i % 2 ? "%s.mean" : "%s", g->name);
 	}
-	const char *path = job_path(k->s, arena_printf(a, "%s.samples.safetensors", k->c->m->name));
+	int number = 1; /* of the model's sample blocks */
+	for (int i = 0; k->s->u->checked->block.at[i] != k->c->block; i++)
+		number += k->s->u->checked->block.at[i]->kind == BLOCK_SAMPLE &&
+		          k->s->u->checked->block.at[i]->model == k->c->block->model;
+	const char *which = number > 1 ? arena_printf(a, "%d", number) : "";
+	const char *path =
+	    job_path(k->s, arena_printf(a, "%s.samples%s.safetensors", k->c->m->name, which));
 	const char *const meta[] = {"model", k->c->m->name, NULL};
 	if (status == DGM_OK)
 		status = dgm_safetensors_write(path, t, n, meta);

@@ -72,6 +72,7 @@ int unit_read(struct unit *u, const struct options *opt)
 		for (int i = 0; i < u->checked->model.n; i++)
 			vec_push(u->cx.prog, &u->model, model_build(&u->cx, u->checked->model.at[i]));
 		datasets_check(u);
+		outputs_check(u);
 		lap(u, PASS_MODEL, t);
 	}
 	if (diags_errors(u->cx.diags) == 0)

@@ -120,6 +120,65 @@ bool positive_everywhere(const struct model *m, const struct node *x, const stru
 	return ends ? !(out->value < 0) : !(out->value <= 0);
 }
 
+/* ---- numbers that are none ---- */
+/* Does x read units with finitely many values, no others? */
+static bool discrete(const struct model *m, const struct node *x)
+{
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		if (ex_mentions(x, g->sym) && (g->family->continuous || isinf(g->family->hi)))
+			return false;
+	}
+	return tells(m, x, NULL);
+}
+
+/* The first part of x that is infinite or no number, as a constant or at a state with groups at the
+ * ends of their domains; NULL: none is found. */
+static const struct node *no_number(const struct model *m, const struct node *x, const char **where,
+                                    double *value)
+{
+	*where = "";
+	*value = x->kind == N_CONST ? x->num : 0;
+	if (!isfinite(*value))
+		return x;
+	for (int k = 0; k < x->nkid; k++) {
+		const struct node *bad = no_number(m, x->kid[k], where, value);
+		if (bad)
+			return bad;
+	}
+	if (x->kind != N_OP || x->op == OP_ADD || x->op == OP_MUL || !discrete(m, x))
+		return NULL;
+	bool *in = NEW_ARRAY(m->a, bool, m->group.n + 1);
+	unsigned mask = 0;
+	for (int i = 0; i < m->group.n && i < MAX_TRIED; i++) {
+		in[i] = ex_mentions(x, m->group.at[i]->sym);
+		mask |= (unsigned)in[i] << i;
+	}
+	for (unsigned high = mask;; high = (high - 1) & mask) {
+		*value = evaluate(m, x, high, false);
+		*where = state_text(m, high, in);
+		if (!isfinite(*value))
+			return x;
+		if (high == 0)
+			return NULL;
+	}
+}
+
+bool model_finite(struct cx *cx, const struct model *m)
+{
+	for (int i = 0; i < m->E.n; i++) {
+		const char *where;
+		double value;
+		const struct node *bad = no_number(m, m->E.at[i].node, &where, &value);
+		if (!bad)
+			continue;
+		diag(cx->diags, DIAG_NO_NUMBER, m->E.at[i].span, ex_text(m->a, bad),
+		     isnan(value) ? "no number" : "infinite", where);
+		return false;
+	}
+	return true;
+}
+
 /* ---- powers and exponentials of a moved group ---- */
 /* Grows more slowly than any exponential along each unit of s. */
 static bool tame(const struct node *x, const struct sym *s)

@@ -69,6 +69,7 @@ struct model *model_build(struct cx *cx, const struct model_def *def)
 		vec_push(a, &m->from, from);
 	}
 	directed_build(cx, m, def);
+	model_finite(cx, m);
 	return m;
 }
 

@@ -269,7 +269,7 @@ static bool descend_prior(struct flow *fl, const struct objective_args *args, st
 		return !args->chains;
 	}
 	struct expansion *p = expansion_prior(x);
-	if (!without_given(p, "a chain"))
+	if (args->persistent && !without_given(p, "a chain that lives on"))
 		return false;
 	*chain = walkers_new(p, "chain", args->persistent ? POP_CHAINS : POP_DATA);
 	for (int i = 0; i < x->m->group.n && !args->persistent; i++) {

@@ -285,7 +285,8 @@ static void check_energy(struct sema *s, const struct scope *sc, struct model_de
 	for (int k = 0; k < sc->entry.n && errors == diags_errors(s->cx->diags); k++) {
 		const struct entry *e = sc->entry.at[k];
 		if ((e->kind == ENTRY_VARIABLE || e->kind == ENTRY_PARAM) && !e->used && !e->bad)
-			diag(s->cx->diags, DIAG_SEMA_UNUSED, e->span, sema_kind_word(e), e->name);
+			diag(s->cx->diags, DIAG_SEMA_UNUSED, e->span, sema_kind_word(e), e->name,
+			     energy ? "term of the energy" : "distribution");
 	}
 }
 

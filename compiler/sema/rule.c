@@ -44,13 +44,14 @@ static bool total(struct sema *s, const struct scope *sc, const struct ast *rule
 {
 	int lead = v->sym->rank - 1;
 	const struct ast *of = rule->nkid == 1 ? rule->kid[0] : NULL;
-	const struct entry *e = of && of->kind == AST_NAME ? sema_lookup(sc, of->name) : NULL;
+	struct entry *e = of && of->kind == AST_NAME ? sema_lookup(sc, of->name) : NULL;
 	const struct variable *n = e && e->kind == ENTRY_VARIABLE ? e->var : NULL;
 	bool fits = lead >= 0 && n && n->role == ROLE_GIVEN && n->domain == DOMAIN_COUNTS &&
 	            n->sym->rank == lead;
 	for (int k = 0; fits && k < lead; k++)
 		fits = n->sym->dim[k] == v->sym->dim[k];
 	if (fits) {
+		e->used = true;
 		v->total = n;
 		v->block[lead] = v->sym->dim[lead];
 		return true;
