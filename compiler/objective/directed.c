@@ -47,6 +47,33 @@ static struct node *log_likelihood(struct flow *fl, const bool *of, const bool *
 	return sum;
 }
 
+/* A group of `of` that a known one is drawn from, through others too; NULL: none. */
+static const struct group *cause(const struct model *m, const bool *of, const bool *known)
+{
+	bool *from = NEW_ARRAY(m->a, bool, m->group.n + 1);
+	for (int i = 0; i < m->group.n; i++)
+		from[i] = known[i];
+	for (int round = 0; round < m->factor.n; round++)
+		for (int i = 0; i < m->group.n; i++) {
+			const struct factor *f = from[i] ? model_factor(m, m->group.at[i]) : NULL;
+			for (int k = 0; k < m->group.n && f; k++)
+				from[k] = from[k] || model_reads(m, f->log_density ? f->log_density : f->draw,
+				                                 m->group.at[k]->sym);
+		}
+	for (int i = 0; i < m->group.n; i++)
+		if (from[i] && of[i])
+			return m->group.at[i];
+	return NULL;
+}
+
+bool directed_conditional(struct expansion *x, const bool *of, const bool *known)
+{
+	const struct group *g = cause(x->m, of, known);
+	if (g)
+		diag(x->cx->diags, DIAG_REVERSED, model_factor(x->m, g)->span, g->name, g->name);
+	return g == NULL;
+}
+
 struct node *directed_nll(struct flow *fl, const bool *of, const bool *known)
 {
 	struct node *sum = log_likelihood(fl, of, known);

@@ -67,6 +67,8 @@ struct node *flow_mean_loss(struct expansion *x, struct node *loss);
 /* directed.c: a flow in train.final; minus log p(of | known) in it, NULL: a factor reads something else;
  * the gradients of the mean of a loss over the examples. */
 struct flow *flow_training(struct expansion *x, double particles);
+/* Is p(of | known) the product of the factors of `of`?  Not where what is known is drawn from them: a diagnostic. */
+bool directed_conditional(struct expansion *x, const bool *of, const bool *known);
 struct node *directed_nll(struct flow *fl, const bool *of, const bool *known);
 bool directed_descend(struct flow *fl, struct node *loss);
 struct node *flow_log_density(struct flow *fl, const struct factor *f); /* at the states, summed over the elements */

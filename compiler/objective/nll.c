@@ -228,6 +228,8 @@ static struct node *conditional_loss(struct expansion *x, const energy *F, const
 
 static bool directed_likelihood(struct expansion *x, const bool *of, const bool *known)
 {
+	if (!directed_conditional(x, of, known))
+		return false;
 	struct flow *fl = flow_training(x, 1);
 	struct node *loss = directed_nll(fl, of, known);
 	if (loss)
