@@ -68,6 +68,7 @@ struct estimator {
 };
 enum { ESTIMATOR_ARGS = 8 };
 const struct estimator *estimator_find(const char *name); /* NULL: none */
+const char *estimator_what(const struct estimator *e, const struct model *m); /* how it estimates m's */
 
 struct session;
 enum { EVAL_ROWS = 256, BATCH_ROWS = 100 }; /* examples at a time of a figure; of an update, where none is written */

@@ -95,13 +95,15 @@ static bool expand_exact(struct expansion *x)
 	return model_normalised(x->m) || objective_enumerate(x, false);
 }
 
+static const char products[] = "exactly, a product of conditionals";
+
 static int estimate_exact(struct evaluation *e, const struct value *arg, struct log_z *out)
 {
 	struct session *s = e->s;
 	struct arena *a = s->u->cx.prog;
 	(void)arg;
 	if (model_normalised(e->c.m)) {
-		*out = (struct log_z){.method = "exactly, a product of conditionals", .detail = ""};
+		*out = (struct log_z){.method = products, .detail = ""};
 		return EXIT_DONE;
 	}
 	struct dgm_enumeration *en = job_enumeration(s, &e->c);
@@ -258,6 +260,11 @@ const struct estimator *estimator_find(const char *name)
 		if (strcmp(estimators[i].public.name, name) == 0)
 			return &estimators[i].public;
 	return NULL;
+}
+
+const char *estimator_what(const struct estimator *e, const struct model *m)
+{
+	return e->expand == expand_exact && model_normalised(m) ? products : e->what;
 }
 
 static int evaluate_loglik(struct evaluation *e, const struct clause *cl)

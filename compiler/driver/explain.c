@@ -3,6 +3,7 @@
  * costs. */
 #include "driver/driver.h"
 
+#include <math.h>
 #include <string.h>
 
 struct writer {
@@ -298,23 +299,131 @@ static void explain_factors(struct writer *w, const struct model *m)
 }
 
 /* ---- the blocks ---- */
-static double product_flops(const struct plan *p, const char *name, double rows)
+typedef double kernel_cost(const struct kernel *k, double rows);
+
+static double kernels_cost(const struct plan *p, const char *name, double rows, kernel_cost *cost)
 {
 	double sum = 0;
 	for (int f = 0; f < p->function.n; f++) {
 		if (strcmp(p->function.at[f]->name, name) != 0)
 			continue;
 		for (int r = 0; r < p->function.at[f]->region.n; r++)
-			for (int k = 0; k < p->function.at[f]->region.at[r]->kernel.n; k++) {
-				const struct kernel *kn = p->function.at[f]->region.at[r]->kernel.at[k];
-				const struct extent *e[3] = {&kn->mm.m, &kn->mm.n, &kn->mm.k};
-				double flops = kn->mm.row ? 2 * rows : 2;
-				for (int i = 0; i < 3; i++)
-					flops *= e[i]->pop >= 0 ? rows : (double)e[i]->size;
-				sum += kn->kind == KERNEL_MATMUL ? flops : 0;
-			}
+			for (int k = 0; k < p->function.at[f]->region.at[r]->kernel.n; k++)
+				sum += cost(p->function.at[f]->region.at[r]->kernel.at[k], rows);
 	}
 	return sum;
+}
+
+static double product_cost(const struct kernel *k, double rows)
+{
+	const struct extent *e[3] = {&k->mm.m, &k->mm.n, &k->mm.k};
+	double cost = k->mm.row ? rows : 1;
+	for (int i = 0; i < 3; i++)
+		cost *= e[i]->pop >= 0 ? rows : (double)e[i]->size;
+	return k->kind == KERNEL_MATMUL ? cost : 0;
+}
+
+/* The elements that the sums of x go through. */
+static double summed(const struct node *x)
+{
+	double n = 0;
+	for (int k = 0; k < x->nkid; k++)
+		n += summed(x->kid[k]);
+	if (x->kind != N_REDUCE || x->red != RED_SUM)
+		return n;
+	n = fmax(n, 1);
+	for (int b = 0; b < x->nbound; b++)
+		n *= (double)x->bound[b]->size;
+	return n;
+}
+
+static double running_cost(const struct kernel *k, double rows)
+{
+	bool scan = k->kind == KERNEL_SCAN;
+	double sum = 0;
+	if (!scan && k->kind != KERNEL_STEPS)
+		return 0;
+	for (int c = 0; c < k->ncarry; c++)
+		sum += (double)k->lane->size * fmax(summed(k->carry[c].term), 1);
+	for (int s = 0; s < k->nstore; s++) {
+		const struct store *t = &k->store[s];
+		double n = fmax(summed(t->rhs), scan || t->accumulate);
+		for (int r = 0; r < t->dst->rank; r++)
+			n *= t->at[r] == k->scan ? 1 : (double)t->at[r]->size;
+		sum += t->before ? 0 : n;
+	}
+	return rows * (double)k->scan->size * sum;
+}
+
+static double train_cost(const struct plan *p, double rows, kernel_cost *cost)
+{
+	return kernels_cost(p, "train.first", rows, cost) + kernels_cost(p, "train.final", rows, cost);
+}
+
+/* What an access to a copy is a copy of. */
+static struct node *copied(struct arena *a, const struct node *x, void *arg)
+{
+	const struct plan_function *f = arg;
+	for (int r = 0; r < f->region.n; r++)
+		for (int i = 0; i < f->region.at[r]->kernel.n; i++) {
+			const struct kernel *k = f->region.at[r]->kernel.at[i];
+			for (int s = 0; k->kind == KERNEL_LOOP && s < k->nstore; s++)
+				if (k->store[s].dst == x->sym && k->store[s].rhs->kind == N_ACCESS)
+					return ex_subst_at(a, k->store[s].rhs, k->at, x->map, k->rank);
+		}
+	return ex_access(a, x->sym, x->batch, x->map);
+}
+
+/* The term of a running sum in the symbols of the file where it can be. */
+static struct node *running_term(struct arena *a, struct plan_function *f, const struct store *s)
+{
+	struct node *x = s->rhs;
+	for (int r = 0; r < f->region.n; r++)
+		for (int i = 0; i < f->region.at[r]->kernel.n; i++) {
+			const struct kernel *k = f->region.at[r]->kernel.at[i];
+			for (int t = 0; k->kind == KERNEL_LOOP && t < k->nstore; t++)
+				if (k->store[t].rhs->kind == N_ACCESS && !k->batch)
+					x = ex_subst(a, x,
+					             &(struct subst){.from = k->store[t].dst, .fn = copied, .arg = f});
+		}
+	return x;
+}
+
+static void explain_running_sum(struct writer *w, struct plan_function *f, const struct kernel *k,
+                                const struct store *s)
+{
+	const char *d = k->scan->name;
+	double steps = (double)k->scan->size, kept = (double)s->at[0]->size;
+	printf(
+	    "%s   running sum found: of %s over what comes %s %s, kept along %s < %.0f for each %s < "
+	    "%.0f: %.4g additions an example, not %.4g\n",
+	    w->latex ? "%" : " ", formula(w, running_term(w->u->cx.prog, f, s)),
+	    k->down ? "after" : "before", d, d, steps, s->at[0]->name, kept, steps * kept,
+	    steps * (steps - 1) / 2 * kept);
+}
+
+/* The sums that are kept along an axis though the file states each element's on its own. */
+static void explain_running_sums(struct writer *w, const struct plan *p)
+{
+	for (int i = 0; i < p->function.n; i++) {
+		struct plan_function *f = p->function.at[i];
+		VEC(struct node *) told = {0};
+		for (int r = 0; strncmp(f->name, "train.", 6) == 0 && r < f->region.n; r++)
+			for (int j = 0; j < f->region.at[r]->kernel.n; j++) {
+				const struct kernel *k = f->region.at[r]->kernel.at[j];
+				for (int s = 0; k->kind == KERNEL_STEPS && s < k->nstore; s++) {
+					struct store *t = &k->store[s];
+					bool seen = !t->accumulate;
+					for (int e = 0; e < told.n; e++)
+						seen = seen || strcmp(ex_text(w->u->cx.prog, told.at[e]),
+						                      ex_text(w->u->cx.prog, t->rhs)) == 0;
+					if (seen)
+						continue;
+					vec_push(w->u->cx.prog, &told, t->rhs);
+					explain_running_sum(w, f, k, t);
+				}
+			}
+	}
 }
 
 static void explain_train(struct writer *w, struct compiled *c)
@@ -333,17 +442,19 @@ static void explain_train(struct writer *w, struct compiled *c)
 	if (c->m != c->whole)
 		explain_conditionals(w, c->m);
 	block_plan(w->u, c);
-	double update =
-	    product_flops(c->plan, "train.first", rows) + product_flops(c->plan, "train.final", rows);
-	double sweep = product_flops(c->plan, "train.sweep", rows);
+	double running = train_cost(c->plan, rows, running_cost);
+	double sweep = kernels_cost(c->plan, "train.sweep", rows, product_cost);
+	explain_running_sums(w, c->plan);
 	if (!c->m->factor.n)
 		printf("%s   statistics: dE/d theta at the hidden units' conditional means where E is "
 		       "affine in them, else dF/d theta\n",
 		       mark);
 	printf("%s   cost of an update at a batch of %g: %.3g multiply-adds in matrix products", mark,
-	       rows, update / 2);
+	       rows, train_cost(c->plan, rows, product_cost));
+	if (running > 0)
+		printf(", %.3g in running sums", running);
 	if (sweep > 0)
-		printf(", and %.3g for each sweep beyond the first", sweep / 2);
+		printf(", and %.3g for each sweep beyond the first", sweep);
 	printf("\n");
 }
 
@@ -400,7 +511,7 @@ static void explain_block(struct writer *w, const struct block_def *b)
 		if (strcmp(b->clause[i].name, "loglik") != 0)
 			continue;
 		printf("%s log-likelihood of %s: %s\n", mark, c.m->name,
-		       estimator_find(b->clause[i].arg[0].call->name)->what);
+		       estimator_what(estimator_find(b->clause[i].arg[0].call->name), c.m));
 	}
 	explain_sampler(w, &c);
 }
