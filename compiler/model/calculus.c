@@ -157,8 +157,8 @@ struct node *model_independent(const struct model *m, const struct group *g,
 }
 
 /* The mean of E over independent units is E at their means where E is affine in each unit: of
- * degree one in the group, or of degree two in units of two values, whose squares are affine in
- * them. */
+ * degree one in the group, or of products of different blocks, or of degree two in units of two
+ * values, whose squares are affine in them. */
 bool model_factorises(struct cx *cx, const struct model *m, const energy *E)
 {
 	for (int i = 0; i < m->group.n; i++) {
@@ -167,7 +167,8 @@ bool model_factorises(struct cx *cx, const struct model *m, const energy *E)
 			continue;
 		for (int t = 0; t < E->n; t++) {
 			int d = ex_degree(E->at[t].node, g->sym);
-			if (d == 0 || d == 1 || (d == 2 && g->family->shape == SHAPE_TWO))
+			if (d == 0 || d == 1 || (d == 2 && g->family->shape == SHAPE_TWO) ||
+			    model_apart(m->a, g, E->at[t].node))
 				continue;
 			if (cx) {
 				diag(cx->diags, DIAG_FACTORISE, E->at[t].span, g->name);

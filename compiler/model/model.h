@@ -232,6 +232,8 @@ bool model_free_energy(struct cx *cx, const struct model *m, const energy *E, en
 struct node *energy_node(struct arena *a, const energy *E); /* the sum as one expression */
 void energy_push(struct arena *a, energy *E, struct node *x, struct span s);
 
+/* Is each product of units of the group in x, a polynomial in them, one of different blocks, as the subscripts tell? */
+bool model_apart(struct arena *a, const struct group *g, struct node *x);
 /* May the expectation of E under independent units be had by putting means for the units of the hidden
  * groups?  It may where E is affine in each hidden group, or holds products of different units only; false:
  * refused, naming the term (cx NULL: without a word). */

@@ -201,6 +201,16 @@ struct node *at_walkers(struct expansion *x, struct node *e, const struct walker
 	return e;
 }
 
+/* The terms of degree two. */
+static struct node *quadratic(struct arena *a, struct node *e, const struct sym *s)
+{
+	struct node **term, *sum = ex_num(a, 0);
+	int n = ex_terms(e, &term);
+	for (int i = 0; i < n; i++)
+		sum = ex_degree(term[i], s) == 2 ? ex_add(a, sum, term[i]) : sum;
+	return sum;
+}
+
 struct node *at_means(struct expansion *x, struct node *e, const struct walkers *w)
 {
 	struct arena *a = x->cx->prog;
@@ -210,13 +220,15 @@ struct node *at_means(struct expansion *x, struct node *e, const struct walkers 
 		const struct idx *at[MAX_RANK];
 		struct affine k[MAX_RANK];
 		double lo = g->family->lo, hi = g->family->hi;
-		if (g->role != GROUP_HIDDEN || g->family->shape != SHAPE_TWO ||
-		    ex_degree(e, w->state[i]) != 2)
+		if (g->role != GROUP_HIDDEN || g->family->shape != SHAPE_TWO)
+			continue;
+		struct node *squares = quadratic(a, e, w->state[i]);
+		if (ex_is_num(squares, 0))
 			continue;
 		fresh_axes(a, g->sym, at);
 		for (int r = 0; r < g->sym->rank; r++)
 			k[r] = affine_idx(a, at[r]);
-		struct node *second = ex_diff(a, ex_diff(a, e, w->state[i], k), w->state[i], k);
+		struct node *second = ex_diff(a, ex_diff(a, squares, w->state[i], k), w->state[i], k);
 		struct node *q = ex_at(a, w->state[i], w->batch, at);
 		struct node *square = ex_op2(a, OP_POW, q, ex_num(a, 2));
 		struct node *gap =
