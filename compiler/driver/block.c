@@ -333,8 +333,11 @@ static bool expand_goal(struct unit *u, struct compiled *c, const struct value *
 		return false;
 	args.meanfield = c->posterior.given && g.objective->chains;
 	const char *clash = NULL;
-	if (goal_value(&g, "k") && objective_value(c, "k"))
-		clash = "draws chains";
+	for (int i = 0; i < c->goal.n && goal_value(&g, "k"); i++)
+		if (goal_value(&c->goal.at[i], "k"))
+			clash = g.objective->energy
+			            ? "draws chains"
+			            : arena_printf(u->cx.prog, "is %s", c->goal.at[i].objective->name);
 	vec_push(u->cx.prog, &c->goal, g);
 	bool before = c->x->exact;
 	c->x->exact = false;

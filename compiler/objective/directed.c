@@ -117,7 +117,7 @@ static bool posteriors(struct expansion *x, const char *what, double particles)
 		}
 		bool needed = p ? p->log_density != NULL : read_by_factor(m, g);
 		if (g->role == GROUP_HIDDEN && needed && !model_posterior(m, g)) {
-			diag(x->cx->diags, DIAG_NO_POSTERIOR, g->span, what, g->name);
+			diag(x->cx->diags, DIAG_NO_POSTERIOR, g->span, what, g->name, g->name);
 			return false;
 		}
 		if (g->role == GROUP_HIDDEN && particles > 1 && by_steps(m, g)) {
