@@ -416,9 +416,34 @@ static bool want_free_energy(struct compiled *c, struct wanted *w, bool *bound)
 	return !first || objective_bound(c->x, c->posterior.damping);
 }
 
+/* The most particles of a pass that passes of it make up the samples of every clause. */
+static int particles_of(struct unit *u, const struct compiled *c)
+{
+	int64_t common = 0;
+	int most = OBJECTIVE_PARTICLES;
+	for (int i = 0; i < c->block->nclause; i++) {
+		const struct clause *cl = &c->block->clause[i];
+		const struct call *how = strcmp(cl->name, "loglik") == 0 ? cl->arg[0].call : NULL;
+		const struct estimator *es = how ? estimator_find(how->name) : NULL;
+		struct value v[ESTIMATOR_ARGS];
+		struct cx quiet = u->cx;
+		quiet.diags = diags_new(quiet.tmp);
+		if (es && strcmp(es->name, "importance") == 0 &&
+		    call_bind(&quiet, how, es->signature, v, NULL))
+			for (int64_t n = (int64_t)v[0].num, rest; n != 0; n = rest) {
+				rest = common % n;
+				common = n;
+			}
+	}
+	while (common % most != 0)
+		most--;
+	return most;
+}
+
 static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w)
 {
 	bool bound = false, ok = temperatures_used(u, c);
+	c->x->particles = particles_of(u, c);
 	for (int i = 0; i < c->block->nclause; i++) {
 		const struct clause *cl = &c->block->clause[i];
 		const struct figure_kind *k = figure_find(cl->name);

@@ -178,9 +178,8 @@ static int evaluate_importance(struct evaluation *e, const struct value *arg, st
 	struct dgm_figure f;
 	struct dgm_mean m;
 	(void)none;
-	int64_t passes = ((int64_t)arg[0].num + OBJECTIVE_PARTICLES - 1) / OBJECTIVE_PARTICLES;
-	double samples = (double)(passes * OBJECTIVE_PARTICLES);
-	int status = job_importance(s, &e->c, passes, &f);
+	double samples = arg[0].num;
+	int status = job_importance(s, &e->c, (int64_t)samples / e->c.x->particles, &f);
 	if (status != EXIT_DONE)
 		return status;
 	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)

@@ -508,13 +508,14 @@ bool objective_prior_bound(struct expansion *x)
 bool objective_importance(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
-	if (!normalised(x) || !posteriors(x, "importance sampling", OBJECTIVE_PARTICLES))
+	int particles = x->particles ? x->particles : OBJECTIVE_PARTICLES;
+	if (!normalised(x) || !posteriors(x, "importance sampling", particles))
 		return false;
 	const struct idx *n = x->m->batch;
 	const struct sym *sum = out_sym(x, "importance.pass", POP_DATA);
 	assign(x, program_function(x->p, "importance.start"), sum, n, NULL, ex_num(a, -1e30));
-	struct flow *fl = flow_new(x, program_function(x->p, "importance.pass"), "importance", POP_DATA,
-	                           OBJECTIVE_PARTICLES);
+	struct flow *fl =
+	    flow_new(x, program_function(x->p, "importance.pass"), "importance", POP_DATA, particles);
 	struct node *before = ex_access(a, sum, n, NULL);
 	const struct sym *sym = flow_assign(fl, "sum", NULL, 0, ex_neg(a, importance(fl)));
 	struct node *more = ex_access(a, sym, n, NULL);

@@ -76,6 +76,7 @@ struct expansion { /* of one block of a file */
 		const struct sym *sym;
 		struct span term;    /* the first that adds to it */
 	}) low;
+	int particles; /* of a run of importance.pass; 0: OBJECTIVE_PARTICLES */
 	double scale; /* coefficient of the objective being expanded */
 	bool begun;   /* an objective before it has set the gradients: this one adds to them */
 	VEC(struct held) held; /* sample: units that are held where they have a value */
@@ -131,7 +132,7 @@ bool objective_raise(struct expansion *x);
 bool objective_draw(struct expansion *x);
 bool objective_sampler(struct expansion *x);
 /* Of directed models, (data) out := - log p(x); the bound on log p(x) of one draw; minus the log of the sum
- * of importance weights, OBJECTIVE_PARTICLES of them in each run of importance.pass. */
+ * of importance weights, x->particles of them in each run of importance.pass. */
 /* The mean over q of log p(z) - log q(z), z given all before it; NULL: no closed form, or other groups drawn after z
  * are in it. */
 struct node *objective_mean_gap(const struct model *m, const struct factor *p, const struct factor *q);
