@@ -27,6 +27,19 @@ static struct node *put_position(struct arena *a, const struct node *access, voi
 	return p->value;
 }
 
+/* A value that was assigned over at[], at these indices and the particle it may have. */
+static struct node *assigned(struct flow *fl, const struct sym *s, const struct idx *const *at,
+                             int nat)
+{
+	const struct idx *all[MAX_RANK];
+	int rank = 0;
+	if (s->rank > nat)
+		all[rank++] = fl->particle;
+	for (int k = 0; k < nat; k++)
+		all[rank++] = at[k];
+	return ex_at(fl->x->cx->prog, s, fl->batch, all);
+}
+
 /* An estimate of the log-density from one place in the order, t uniform (Uria, Murray & Larochelle
  * 2014): each element at or behind t given those before t, times (D + 1)/(number of these
  * elements).  Its mean over t and the order o is that of sum over d of log p(x[d] | x[i], o[i] <
@@ -54,7 +67,7 @@ struct node *flow_density_at_place(struct flow *fl, const struct factor *f)
 	rest = ex_scale(a, elements + 1, ex_op2(a, OP_POW, rest, ex_num(a, -1)));
 	const struct sym *weight = flow_assign(fl, "behind", NULL, 0, rest);
 	const struct sym *density = flow_assign(fl, "density", f->at, rank, flow_at(fl, each));
-	each = ex_mul(a, flow_at(fl, behind), ex_at(a, density, fl->batch, f->at));
-	return ex_mul(a, ex_access(a, weight, fl->batch, NULL),
+	each = ex_mul(a, flow_at(fl, behind), assigned(fl, density, f->at, rank));
+	return ex_mul(a, assigned(fl, weight, NULL, 0),
 	              ex_reduce(a, RED_SUM, f->at, rank, NULL, 0, each));
 }

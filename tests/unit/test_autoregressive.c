@@ -120,7 +120,8 @@ static double drawn_order(const struct memory *m, const struct node *draw)
 {
 	if (place >= 0 && (int)draw->num == first_stream)
 		return (double)place / UNITS;
-	return (orders[drawn][m->unit] + 0.5) / UNITS;
+	const int *order = orders[(drawn + m->unit / UNITS) % ORDERS]; /* another for each particle */
+	return (order[m->unit % UNITS] + 0.5) / UNITS;
 }
 
 /* The mean over all orders, and places in them, of the gradient of an objective. */
@@ -148,12 +149,15 @@ static struct memory mean_gradient(const char *objective, bool places, double *m
 
 static void test_orders(void)
 {
-	double whole[64] = {0}, estimate[64] = {0}, size = 0;
+	double whole[64] = {0}, estimate[64] = {0}, several[64] = {0}, size = 0;
 	struct memory m = mean_gradient("order_agnostic()", true, estimate);
+	memory_free(&m);
+	m = mean_gradient("order_agnostic(samples = 2)", true, several);
 	memory_free(&m);
 	m = mean_gradient("elbo()", false, whole);
 	for (int k = 0; k < 64; k++) {
 		CU_ASSERT_DOUBLE_EQUAL(estimate[k], whole[k], 1e-12);
+		CU_ASSERT_DOUBLE_EQUAL(several[k], whole[k], 1e-12);
 		size += fabs(whole[k]);
 	}
 	CU_ASSERT(size > 0.1);
