@@ -135,6 +135,11 @@ struct node *factor_log_density(const struct model *m, const struct factor *f)
 	return ex_reduce(m->a, RED_SUM, f->at, f->group->sym->rank - f->block, NULL, 0, f->log_density);
 }
 
+bool factor_drawn(const struct factor *f)
+{
+	return f->draw || (f->mean && f->block);
+}
+
 /* ---- order ---- */
 /* Is the element at `map` before the one at `at`, axis by axis? */
 static bool before(struct facts *f, const struct affine *map, const struct idx *const *at, int rank)
@@ -465,7 +470,7 @@ static bool check_groups(struct cx *cx, const struct model *m)
 	bool ok = true;
 	for (int i = 0; i < m->posterior.n; i++) {
 		const struct factor *f = m->posterior.at[i];
-		if (f->group->role == GROUP_HIDDEN && (f->draw || f->mean))
+		if (f->group->role == GROUP_HIDDEN && factor_drawn(f))
 			continue;
 		diag(cx->diags, DIAG_POSTERIOR_GROUP, f->span, f->group->name);
 		ok = false;

@@ -154,6 +154,7 @@ bool model_reads(const struct model *m, const struct node *x, const struct sym *
 bool model_reads_states(const struct model *m); /* does the energy? */
 /* log of the density of a factor, summed over its elements. */
 struct node *factor_log_density(const struct model *m, const struct factor *f);
+bool factor_drawn(const struct factor *f); /* has it a draw, or the means of a block to draw by? */
 
 /* ---- the calculus ------------------------------------------------------------------------------- */
 struct blocks { /* an element by its block and its place in it: element k[i] = size*block + in */

@@ -138,12 +138,13 @@ struct node *flow_slope(struct flow *fl, struct node *value, const struct sym *s
 		struct step st = fl->step.at[i];
 		if (!needed[i])
 			continue;
-		if (st.state) {
+		if (st.state || st.each) {
 			int k = 0;
 			while (fl->computed[k] != st.sym)
 				k++;
-			const struct sym *state = fl->x->m->def.at[k]->sym;
-			diag(fl->x->cx->diags, DIAG_SLOPE_STATE, state->span, state->name);
+			const struct definition *of = fl->x->m->def.at[k];
+			diag(fl->x->cx->diags, st.state ? DIAG_SLOPE_STATE : DIAG_SLOPE_MEAN, of->sym->span,
+			     of->sym->name);
 			return NULL;
 		}
 		struct node *d = adjoint(a, &readers, st.sym, st.at);

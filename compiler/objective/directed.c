@@ -96,10 +96,13 @@ static bool read_by_factor(const struct model *m, const struct group *g)
 	bool reads = false;
 	for (int i = 0; i < m->factor.n; i++) {
 		const struct factor *f = m->factor.at[i];
-		reads = reads || model_reads(m, f->log_density ? f->log_density : f->draw, g->sym);
+		const struct node *value = f->log_density ? f->log_density : f->draw;
+		reads = reads || (value && model_reads(m, value, g->sym));
 	}
-	for (int i = 0; i < m->posterior.n; i++)
-		reads = reads || model_reads(m, m->posterior.at[i]->log_density, g->sym);
+	for (int i = 0; i < m->posterior.n; i++) {
+		const struct node *density = m->posterior.at[i]->log_density;
+		reads = reads || (density && model_reads(m, density, g->sym));
+	}
 	return reads;
 }
 
@@ -108,15 +111,17 @@ static bool posteriors(struct expansion *x, const char *what, double particles)
 	const struct model *m = x->m;
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *g = m->group.at[i];
-		const struct factor *p = model_factor(m, g);
+		const struct factor *p = model_factor(m, g), *q = model_posterior(m, g);
 		if (g->role == GROUP_GIVEN)
 			continue;
-		if (p ? !p->log_density && g->role == GROUP_VISIBLE : !m->prior) {
-			diag(x->cx->diags, DIAG_NO_DENSITY, g->span, what, g->name);
+		bool computed = p && !p->dist && g->role == GROUP_HIDDEN;
+		bool dense = computed || (p ? p->log_density != NULL : m->prior != NULL);
+		if (!dense || (q && !q->log_density)) {
+			diag(x->cx->diags, DIAG_NO_DENSITY, dense ? q->span : g->span, what, g->name);
 			return false;
 		}
 		bool needed = p ? p->log_density != NULL : read_by_factor(m, g);
-		if (g->role == GROUP_HIDDEN && needed && !model_posterior(m, g)) {
+		if (g->role == GROUP_HIDDEN && needed && !q) {
 			diag(x->cx->diags, DIAG_NO_POSTERIOR, g->span, what, g->name, g->name);
 			return false;
 		}

@@ -460,6 +460,10 @@ bool flow_draw(struct flow *fl, const struct factor *f)
 		diag(fl->x->cx->diags, DIAG_DRAW_ORDER, f->span, f->group->name, f->order->name);
 		return false;
 	}
+	if (!factor_drawn(f)) {
+		diag(fl->x->cx->diags, DIAG_NO_DRAW, f->span, f->group->name, f->dist);
+		return false;
+	}
 	fl->drawing = f->dist != NULL;
 	if (in_turn(fl->x->m, f))
 		ok = draw_in_turn(fl, f);

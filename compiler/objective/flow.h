@@ -60,7 +60,7 @@ bool flow_draw_steps(struct flow *fl, const struct factor *f, struct node **valu
 bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool accumulate);
 
 /* d value / d s[at] for a symbol s of the flow, its own adjoints as steps, so that it can be differentiated; NULL:
- * refused, the value is made of a state. */
+ * refused, the value is made of a state or of a mean over the batch. */
 struct node *flow_slope(struct flow *fl, struct node *value, const struct sym *s, const struct idx *const *at);
 /* The objective's scale times the mean of a loss over the examples. */
 struct node *flow_mean_loss(struct expansion *x, struct node *loss);
