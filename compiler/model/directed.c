@@ -481,7 +481,12 @@ static bool check_groups(struct cx *cx, const struct model *m)
 		for (int t = 0; t < m->E.n; t++)
 			in_energy |= ex_mentions(m->E.at[t].node, g->sym);
 		bool walked = g->role == GROUP_HIDDEN && m->E.n == 0 && model_posterior(m, g);
-		if (g->role == GROUP_GIVEN || walked || in_energy != (model_factor(m, g) != NULL))
+		const struct factor *f = model_factor(m, g);
+		if (g->role == GROUP_GIVEN && f) {
+			diag(cx->diags, DIAG_GIVEN_LAW, f->span, g->name);
+			ok = false;
+		}
+		if (g->role == GROUP_GIVEN || walked || in_energy != (f != NULL))
 			continue;
 		diag(cx->diags, in_energy ? DIAG_TWO_LAWS : DIAG_NO_LAW, g->span, g->name);
 		ok = false;

@@ -46,12 +46,42 @@ static struct flow *generated(struct expansion *x, const char *what, const char 
 	return fl;
 }
 
-/* The value of the net that the model calls by this name. */
+static struct node *number(struct expansion *x, const struct sym *d)
+{
+	struct arena *a = x->cx->prog;
+	struct affine zero[MAX_RANK];
+	for (int k = 0; k < d->rank; k++)
+		zero[k] = affine_const(0);
+	return ex_access(a, d, d->batched ? x->m->batch : NULL, zero);
+}
+
+/* Is the value made of visible variables, and of no hidden one?  false: refused. */
+static bool of_data(struct expansion *x, const struct net *net, struct span at)
+{
+	const struct model *m = x->m;
+	const struct node *value = number(x, net->value);
+	const char *hidden = NULL;
+	bool visible = false;
+	for (int i = 0; i < m->group.n; i++) {
+		const struct group *g = m->group.at[i];
+		if (!model_reads(m, value, g->sym))
+			continue;
+		visible |= g->role == GROUP_VISIBLE;
+		hidden = g->role == GROUP_HIDDEN ? g->name : hidden;
+	}
+	if (visible && !hidden)
+		return true;
+	diag(x->cx->diags, DIAG_NET_DATA, at, net->name,
+	     hidden ? arena_printf(m->a, "the hidden '%s'", hidden) : "none");
+	return false;
+}
+
+/* The value of the net that the model calls by this name, on data; NULL: refused. */
 static const struct sym *value_of(struct expansion *x, const char *name, struct span at)
 {
 	for (int i = 0; i < x->m->net.n; i++)
 		if (strcmp(x->m->net.at[i].name, name) == 0)
-			return x->m->net.at[i].value;
+			return of_data(x, &x->m->net.at[i], at) ? x->m->net.at[i].value : NULL;
 	diag(x->cx->diags, DIAG_NO_NET, at, name, x->m->name);
 	return NULL;
 }
@@ -64,15 +94,6 @@ static void reaches(const struct model *m, const struct node *x, bool *which)
 }
 
 /* ---- adversarial ---- */
-static struct node *number(struct expansion *x, const struct sym *d)
-{
-	struct arena *a = x->cx->prog;
-	struct affine zero[MAX_RANK];
-	for (int k = 0; k < d->rank; k++)
-		zero[k] = affine_const(0);
-	return ex_access(a, d, x->m->batch, zero);
-}
-
 static struct node *softplus(struct arena *a, double sign, struct node *x)
 {
 	return ex_op1(a, OP_SOFTPLUS, ex_scale(a, sign, x));
