@@ -164,19 +164,30 @@ static const struct node *no_number(const struct model *m, const struct node *x,
 	}
 }
 
+static bool check_part(struct cx *cx, const struct model *m, const struct node *x, struct span at,
+                       const char *of)
+{
+	const char *where;
+	double value;
+	const struct node *bad = no_number(m, x, &where, &value);
+	if (bad)
+		diag(cx->diags, DIAG_NO_NUMBER, at, of, ex_text(m->a, bad),
+		     isnan(value) ? "no number" : "infinite", where);
+	return !bad;
+}
+
 bool model_finite(struct cx *cx, const struct model *m)
 {
-	for (int i = 0; i < m->E.n; i++) {
-		const char *where;
-		double value;
-		const struct node *bad = no_number(m, m->E.at[i].node, &where, &value);
-		if (!bad)
-			continue;
-		diag(cx->diags, DIAG_NO_NUMBER, m->E.at[i].span, ex_text(m->a, bad),
-		     isnan(value) ? "no number" : "infinite", where);
-		return false;
+	bool ok = true;
+	for (int i = 0; i < m->E.n && ok; i++)
+		ok = check_part(cx, m, m->E.at[i].node, m->E.at[i].span, "in this term of the energy");
+	for (int i = 0; i < m->factor.n + m->posterior.n && ok; i++) {
+		const struct factor *f =
+		    i < m->factor.n ? m->factor.at[i] : m->posterior.at[i - m->factor.n];
+		ok = !f->log_density ||
+		     check_part(cx, m, f->log_density, f->span, "in the log-density of this distribution");
 	}
-	return true;
+	return ok;
 }
 
 /* ---- powers and exponentials of a moved group ---- */

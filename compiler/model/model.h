@@ -193,7 +193,7 @@ bool model_closed(const struct model *m, const energy *E, const struct group *g,
 bool model_element(struct cx *cx, const struct model *m, const energy *E, const struct group *g,
                    struct conditional *out);
 /* Is a polynomial in a real unit one that grows to both sides, as far as its highest power tells?  false: refused. */
-/* Is no part of the energy infinite or no number, as far as constants and finite domains tell?  Else a diagnostic. */
+/* Is no part of the energy or of a log-density infinite or no number, as far as constants and finite domains tell?  Else a diagnostic. */
 bool model_finite(struct cx *cx, const struct model *m);
 bool model_bounded(struct cx *cx, const struct model *m, const energy *E, const struct group *g);
 /* The same where the group's blocks are independent given the rest; else refused, naming the term. */
