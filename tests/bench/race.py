@@ -23,6 +23,7 @@ import time
 
 FOLDERS = {  # of each work: what is lengthened, from, to, units of work in one of it
     "dbm": {"dbm": ("epochs", 1, 3, 60), "gibbs": ("steps", 50, 250, 1)},
+    "gmmn": {"gmmn": ("epochs", 1, 5, 5)},
     "vae": {"vae": ("epochs", 1, 6, 60), "made": ("epochs", 1, 6, 60), "conv": ("epochs", 1, 6, 20)},
 }
 PEER_ENV = {

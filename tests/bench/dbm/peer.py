@@ -1,12 +1,11 @@
 #!/usr/bin/python3
 """PyTorch at its best settings on the two works of this folder.
 
-usage: peer.py dbm|gibbs --threads N [--repeats 20]
+usage: peer.py dbm|gibbs, see ../peers.py
 
 dbm: one update of a deep Boltzmann machine 784-500-1000, batch 100: 10 mean-field passes, 5 sweeps of 100
 persistent chains, gradient, momentum.  gibbs: one sweep of 1000 chains of a restricted Boltzmann machine
-784-500.  Prints a JSON line {"peer", "work", "threads", "ms", "user_ms"}: ms the least over the
-repeats after a few to warm up, user_ms the processor time of a repeat, likewise.
+784-500.
 
 float32, no autograd, every buffer allocated beforehand, every operation in place or with out=; the bias is
 added by the product (addmm, beta = 1); v W is computed once, not in every pass; h = u < sigmoid(x) with u
@@ -15,11 +14,13 @@ momentum are one addmm_ each: V := momentum V + rate/100 (...).  Data: random bi
 Fashion-MNIST.
 """
 
-import argparse
-import json
-import time
+import os
+import sys
 
 import torch
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import peers
 
 VISIBLE, HIDDEN, TOP, BATCH, CHAINS, RATE, MOMENTUM = 784, 500, 1000, 100, 1000, 0.005, 0.5
 PASSES, SWEEPS, DENSITY, EXAMPLES = 10, 5, 0.31, 6000
@@ -88,28 +89,6 @@ class Gibbs:
         torch.lt(self.uv.uniform_(), self.pv, out=self.v)
 
 
-WORKS = {"dbm": Dbm, "gibbs": Gibbs}
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("work", choices=WORKS)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=20)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.set_grad_enabled(False)
-    torch.manual_seed(1)
-    work, times, user = WORKS[args.work](), [], []
-    for i in range(args.repeats + 5):
-        start, busy = time.perf_counter(), time.process_time()
-        work.step()
-        times.append(time.perf_counter() - start)
-        user.append(time.process_time() - busy)
-    least = lambda x: round(1e3 * min(x[5:]), 4)
-    line = {"peer": "torch", "work": args.work, "threads": args.threads, "ms": least(times), "user_ms": least(user)}
-    print(json.dumps(line), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    torch.set_grad_enabled(False)
+    peers.main({"dbm": lambda: [Dbm().step], "gibbs": lambda: [Gibbs().step]}, repeats=20)

@@ -1,19 +1,20 @@
 #!/usr/bin/python3
 """PyTorch at its best settings on the step of gmmn.dgm.
 
-usage: peer.py autograd|hand --threads N [--repeats 15]
+usage: peer.py gmmn, see ../peers.py
 
-autograd: the loss as it is written, kernels of data with data outside of the graph.  hand: its gradient by the generated
-images by hand, in place in buffers allocated beforehand; only the net is differentiated by autograd.  Prints a JSON line
-{"peer", "work", "threads", "ms", "user_ms"}: ms the least over the repeats after a few to warm up, user_ms the
-processor time of a repeat, likewise.  float32; random data in 0..1.
+The better of two forms.  autograd: the loss as it is written, kernels of data with data outside of the graph.  hand: its gradient by the generated
+images by hand, in place in buffers allocated beforehand; only the net is differentiated by autograd.
+float32; random data in 0..1.
 """
 
-import argparse
-import json
-import time
+import os
+import sys
 
 import torch
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import peers
 
 ROWS, SIZES, EXAMPLES, RATE, MOMENTUM = 1000, (10, 64, 256, 256, 1024, 784), 5000, 0.1, 0.9
 SCALES = [-0.5 / s**2 for s in (2, 5, 10, 20, 40, 80)]
@@ -84,9 +85,6 @@ class Hand(Step):
         g.backward(slope)
 
 
-WORKS = {"autograd": Autograd, "hand": Hand}
-
-
 def check():
     """Both forms have one gradient."""
     a, h = Autograd(), Hand()
@@ -98,25 +96,10 @@ def check():
         assert (p.grad - q.grad).abs().max() <= 1e-3 * p.grad.abs().max(), "the gradient by hand is wrong"
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("work", choices=WORKS)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=15)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(1)
+def forms():
     check()
-    work, times, user = WORKS[args.work](), [], []
-    for i in range(args.repeats + 5):
-        start, busy = time.perf_counter(), time.process_time()
-        work.step()
-        times.append(time.perf_counter() - start)
-        user.append(time.process_time() - busy)
-    least = lambda x: round(1e3 * min(x[5:]), 4)
-    line = {"peer": "torch", "work": args.work, "threads": args.threads, "ms": least(times), "user_ms": least(user)}
-    print(json.dumps(line), flush=True)
+    return [Autograd().step, Hand().step]
 
 
 if __name__ == "__main__":
-    main()
+    peers.main({"gmmn": forms}, repeats=15)

@@ -13,11 +13,13 @@ float32, autograd, fused Adam, gradients set to None, the loss fused (binary_cro
 Data: random bits at the density of Fashion-MNIST.
 """
 
-import argparse
-import json
-import time
+import os
+import sys
 
 import torch
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import peers
 from torch.nn import functional
 
 VISIBLE, BATCH, DENSITY, EXAMPLES = 784, 100, 0.31, 6000
@@ -71,32 +73,21 @@ class Conv(torch.nn.Module):
         return (loss_of(self.up2(h), x) + kl) / BATCH
 
 
-WORKS = {"vae": Vae, "made": Made, "conv": Conv}
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("work", choices=WORKS)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=100)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(1)
+def training(kind):
     data = (torch.rand(EXAMPLES, VISIBLE) < DENSITY).float()
-    model, times, user = WORKS[args.work](), [], []
+    model, at = kind(), 0
     adam = torch.optim.Adam(model.parameters(), lr=0.001, fused=True)
-    for i in range(args.repeats + 10):
-        at = i * BATCH % EXAMPLES
-        start, busy = time.perf_counter(), time.process_time()
+
+    def step():
+        nonlocal at
         adam.zero_grad(set_to_none=True)
         model(data[at : at + BATCH]).backward()
         adam.step()
-        times.append(time.perf_counter() - start)
-        user.append(time.process_time() - busy)
-    least = lambda x: round(1e3 * min(x[10:]), 4)
-    line = {"peer": "torch", "work": args.work, "threads": args.threads, "ms": least(times), "user_ms": least(user)}
-    print(json.dumps(line), flush=True)
+        at = (at + BATCH) % EXAMPLES
+
+    return step
 
 
 if __name__ == "__main__":
-    main()
+    works = {"vae": Vae, "made": Made, "conv": Conv}
+    peers.main({name: lambda kind=kind: [training(kind)] for name, kind in works.items()}, repeats=100, warm=10)
