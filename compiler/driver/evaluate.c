@@ -125,7 +125,7 @@ static int scalar_named(const struct dgm_module *m, const char *name)
 
 static int estimate_ais(struct evaluation *e, const struct value *arg, struct log_z *out)
 {
-	enum { LEAST_ESS = 2 }; /* without a warning */
+	const double few = 2, share = 0.1; /* without a warning log Z rests on more chains than these */
 	struct session *s = e->s;
 	struct arena *a = s->u->cx.prog;
 	const struct dgm_module *m = e->c.mod;
@@ -162,12 +162,11 @@ static int estimate_ais(struct evaluation *e, const struct value *arg, struct lo
 		out->method = arena_printf(a, "%s, acceptance %.3f", out->method, r.acceptance);
 		out->detail = arena_printf(a, "%s, \"acceptance\": %.6g", out->detail, r.acceptance);
 	}
-	if (r.ess < LEAST_ESS && r.chains >= 2 * LEAST_ESS)
-		fprintf(
-		    stderr,
-		    "dgm: warning: log Z of %s rests on about one of %lld chains (effective sample size "
-		    "%.1f), and may be far off: more betas, or an energy whose chains run away?\n",
-		    e->c.m->name, (long long)r.chains, r.ess);
+	if ((double)r.chains > few && r.ess < fmax(few, share * (double)r.chains))
+		fprintf(stderr,
+		        "dgm: warning: log Z of %s rests on few of %lld chains (effective sample size "
+		        "%.1f), and may be far off: more betas, or an energy whose chains run away?\n",
+		        e->c.m->name, (long long)r.chains, r.ess);
 	free(r.log_w);
 	return EXIT_DONE;
 }

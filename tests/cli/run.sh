@@ -1,5 +1,6 @@
 #!/bin/sh
-# The command line: help and version in all their forms, and a standard output that takes nothing.
+# The command line: help and version in all their forms, a standard output that takes nothing, and
+# log Z by annealing that rests on few chains.
 # Call: run.sh DGM.
 dgm=$1
 [ -x "$dgm" ] || { echo "usage: run.sh DGM"; exit 2; }
@@ -31,6 +32,17 @@ full() { # ARGS: standard output is full
 	[ "$got" -eq 3 ] || fail "dgm $* >/dev/full: status $got, expected 3"
 	grep -q '^dgm: standard output' "$tmp/err" || fail "dgm $* >/dev/full: no message"
 }
+warns() { # yes|no ARGS: a run with a warning, or without
+	expected=$1
+	shift
+	n=$((n + 1))
+	"$dgm" run "$@" --quiet --out "$tmp/out.run" >"$tmp/out" 2>"$tmp/err" </dev/null ||
+		fail "dgm run $*: failed"
+	got=no
+	! grep -q '^dgm: warning: ' "$tmp/err" || got=yes
+	[ "$got" = "$expected" ] || fail "dgm run $*: a warning: $got, expected $expected"
+	rm -rf "$tmp/out.run"
+}
 
 for call in help --help -h 'help --help' '-h help'; do
 	# Arguments are words without blanks.
@@ -60,5 +72,7 @@ if [ -w /dev/full ]; then
 	full run "$file" --json --quiet --out "$tmp/out.run"
 	full run "$file" --quiet --out "$tmp/out.run"
 fi
+warns yes rough.dgm
+warns no rough.dgm --set betas=10000
 echo "$n calls, $failed failures"
 [ "$failed" -eq 0 ]
