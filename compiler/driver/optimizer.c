@@ -21,6 +21,15 @@ static const struct {
 };
 enum { NSCHEDULE = sizeof schedules / sizeof *schedules };
 
+static void unknown(struct unit *u, enum diag_id what, const struct call *call,
+                    const char *const *names, int n, const char *known)
+{
+	const char *near = nearest_word(call->name, names, n);
+	diag(u->cx.diags, what, call->name_span, call->name);
+	diag(u->cx.diags, DIAG_NOTE, call->name_span,
+	     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near) : known);
+}
+
 static bool schedule(struct unit *u, const struct call *call, struct dgm_ramp *out)
 {
 	const char *names[NSCHEDULE];
@@ -37,11 +46,8 @@ static bool schedule(struct unit *u, const struct call *call, struct dgm_ramp *o
 		out->warmup = how == DGM_STEPS ? v[3].num : v[2].num;
 		return true;
 	}
-	const char *near = nearest_word(call->name, names, NSCHEDULE);
-	diag(u->cx.diags, DIAG_SCHEDULE_UNKNOWN, call->name_span, call->name);
-	diag(u->cx.diags, DIAG_NOTE, call->name_span,
-	     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near)
-	          : "there are a -> b, exponential, cosine, steps and inverse");
+	unknown(u, DIAG_SCHEDULE_UNKNOWN, call, names, NSCHEDULE,
+	        "there are a -> b, exponential, cosine, steps and inverse");
 	return false;
 }
 
@@ -54,11 +60,8 @@ static const struct dgm_optimizer *optimizer_named(struct unit *u, const struct 
 	const struct dgm_optimizer *o = dgm_optimizer_find(call->name);
 	if (o)
 		return o;
-	const char *near = nearest_word(call->name, names, n);
-	diag(u->cx.diags, DIAG_OPTIMIZER_UNKNOWN, call->name_span, call->name);
-	diag(u->cx.diags, DIAG_NOTE, call->name_span,
-	     near ? arena_printf(u->cx.prog, "did you mean '%s'?", near)
-	          : "there are sgd, adam, adamw, rmsprop and adagrad");
+	unknown(u, DIAG_OPTIMIZER_UNKNOWN, call, names, n,
+	        "there are sgd, adam, adamw, rmsprop and adagrad");
 	return NULL;
 }
 
