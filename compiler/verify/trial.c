@@ -220,32 +220,6 @@ bool trial_known(struct trial *t, const char *what, double error)
 	return false;
 }
 
-static void copy(struct memory *to, const struct memory *from, const struct sym *s)
-{
-	memcpy(memory_put(to, s, 1), memory_get(from, s), sizeof(double) * (size_t)sym_items(s));
-}
-
-struct memory trial_memory(struct trial *t)
-{
-	struct memory p = {.a = t->a, .pop = {[POP_DATA] = ROWS}};
-	for (int i = 0; i < t->m->weight.n; i++)
-		copy(&p, &t->mem, t->m->weight.at[i]->sym);
-	int64_t at = 0;
-	for (int i = 0; i < t->m->group.n; i++) {
-		const struct group *g = t->m->group.at[i];
-		int64_t n = sym_items(g->sym);
-		if (g->mean)
-			copy(&p, &t->mem, g->mean);
-		if (g->var)
-			copy(&p, &t->mem, g->var);
-		double *x = memory_put(&p, g->sym, ROWS);
-		for (int r = 0; r < ROWS; r++)
-			memcpy(x + r * n, t->row[r] + at, sizeof *x * (size_t)n);
-		at += n;
-	}
-	return p;
-}
-
 /* ---- derivatives ---- */
 static const double step[] = {1, -1, 2, -2}, factor[] = {8, -8, -1, 1};
 enum { NSTEP = 4 };

@@ -141,8 +141,6 @@ double trial_slope(struct trial *t, int w, double (*value)(struct trial *t, void
 double trial_along(struct trial *t, int w, const double *gradient); /* gradient . direction */
 const char *trial_why(struct trial *t); /* what the last diagnostic says; it is forgotten */
 
-/* Memory of its own for a program: parameters and data means as the trial's, the examples in the data population. */
-struct memory trial_memory(struct trial *t);
 bool trial_known(struct trial *t, const char *what, double error); /* a sum's own error is small; else skipped */
 /* Relative error of x against the truth. */
 double off_by(double x, double truth);
