@@ -20,17 +20,17 @@ LLVMValueRef entry_at(struct emit *e, LLVMValueRef base, LLVMValueRef offset)
 	return LLVMBuildGEP2(e->b, e->i8, base, &offset, 1, "");
 }
 
-static LLVMValueRef add(struct emit *e, LLVMValueRef a, LLVMValueRef b)
+LLVMValueRef entry_add(struct emit *e, LLVMValueRef a, LLVMValueRef b)
 {
 	return LLVMBuildAdd(e->b, a, b, "");
 }
 
-static LLVMValueRef mul(struct emit *e, LLVMValueRef a, int64_t by)
+LLVMValueRef entry_mul(struct emit *e, LLVMValueRef a, int64_t by)
 {
 	return LLVMBuildMul(e->b, a, emit_int(e, by), "");
 }
 
-static LLVMBasicBlockRef block(struct emit *e)
+LLVMBasicBlockRef entry_block(struct emit *e)
 {
 	return LLVMAppendBasicBlockInContext(e->llvm, e->fn, "");
 }
@@ -42,7 +42,7 @@ void entry_return(struct emit *e, int status)
 
 void entry_unless(struct emit *e, LLVMValueRef wrong, int status)
 {
-	LLVMBasicBlockRef stop = block(e), go = block(e);
+	LLVMBasicBlockRef stop = entry_block(e), go = entry_block(e);
 	LLVMBuildCondBr(e->b, wrong, stop, go);
 	LLVMPositionBuilderAtEnd(e->b, stop);
 	entry_return(e, status);
@@ -117,7 +117,7 @@ static LLVMValueRef work_bytes(struct emit *e, LLVMValueRef rows)
 {
 	int64_t least, each;
 	work_room(e, &least, &each);
-	return add(e, mul(e, rows, each), emit_int(e, least));
+	return entry_add(e, entry_mul(e, rows, each), emit_int(e, least));
 }
 
 /* rows outside 1 .. most? */
@@ -142,7 +142,7 @@ void entry_begin(struct emit *e, const char *name, LLVMTypeRef result, LLVMTypeR
 		LLVMAddAttributeAtIndex(e->fn, LLVMAttributeReturnIndex,
 		                        LLVMCreateEnumAttribute(e->llvm, sign, 0));
 	}
-	LLVMPositionBuilderAtEnd(e->b, block(e));
+	LLVMPositionBuilderAtEnd(e->b, entry_block(e));
 }
 
 static void emit_work_size(struct emit *e, const char *name)
@@ -242,7 +242,7 @@ static void lay_out(struct frame *f)
 		if (in_work(e, k)) {
 			f->slot[k] = entry_at(e, base, at);
 			slot_room(&e->slot[k], &least, &each);
-			at = add(e, at, add(e, mul(e, f->rows, each), emit_int(e, least)));
+			at = entry_add(e, at, entry_add(e, entry_mul(e, f->rows, each), emit_int(e, least)));
 		} else if (e->used[k]) {
 			f->slot[k] = layout_slot(e, f->layout, model, k);
 		}
@@ -319,7 +319,7 @@ static void run_function(struct frame *f, const char *name)
 	               field(f, offsetof(struct dgm_call, step)));
 	LLVMBuildStore(e->b, LLVMBuildTrunc(e->b, high, e->i32, ""),
 	               field(f, offsetof(struct dgm_call, stage)));
-	LLVMBuildStore(e->b, add(e, step, emit_int(e, 1)), f->step);
+	LLVMBuildStore(e->b, entry_add(e, step, emit_int(e, 1)), f->step);
 	LLVMTypeRef type[] = {e->ptr, e->i64, e->i64};
 	LLVMValueRef args[] = {f->call, emit_int(e, 0), emit_int(e, 1)};
 	for (int k = 0; k < e->plan->function.n; k++) {
@@ -373,7 +373,7 @@ static void copy_array(struct frame *f, int k, bool in)
 	c.items = dgm_slot_items(s);
 	c.stride = dgm_item_stride(s) * (c.bits ? 64 : 1);
 	c.known_stride = known >= 0 ? dgm_item_stride(&e->slot[known]) : 0;
-	LLVMBasicBlockRef copy = block(e), done = block(e);
+	LLVMBasicBlockRef copy = entry_block(e), done = entry_block(e);
 	c.from = in ? f->array[k] : f->slot[slot];
 	c.to = in ? f->slot[slot] : f->array[k];
 	c.known = known >= 0 && e->used[known] ? f->slot[known] : NULL;

@@ -20,6 +20,9 @@ const char *entry_region(const struct emit *e, const struct entry *entry, const 
 /* entry.c */
 LLVMTypeRef entry_size_type(struct emit *e); /* size_t */
 LLVMValueRef entry_at(struct emit *e, LLVMValueRef base, LLVMValueRef offset);
+LLVMValueRef entry_add(struct emit *e, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef entry_mul(struct emit *e, LLVMValueRef a, int64_t by);
+LLVMBasicBlockRef entry_block(struct emit *e); /* a new one */
 LLVMValueRef entry_round_up(struct emit *e, LLVMValueRef p);
 void entry_begin(struct emit *e, const char *name, LLVMTypeRef result, LLVMTypeRef *type, int n);
 void entry_return(struct emit *e, int status);

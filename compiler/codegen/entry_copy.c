@@ -5,25 +5,10 @@
 
 #include <float.h>
 
-static LLVMValueRef add(struct emit *e, LLVMValueRef a, LLVMValueRef b)
-{
-	return LLVMBuildAdd(e->b, a, b, "");
-}
-
-static LLVMValueRef mul(struct emit *e, LLVMValueRef a, int64_t by)
-{
-	return LLVMBuildMul(e->b, a, emit_int(e, by), "");
-}
-
-static LLVMBasicBlockRef block(struct emit *e)
-{
-	return LLVMAppendBasicBlockInContext(e->llvm, e->fn, "");
-}
-
 /* ---- loops: 0, 1, ... n-1 ---- */
 struct entry_loop entry_loop(struct emit *e, LLVMValueRef n)
 {
-	struct entry_loop l = {block(e), block(e), NULL, n};
+	struct entry_loop l = {entry_block(e), entry_block(e), NULL, n};
 	LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b);
 	LLVMValueRef zero = emit_int(e, 0);
 	LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, n, zero, ""), l.head, l.exit);
@@ -36,7 +21,7 @@ struct entry_loop entry_loop(struct emit *e, LLVMValueRef n)
 void entry_loop_end(struct emit *e, struct entry_loop *l)
 {
 	LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->b);
-	LLVMValueRef next = add(e, l->iv, emit_int(e, 1));
+	LLVMValueRef next = entry_add(e, l->iv, emit_int(e, 1));
 	LLVMAddIncoming(l->iv, &next, &latch, 1);
 	LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, next, l->n, ""), l->head, l->exit);
 	LLVMPositionBuilderAtEnd(e->b, l->exit);
@@ -158,8 +143,9 @@ typedef void copy_fn(struct entry_copy *c, const struct lanes *at);
 static void copy_lanes(struct entry_copy *c, copy_fn *copy, LLVMValueRef row, LLVMValueRef u, int n)
 {
 	struct emit *e = c->e;
-	struct lanes at = {add(e, mul(e, row, c->items), u), add(e, mul(e, row, c->stride), u),
-	                   add(e, mul(e, row, c->known_stride), u), n};
+	struct lanes at = {entry_add(e, entry_mul(e, row, c->items), u),
+	                   entry_add(e, entry_mul(e, row, c->stride), u),
+	                   entry_add(e, entry_mul(e, row, c->known_stride), u), n};
 	copy(c, &at);
 }
 
@@ -171,7 +157,7 @@ static void copy_rows(struct entry_copy *c, copy_fn *copy, LLVMValueRef rows)
 	struct entry_loop row = entry_loop(e, rows);
 	if (full) {
 		struct entry_loop l = entry_loop(e, emit_int(e, full));
-		copy_lanes(c, copy, row.iv, mul(e, l.iv, step), lanes);
+		copy_lanes(c, copy, row.iv, entry_mul(e, l.iv, step), lanes);
 		entry_loop_end(e, &l);
 	}
 	if (c->items % step)

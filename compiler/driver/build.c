@@ -8,38 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- names ---- */
 static bool is_word(const char *s, const char *const *words, size_t n)
 {
 	for (size_t k = 0; k < n; k++)
 		if (strcmp(s, words[k]) == 0)
 			return true;
 	return false;
-}
-
-/* A name of the file as one of C and C++, and of none of the functions' own arguments. */
-static const char *c_name(struct arena *a, const char *name)
-{
-	static const char *const taken[] = {
-	    "model",     "rows",      "work",      "work_size",  "random",    "size",     "params",
-	    "sweeps",    "burn",      "passes",    "iterations", "out",       "alignas",  "alignof",
-	    "and",       "and_eq",    "asm",       "auto",       "bitand",    "bitor",    "bool",
-	    "break",     "case",      "catch",     "char",       "class",     "compl",    "concept",
-	    "const",     "consteval", "constexpr", "constinit",  "continue",  "decltype", "default",
-	    "delete",    "do",        "double",    "else",       "enum",      "explicit", "export",
-	    "extern",    "false",     "float",     "for",        "friend",    "goto",     "if",
-	    "inline",    "int",       "long",      "mutable",    "namespace", "new",      "noexcept",
-	    "not",       "not_eq",    "nullptr",   "operator",   "or",        "or_eq",    "private",
-	    "protected", "public",    "register",  "requires",   "restrict",  "return",   "short",
-	    "signed",    "sizeof",    "static",    "struct",     "switch",    "template", "this",
-	    "throw",     "true",      "try",       "typedef",    "typeid",    "typename", "union",
-	    "unsigned",  "using",     "virtual",   "void",       "volatile",  "wchar_t",  "while",
-	    "xor",       "xor_eq"};
-	char *s = arena_printf(a, "%s", name);
-	for (char *p = s; *p; p++)
-		if (*p == '.')
-			*p = '_';
-	return is_word(s, taken, sizeof taken / sizeof *taken) ? arena_printf(a, "%s_", s) : s;
 }
 
 /* ---- an offer as an entry ---- */
@@ -279,6 +253,7 @@ int call_build(struct options *o)
 {
 	struct unit u;
 	object_list list = {0};
+	c_names names = {0};
 	int status = options_go(o) ? unit_read(&u, o) : EXIT_USAGE;
 	if (status != EXIT_DONE)
 		return status;
@@ -289,7 +264,10 @@ int call_build(struct options *o)
 	for (int k = 0; k < u.model.n; k++) {
 		struct object one;
 		embed_list offers = {0};
-		if (!build_object(&u, u.model.at[k], &one, &offers)) {
+		bool ok = build_object(&u, u.model.at[k], &one, &offers);
+		if (ok)
+			c_names_add(&u.cx, &one, u.checked->model.at[k], u.model.at[k], &offers, &names);
+		if (!ok || diags_errors(u.cx.diags)) {
 			diags_print(u.cx.diags, stderr);
 			return diags_errors(u.cx.diags) ? EXIT_FILE : run_failed();
 		}

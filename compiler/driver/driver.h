@@ -248,6 +248,15 @@ struct result { /* a figure as it is told and recorded */
 };
 /* A line on standard output, and one in results.jsonl where that is open. */
 int job_record(struct session *s, const struct result *r);
+/* build_names.c: a name as one of C and C++, and of none of the functions' own arguments; the names of an object,
+ * against each other and those of other objects of the file: diagnostics. */
+struct c_name {
+	const char *c, *what;
+};
+typedef VEC(struct c_name) c_names;
+const char *c_name(struct arena *a, const char *name);
+void c_names_add(struct cx *cx, const struct object *o, const struct model_def *def, const struct model *m,
+                 const embed_list *offers, c_names *names);
 /* build.c: a model as an object; offers: the programs of its functions, in the same order.  false: diagnostics, or
  * dgm_error(). */
 bool build_object(struct unit *u, struct model *m, struct object *o, embed_list *offers);
