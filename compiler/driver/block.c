@@ -540,7 +540,7 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 		if (!drawn_before(u, b, b->bind[i].data, b->bind[i].span))
 			return false;
 	if (!freeze_read(u, out) || !pretrain_check(u, out) ||
-	    (b->kind == BLOCK_TRAIN && !handed_check(u, out)))
+	    (b->kind == BLOCK_TRAIN && !params_check(u, out)))
 		return false;
 	if (b->kind == BLOCK_TRAIN)
 		ok = optimizer_read(u, out, &t) & max_norm_read(u, out, &t) & expand_train(u, out);

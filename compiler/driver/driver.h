@@ -117,14 +117,14 @@ bool monitors(const struct clause *cl);
 /* ---- stage.c: what a train block is within a whole of several ----------------------------------------------- */
 /* The clause `freeze`: marks the parameters that are given no gradient. */
 bool freeze_read(struct unit *u, struct compiled *c);
-/* The clause's figure among the monitors that the clauses make, in their order, and when it stops the training. */
-/* Are the models that hand parameters to this one trained before? */
 /* Is the model that draws the data, if one does, trained before block b? */
 bool drawn_before(struct unit *u, const struct block_def *b, const struct data_def *def, struct span at);
-bool handed_check(struct unit *u, const struct compiled *c);
+/* Are there parameters for the block: of --params or a training before, or handed on by models trained before? */
+bool params_check(struct unit *u, const struct compiled *c);
 /* Fills what they hand on. */
 void handed_fill(struct session *s, const struct compiled *c, struct dgm_store *store);
 const struct dgm_store *session_params(const struct session *s, const char *model); /* as last trained; NULL: never */
+/* The clause's figure among the monitors that the clauses make, in their order, and when it stops the training. */
 struct dgm_stop stop_read(struct unit *u, const struct block_def *b);
 /* A schedule in a clause that stands outside the stages runs over all of them. */
 void stage_course(const struct unit *u, const struct block_def *b, const struct clause *cl, struct dgm_ramp *r);

@@ -11,9 +11,11 @@ int run_failed(void)
 	return EXIT_RUN;
 }
 
-/* The parameters: from --params, else as the model's last training left them. */
+/* The parameters: from --params, else as the model's last training left them, else as other models
+ * hand them on. */
 static int fill_params(struct session *s, const struct compiled *c, struct dgm_store *st)
 {
+	struct dgm_call call = dgm_call_on(st, (uint64_t)s->u->opt->seed);
 	if (s->u->opt->params)
 		return dgm_params_load(st, s->u->opt->params) == DGM_OK ? EXIT_DONE : run_failed();
 	for (int i = s->trained.n - 1; i >= 0; i--)
@@ -21,8 +23,9 @@ static int fill_params(struct session *s, const struct compiled *c, struct dgm_s
 			memcpy(st->params, s->trained.at[i].store->params, sizeof(float) * (size_t)st->nparam);
 			return EXIT_DONE;
 		}
-	diag(s->u->cx.diags, DIAG_NOT_TRAINED, c->block->span, c->m->name);
-	return EXIT_FILE;
+	handed_fill(s, c, st);
+	dgm_run(dgm_function_find(c->mod, "init"), &call);
+	return EXIT_DONE;
 }
 
 struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t *capacity,
@@ -100,7 +103,8 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 		struct compiled c;
 		if (!wanted(u.checked->block.at[i]->kind, train, evaluate, sample))
 			continue;
-		block_expand(&u, u.checked->block.at[i], &c);
+		if (block_expand(&u, u.checked->block.at[i], &c))
+			params_check(&u, &c);
 		blocks++;
 	}
 	status = settle(&u, status);

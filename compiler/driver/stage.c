@@ -40,10 +40,28 @@ bool drawn_before(struct unit *u, const struct block_def *b, const struct data_d
 	return false;
 }
 
-bool handed_check(struct unit *u, const struct compiled *c)
+/* Do initial values of all the model's parameters come from other models? */
+static bool handed_whole(const struct model *m)
 {
-	if (trained_before(u, c->block, c->block->model->name))
+	for (int i = 0; i < m->weight.n; i++) {
+		bool from = false;
+		for (int k = 0; k < m->from.n; k++)
+			from = from || ex_mentions(m->weight.at[i]->init, m->from.at[k].sym);
+		if (!from)
+			return false;
+	}
+	return true;
+}
+
+bool params_check(struct unit *u, const struct compiled *c)
+{
+	bool train = c->block->kind == BLOCK_TRAIN;
+	if (trained_before(u, c->block, c->block->model->name) || (u->opt->params && !train))
 		return true;
+	if (!train && !handed_whole(c->whole)) {
+		diag(u->cx.diags, DIAG_NOT_TRAINED, c->block->span, c->whole->name);
+		return false;
+	}
 	for (int i = 0; i < c->m->from.n; i++) {
 		const struct from *f = &c->m->from.at[i];
 		if (trained_before(u, c->block, f->model))

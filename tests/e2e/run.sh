@@ -264,6 +264,11 @@ between "$got" -4.6 $summit || fail "layers.dgm: $got is not in [-4.6, $summit]"
 set -- $(value "$tmp/handed.whole" log-likelihood)
 [ -n "$1" ] && [ "$1" = "$2" ] || fail "handed.dgm: $1 by the model, $2 with its parameters handed on"
 
+# ---- a belief network that is a machine upside down: evaluated with what the machine hands on alone ---------------
+run tied tied.dgm
+set -- $(value "$tmp/tied" 'log-likelihood[^"]*')
+[ -n "$1" ] && awk -v x="$1" -v y="$2" 'BEGIN { exit !(x - y < 1e-5 && y - x < 1e-5) }' || fail "tied.dgm: $1 by the machine, $2 by the belief network made of it"
+
 # ---- a checkpoint that is not what was written -------------------------------------------------------------------
 size=$(wc -c <"$tmp/damaged/checkpoint.safetensors")
 printf '\377' | dd of="$tmp/damaged/checkpoint.safetensors" bs=1 seek=$((size - 40)) conv=notrunc 2>/dev/null
