@@ -7,8 +7,9 @@
 #include "pack.h"
 
 enum {
-	DENSE_ROWS = 192,  /* rows of A at a time */
-	DENSE_COLUMNS = 64 /* columns of B that are packed at a time */
+	DENSE_DEPTH = 3 * PACK_BLOCK, /* of k at a time: C is read and written once for it */
+	DENSE_ROWS = 192,             /* rows of A at a time */
+	DENSE_COLUMNS = 64            /* columns of B that are packed at a time */
 };
 
 void dgm_scale(int64_t m, int64_t n, float beta, float *c, int64_t ldc)
@@ -24,11 +25,11 @@ void dgm_mm(int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_
 	if (k <= 0)
 		dgm_scale(m, n, beta, c, ldc);
 	for (int64_t i = 0; i < m; i += DENSE_ROWS)
-		for (int64_t k0 = 0; k0 < k; k0 += PACK_BLOCK)
+		for (int64_t k0 = 0; k0 < k; k0 += DENSE_DEPTH)
 			dgm_dense_kernel()(&(struct dense_product){
 			    .m = dgm_min(m - i, DENSE_ROWS),
 			    .n = n,
-			    .k = dgm_min(k - k0, PACK_BLOCK),
+			    .k = dgm_min(k - k0, DENSE_DEPTH),
 			    .alpha = alpha,
 			    .beta = k0 ? 1 : beta,
 			    .a = a + i * lda + k0,
@@ -44,29 +45,30 @@ void dgm_mm(int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_
 void dgm_sgemm(int32_t ta, int32_t tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
                int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
-	float packed[DENSE_COLUMNS * (PACK_BLOCK + 1)] __attribute__((aligned(64)));
+	float packed[DENSE_COLUMNS * (DENSE_DEPTH + DENSE_DEPTH / PACK_BLOCK)]
+	    __attribute__((aligned(64)));
 
 	if (k <= 0)
 		dgm_scale(m, n, beta, c, ldc);
-	for (int64_t k0 = 0; k0 < k && m > 0; k0 += PACK_BLOCK)
+	for (int64_t k0 = 0; k0 < k && m > 0; k0 += DENSE_DEPTH)
 		for (int64_t j0 = 0; j0 < n; j0 += DENSE_COLUMNS) {
-			int64_t columns = dgm_min(n - j0, DENSE_COLUMNS);
+			int64_t columns = dgm_min(n - j0, DENSE_COLUMNS), depth = dgm_min(k - k0, DENSE_DEPTH);
 			float *to = packed;
 
 			for (int64_t j = 0; j < columns; j += PANEL)
-				to = dgm_pack_block(tb, k0, k, j0 + j, n, b, ldb, to);
+				to = dgm_pack_panel(tb, k0, k0 + depth, j0 + j, n, b, ldb, to);
 			for (int64_t i = 0; i < m; i += DENSE_ROWS)
 				dgm_dense_kernel()(&(struct dense_product){
 				    .m = dgm_min(m - i, DENSE_ROWS),
 				    .n = columns,
-				    .k = dgm_min(k - k0, PACK_BLOCK),
+				    .k = depth,
 				    .alpha = alpha,
 				    .beta = k0 ? 1 : beta,
 				    .a = ta ? a + k0 * lda + i : a + i * lda + k0,
 				    .arow = ta ? 1 : lda,
 				    .acol = ta ? lda : 1,
 				    .b = packed,
-				    .panel_stride = dgm_pack_size(dgm_min(k - k0, PACK_BLOCK), 1),
+				    .panel_stride = dgm_pack_size(depth, 1),
 				    .c = c + i * ldc + j0,
 				    .ldc = ldc,
 				});

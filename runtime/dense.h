@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* C[m,n] = alpha * A[m,k] B[k,n] + beta * C for k <= PACK_BLOCK; A[i,l] at a[i*arow + l*acol]; B as
+/* C[m,n] = alpha * A[m,k] B[k,n] + beta * C; A[i,l] at a[i*arow + l*acol]; B as
  * panels (pack.h), each panel_stride floats behind the one before. */
 struct dense_product {
 	int64_t m, n, k;

@@ -48,24 +48,33 @@ static inline KERNEL __attribute__((always_inline)) void CLONE(tile)(const struc
 	const float *a = p->a + i * p->arow, *b[TILE_PANELS];
 	float *c = p->c + i * p->ldc + j * PANEL;
 	int64_t arow = p->arow, acol = p->acol;
+	bool plain = p->alpha == 1 && (p->beta == 0 || p->beta == 1) &&
+	             j * PANEL + TILE_COLUMNS <= p->n; /* C goes from memory to the sums or not at all */
 
 	for (int t = 0; t < TILE_PANELS; t++) /* behind the last panel: that one again, not stored */
 		b[t] = p->b + (j + ((j + t) * PANEL < p->n ? t : 0)) * p->panel_stride;
 #pragma GCC unroll 12
 	for (int r = 0; r < rows; r++)
 		for (int h = 0; h < PARTS; h++)
-			sum[r][h] = (CLONE(part)){0};
-	for (int64_t l = 0; l < p->k; l++, a += acol) {
-		CLONE(part) x[PARTS];
+			sum[r][h] = plain && p->beta == 1
+			                ? *(CLONE(part) *)(c + r * p->ldc + h * LANES)
+			                : (CLONE(part)){0};
+	for (int64_t k0 = 0, k; k0 < p->k; k0 += k) {
+		k = p->k - k0 < PACK_BLOCK ? p->k - k0 : PACK_BLOCK;
+		for (int64_t l = 0; l < k; l++, a += acol) {
+			CLONE(part) x[PARTS];
 
-		for (int h = 0; h < PARTS; h++)
-			x[h] = *(const CLONE(part) *)(b[h * LANES / PANEL] + l * PANEL + h * LANES % PANEL);
-#pragma GCC unroll 12
-		for (int r = 0; r < rows; r++)
 			for (int h = 0; h < PARTS; h++)
-				sum[r][h] += a[r * arow] * x[h];
+				x[h] = *(const CLONE(part) *)(b[h * LANES / PANEL] + l * PANEL + h * LANES % PANEL);
+#pragma GCC unroll 12
+			for (int r = 0; r < rows; r++)
+				for (int h = 0; h < PARTS; h++)
+					sum[r][h] += a[r * arow] * x[h];
+		}
+		for (int t = 0; t < TILE_PANELS; t++)
+			b[t] += (PACK_BLOCK + 1) * PANEL;
 	}
-	if (p->alpha == 1 && p->beta == 0 && j * PANEL + TILE_COLUMNS <= p->n) {
+	if (plain) {
 #pragma GCC unroll 12
 		for (int r = 0; r < rows; r++)
 			for (int h = 0; h < PARTS; h++)

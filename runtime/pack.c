@@ -27,18 +27,22 @@ static void copy_rows(const float *b, int64_t ldb, int64_t width, int64_t k, flo
 				to[j] = j < width ? b[j] : 0;
 }
 
-float *dgm_pack_block(bool tb, int64_t k0, int64_t k, int64_t j, int64_t n, const float *b,
+float *dgm_pack_panel(bool tb, int64_t k0, int64_t k1, int64_t j, int64_t n, const float *b,
                       int64_t ldb, float *to)
 {
-	int64_t rows = dgm_min(k - k0, PACK_BLOCK), width = dgm_min(n - j, PANEL);
-	int64_t padded = round_up(rows, PACK_ROWS) + 1;
+	int64_t width = dgm_min(n - j, PANEL);
 
-	if (tb)
-		dgm_transpose_kernel()(b + j * ldb + k0, ldb, width, rows, to);
-	else
-		copy_rows(b + k0 * ldb + j, ldb, width, rows, to);
-	memset(to + rows * PANEL, 0, (size_t)((padded - rows) * PANEL) * sizeof *to);
-	return to + padded * PANEL;
+	for (; k0 < k1; k0 += PACK_BLOCK) {
+		int64_t rows = dgm_min(k1 - k0, PACK_BLOCK), padded = round_up(rows, PACK_ROWS) + 1;
+
+		if (tb)
+			dgm_transpose_kernel()(b + j * ldb + k0, ldb, width, rows, to);
+		else
+			copy_rows(b + k0 * ldb + j, ldb, width, rows, to);
+		memset(to + rows * PANEL, 0, (size_t)((padded - rows) * PANEL) * sizeof *to);
+		to += padded * PANEL;
+	}
+	return to;
 }
 
 void dgm_pack(int32_t tb, int64_t k, int64_t n, const float *b, int64_t ldb, float *packed,
@@ -46,10 +50,6 @@ void dgm_pack(int32_t tb, int64_t k, int64_t n, const float *b, int64_t ldb, flo
 {
 	int64_t npanel = (n + PANEL - 1) / PANEL;
 
-	for (int64_t j = npanel * chunk / nchunk; j < npanel * (chunk + 1) / nchunk; j++) {
-		float *to = packed + j * dgm_pack_size(k, 1);
-
-		for (int64_t k0 = 0; k0 < k; k0 += PACK_BLOCK)
-			to = dgm_pack_block(tb, k0, k, j * PANEL, n, b, ldb, to);
-	}
+	for (int64_t j = npanel * chunk / nchunk; j < npanel * (chunk + 1) / nchunk; j++)
+		dgm_pack_panel(tb, 0, k, j * PANEL, n, b, ldb, packed + j * dgm_pack_size(k, 1));
 }

@@ -12,7 +12,7 @@
 enum {
 	PANEL = 16,
 	PACK_ROWS = 16,
-	PACK_BLOCK = 192 /* rows of a panel that a product goes through at a time: 12 KiB */
+	PACK_BLOCK = 192 /* rows of a panel that a product with bits goes through at a time: 12 KiB */
 };
 
 static inline int64_t dgm_min(int64_t a, int64_t b)
@@ -24,9 +24,9 @@ static inline int64_t dgm_pack_row(int64_t k0)
 {
 	return (k0 + k0 / PACK_BLOCK) * PANEL;
 }
-/* Rows k0.. of the PANEL columns from j on, PACK_BLOCK of them or what is left, with all their zeros;
- * tb: b is stored transposed.  Returns the end of what it wrote. */
-float *dgm_pack_block(bool tb, int64_t k0, int64_t k, int64_t j, int64_t n, const float *b, int64_t ldb,
+/* Rows k0..k1 of the PANEL columns from j on, with all their zeros; k0 a multiple of PACK_BLOCK; tb: b is
+ * stored transposed.  Returns the end of what it wrote. */
+float *dgm_pack_panel(bool tb, int64_t k0, int64_t k1, int64_t j, int64_t n, const float *b, int64_t ldb,
                       float *to);
 
 /* B[j, 0..k) -> panel[0..k)[j] for the PANEL columns from b, `width` of them there, zeros for the rest. */
