@@ -242,6 +242,26 @@ static bool read_subject(struct unit *u, const struct model *m, const struct cal
 	return ok;
 }
 
+static bool yes_or_no(struct unit *u, const struct value *v, bool *yes)
+{
+	*yes = strcmp(v->name, "yes") == 0;
+	if (*yes || strcmp(v->name, "no") == 0)
+		return true;
+	diag(u->cx.diags, DIAG_YES_NO, v->span, v->name);
+	return false;
+}
+
+/* Which of the words is it?  false: none, refused. */
+static bool which_word(struct unit *u, const struct value *v, const char *const *words, int n,
+                       enum diag_id none, int *k)
+{
+	for (*k = 0; *k < n; ++*k)
+		if (strcmp(words[*k], v->name) == 0)
+			return true;
+	diag(u->cx.diags, none, v->span, v->name);
+	return false;
+}
+
 /* The critic, its loss, the kernel: of implicit models. */
 static bool read_implicit(struct unit *u, const struct block_def *b, const struct goal *g,
                           const struct call *call, struct objective_args *out)
@@ -251,15 +271,11 @@ static bool read_implicit(struct unit *u, const struct block_def *b, const struc
 	                   *kernel = goal_value(g, "kernel"), *of = goal_value(g, "through");
 	out->span = call->span;
 	if (critic) {
-		int k = 0;
+		int k;
 		out->net = critic->name;
 		out->penalty = goal_value(g, "penalty")->num;
-		while (k < 3 && strcmp(losses[k], loss->name) != 0)
-			k++;
-		if (k == 3) {
-			diag(u->cx.diags, DIAG_LOSS_WORD, loss->span, loss->name);
+		if (!which_word(u, loss, losses, 3, DIAG_LOSS_WORD, &k))
 			return false;
-		}
 		out->loss = k;
 	}
 	if (kernel) {
@@ -279,10 +295,13 @@ static bool read_implicit(struct unit *u, const struct block_def *b, const struc
 		const struct clause *batch = block_clause(b, "batch");
 		int64_t rows = batch ? (int64_t)batch->arg[0].num : BATCH_ROWS;
 		out->rows = rows > EVAL_ROWS ? rows : EVAL_ROWS;
-		const struct value *square = goal_value(g, "square");
-		out->root = strcmp(square->name, "no") == 0;
-		if (!out->root && strcmp(square->name, "yes") != 0) {
-			diag(u->cx.diags, DIAG_YES_NO, square->span, square->name);
+		bool square = true;
+		if (!yes_or_no(u, goal_value(g, "square"), &square) ||
+		    !yes_or_no(u, goal_value(g, "unbiased"), &out->unbiased))
+			return false;
+		out->root = !square;
+		if (out->root && out->unbiased) {
+			diag(u->cx.diags, DIAG_MMD_ROOT, goal_value(g, "unbiased")->span);
 			return false;
 		}
 		out->net = strcmp(of->name, "data") == 0 ? NULL : of->name;
@@ -306,6 +325,12 @@ static bool read_objective_args(struct unit *u, const struct compiled *c, const 
 	out->sigma = sigma ? sigma->num : 0;
 	if (!read_implicit(u, c->block, g, call, out))
 		return false;
+	static const char *const phases[] = {"sleep", "wake", "both"};
+	const struct value *phase = goal_value(g, "posterior");
+	int which = 0;
+	if (phase && !which_word(u, phase, phases, 3, DIAG_PHASE, &which))
+		return false;
+	out->phase = which;
 	const struct value *k = goal_value(g, "k"), *chains = goal_value(g, "chains");
 	out->particles = goal_value(g, "samples") ? goal_value(g, "samples")->num : 1;
 	out->steps = goal_value(g, "steps") ? goal_value(g, "steps")->num : 1;

@@ -2,12 +2,10 @@
  *
  *   nll      - log p(y | x): the factors of y, where they read nothing that is not known
  *   elbo     - E_q [log p(x, z) - log q(z | x)], z drawn from the posteriors (Kingma & Welling
- * 2014, Rezende et al. 2014).  Where log p(z) - log q(z) is a polynomial in z of at most the second
- * degree its mean over q is exact: f(mean) + sum of f''/2 * variance.  Gradients go through the
- * draws where these are smooth in the parameters, else by the score function with the other
- * particles' mean as baseline (Kool et al. 2019). iwae     - log mean over k particles of p(x,
- * z)/q(z | x) (Burda et al. 2016) wake_sleep  theta by - log p(x, z) at z from q, phi by - log q(z
- * | x) at x, z from p (Hinton et al. 1995) */
+ *            2014, Rezende et al. 2014).  Where log p(z) - log q(z) is a polynomial in z of at most
+ *            the second degree its mean over q is exact: f(mean) + sum of f''/2 * variance.
+ *            Gradients go through the draws where these are smooth in the parameters.
+ *   iwae     - log mean over k particles of p(x, z)/q(z | x) (Burda et al. 2016) */
 #include "objective/flow.h"
 
 /* ---- sums of log-densities ---- */
@@ -106,7 +104,7 @@ static bool read_by_factor(const struct model *m, const struct group *g)
 	return reads;
 }
 
-static bool posteriors(struct expansion *x, const char *what, double particles)
+bool directed_posteriors(struct expansion *x, const char *what, double particles)
 {
 	const struct model *m = x->m;
 	for (int i = 0; i < m->group.n; i++) {
@@ -185,7 +183,7 @@ struct node *objective_mean_gap(const struct model *m, const struct factor *p,
 }
 
 /* Minus the free energy of the groups without a factor: the log of their law but for log Z. */
-static struct node *log_prior(struct flow *fl)
+struct node *flow_log_prior(struct flow *fl)
 {
 	struct expansion *p = expansion_prior(fl->x);
 	struct arena *a = fl->x->m->a;
@@ -197,10 +195,10 @@ static struct node *log_prior(struct flow *fl)
 
 /* log p(x, z) - log q(z | x) at the drawn z, but for log Z of an energy; closed: parts by their
  * means over q; NULL: refused. */
-static struct node *log_weight(struct flow *fl, bool closed)
+struct node *flow_log_weight(struct flow *fl, bool closed)
 {
 	const struct model *m = fl->x->m;
-	struct node *sum = m->prior ? log_prior(fl) : ex_num(m->a, 0);
+	struct node *sum = m->prior ? flow_log_prior(fl) : ex_num(m->a, 0);
 	for (int i = 0; i < m->posterior.n && sum; i++)
 		if (!model_factor(m, m->posterior.at[i]->group))
 			sum = ex_sub(m->a, sum, flow_log_density(fl, m->posterior.at[i]));
@@ -221,50 +219,14 @@ static struct node *log_weight(struct flow *fl, bool closed)
 	return sum;
 }
 
-static struct node *over_particles(struct flow *fl, enum reduce red, struct node *x)
+struct node *flow_over_particles(struct flow *fl, enum reduce red, struct node *x)
 {
 	return fl->particle ? ex_reduce(fl->x->cx->prog, red, &fl->particle, 1, NULL, 0, x) : x;
 }
 
-static double particles(const struct flow *fl)
+double flow_particles(const struct flow *fl)
 {
 	return fl->particle ? (double)fl->particle->size : 1;
-}
-
-/* ---- gradients through draws that are not smooth ---- */
-static bool all_smooth(const struct flow *fl)
-{
-	for (int i = 0; i < fl->step.n; i++)
-		if (fl->step.at[i].constant)
-			return false;
-	return true;
-}
-
-/* sum over the particles of c_s log q(z_s), c_s = loss_s - mean of the others' as a constant: its
- * gradient is the score-function estimate. */
-static bool score_term(struct flow *fl, struct node *loss, struct node **out)
-{
-	const struct model *m = fl->x->m;
-	struct arena *a = m->a;
-	struct node *logq = ex_num(a, 0);
-	if (!fl->particle) {
-		diag(fl->x->cx->diags, DIAG_PARTICLES, m->posterior.at[0]->span,
-		     m->posterior.at[0]->group->name);
-		return false;
-	}
-	double k = particles(fl);
-	const struct sym *each = flow_assign(fl, "loss", NULL, 0, loss);
-	struct affine s = affine_idx(a, fl->particle);
-	const struct idx *s2 = idx_new(a, "other", fl->particle->size);
-	struct affine other = affine_idx(a, s2);
-	struct node *mean = ex_scale(a, 1 / k, ex_sum(a, s2, ex_access(a, each, fl->batch, &other)));
-	struct node *c = ex_scale(a, k / (k - 1), ex_sub(a, ex_access(a, each, fl->batch, &s), mean));
-	const struct sym *coef = flow_assign(fl, "advantage", NULL, 0, c);
-	fl->step.at[fl->step.n - 1].constant = true;
-	for (int i = 0; i < m->posterior.n; i++)
-		logq = ex_add(a, logq, flow_log_density(fl, m->posterior.at[i]));
-	*out = ex_mul(a, ex_access(a, coef, fl->batch, &s), logq);
-	return true;
 }
 
 /* ---- objectives ---- */
@@ -291,7 +253,7 @@ struct flow *flow_training(struct expansion *x, double k)
 
 /* Where the prior is an energy: the gradient of its log Z, by chains that live on or start at the
  * posterior's draws (of the first particle). */
-static bool descend_prior(struct flow *fl, const struct objective_args *args, struct walkers *chain)
+bool flow_descend_prior(struct flow *fl, const struct objective_args *args, struct walkers *chain)
 {
 	struct expansion *x = fl->x;
 	struct arena *a = x->cx->prog;
@@ -327,25 +289,25 @@ static bool bound(struct expansion *x, const struct objective_args *args, const 
 {
 	struct arena *a = x->cx->prog;
 	struct walkers chain;
-	if (!posteriors(x, name, args->particles))
+	if (!directed_posteriors(x, name, args->particles))
 		return false;
 	struct flow *fl = flow_training(x, args->particles);
 	if (place)
 		fl->place = flow_uniform(fl, "place");
 	if (!flow_posteriors(fl))
 		return false;
-	bool smooth = all_smooth(fl);
-	struct node *lw = log_weight(fl, smooth), *score;
+	bool smooth = flow_smooth(fl);
+	struct node *lw = flow_log_weight(fl, smooth), *score;
 	if (!lw)
 		return false;
 	struct node *loss = ex_neg(a, lw);
 	if (!smooth) {
-		if (!score_term(fl, loss, &score))
+		if (!(score = flow_score(fl, flow_advantage(fl, loss))))
 			return false;
 		loss = ex_add(a, loss, score);
 	}
-	loss = ex_scale(a, 1 / particles(fl), over_particles(fl, RED_SUM, loss));
-	return directed_descend(fl, loss) && descend_prior(fl, args, &chain);
+	loss = ex_scale(a, 1 / flow_particles(fl), flow_over_particles(fl, RED_SUM, loss));
+	return directed_descend(fl, loss) && flow_descend_prior(fl, args, &chain);
 }
 
 bool expand_elbo(struct expansion *x, const struct objective_args *args)
@@ -362,83 +324,38 @@ bool expand_order_agnostic(struct expansion *x, const struct objective_args *arg
 	return false;
 }
 
-/* - log mean over the particles of their weights; NULL: refused. */
-static struct node *importance(struct flow *fl)
+/* - log of the sum over the particles of their weights; NULL: refused.  *weight: their logarithms,
+ * NULL: there is one particle. */
+static struct node *importance(struct flow *fl, const struct sym **weight)
 {
 	struct arena *a = fl->x->cx->prog;
+	*weight = NULL;
 	if (!flow_posteriors(fl))
 		return NULL;
-	struct node *lw = log_weight(fl, false);
+	struct node *lw = flow_log_weight(fl, false);
 	if (!lw)
 		return NULL;
 	if (fl->particle) {
 		struct affine s = affine_idx(a, fl->particle);
-		lw = ex_access(a, flow_assign(fl, "weight", NULL, 0, lw), fl->batch, &s);
+		*weight = flow_assign(fl, "weight", NULL, 0, lw);
+		lw = ex_access(a, *weight, fl->batch, &s);
 	}
-	return ex_neg(a, over_particles(fl, RED_LOGSUMEXP, lw));
+	return ex_neg(a, flow_over_particles(fl, RED_LOGSUMEXP, lw));
 }
 
 bool expand_iwae(struct expansion *x, const struct objective_args *args)
 {
 	struct walkers chain;
-	if (!posteriors(x, "iwae", args->particles))
+	if (!directed_posteriors(x, "iwae", args->particles))
 		return false;
 	struct flow *fl = flow_training(x, args->particles);
-	struct node *loss = importance(fl);
-	if (loss && !all_smooth(fl)) {
-		diag(x->cx->diags, DIAG_NOT_SMOOTH, x->m->posterior.at[0]->span, "iwae",
-		     x->m->posterior.at[0]->group->name);
-		return false;
+	const struct sym *weight;
+	struct node *loss = importance(fl, &weight);
+	if (loss && !flow_smooth(fl)) {
+		struct node *score = flow_score(fl, flow_joint_advantage(fl, weight));
+		loss = score ? ex_add(x->cx->prog, loss, flow_over_particles(fl, RED_SUM, score)) : NULL;
 	}
-	return loss && directed_descend(fl, loss) && descend_prior(fl, args, &chain);
-}
-
-void flow_hold(struct flow *fl)
-{
-	for (int i = 0; i < fl->step.n; i++)
-		for (int g = 0; g < fl->x->m->group.n; g++)
-			if (fl->step.at[i].sym == fl->state[g])
-				fl->step.at[i].constant = true;
-}
-
-static const struct sym *prior_state(const struct model *m, const struct group *g,
-                                     const struct walkers *chain)
-{
-	for (int i = 0; m->prior && i < m->prior->group.n; i++)
-		if (m->prior->group.at[i]->sym == g->sym)
-			return chain->state[i];
-	return NULL;
-}
-
-bool expand_wake_sleep(struct expansion *x, const struct objective_args *args)
-{
-	struct arena *a = x->cx->prog;
-	const struct model *m = x->m;
-	struct walkers chain;
-	if (!posteriors(x, "wake_sleep", 1))
-		return false;
-	struct flow *wake = flow_training(x, 1);
-	if (!flow_posteriors(wake))
-		return false;
-	flow_hold(wake);
-	struct node *p = m->prior ? log_prior(wake) : ex_num(a, 0), *q = ex_num(a, 0);
-	for (int i = 0; i < m->factor.n && p; i++)
-		if (m->factor.at[i]->log_density)
-			p = ex_add(a, p, flow_log_density(wake, m->factor.at[i]));
-	if (!p || !directed_descend(wake, ex_neg(a, p)) || !descend_prior(wake, args, &chain))
-		return false;
-	struct flow *sleep = flow_new(x, program_function(x->p, "train.final"), "dream", POP_DATA, 1);
-	sleep->training = true;
-	for (int i = 0; i < m->group.n; i++)
-		if (m->group.at[i]->role != GROUP_GIVEN)
-			sleep->state[i] = prior_state(m, m->group.at[i], &chain);
-	for (int i = 0; i < m->factor.n; i++)
-		if (!flow_draw(sleep, m->factor.at[i]))
-			return false;
-	flow_hold(sleep);
-	for (int i = 0; i < m->posterior.n; i++)
-		q = ex_add(a, q, flow_log_density(sleep, m->posterior.at[i]));
-	return flow_gradient(sleep, flow_mean_loss(x, ex_neg(a, q)), NULL, true);
+	return loss && directed_descend(fl, loss) && flow_descend_prior(fl, args, &chain);
 }
 
 /* ---- figures ---- */
@@ -491,20 +408,20 @@ static bool normalised(struct expansion *x)
 
 bool objective_elbo(struct expansion *x)
 {
-	if (!normalised(x) || !posteriors(x, "the bound", 1))
+	if (!normalised(x) || !directed_posteriors(x, "the bound", 1))
 		return false;
 	struct flow *fl = flow_new(x, program_function(x->p, "elbo"), "elbo", POP_DATA, 1);
-	return flow_posteriors(fl) && figure(fl, "elbo", log_weight(fl, true));
+	return flow_posteriors(fl) && figure(fl, "elbo", flow_log_weight(fl, true));
 }
 
 /* Minus the bound without log Z. */
 bool objective_prior_bound(struct expansion *x)
 {
-	if (!posteriors(x, "the bound", 1))
+	if (!directed_posteriors(x, "the bound", 1))
 		return false;
 	struct flow *fl =
 	    flow_new(x, program_function(x->p, "free_energy"), "free_energy", POP_DATA, 1);
-	struct node *lw = flow_posteriors(fl) ? log_weight(fl, true) : NULL;
+	struct node *lw = flow_posteriors(fl) ? flow_log_weight(fl, true) : NULL;
 	return lw && figure(fl, "free_energy", ex_neg(x->cx->prog, lw));
 }
 
@@ -514,7 +431,7 @@ bool objective_importance(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
 	int particles = x->particles ? x->particles : OBJECTIVE_PARTICLES;
-	if (!normalised(x) || !posteriors(x, "importance sampling", particles))
+	if (!normalised(x) || !directed_posteriors(x, "importance sampling", particles))
 		return false;
 	const struct idx *n = x->m->batch;
 	const struct sym *sum = out_sym(x, "importance.pass", POP_DATA);
@@ -522,7 +439,8 @@ bool objective_importance(struct expansion *x)
 	struct flow *fl =
 	    flow_new(x, program_function(x->p, "importance.pass"), "importance", POP_DATA, particles);
 	struct node *before = ex_access(a, sum, n, NULL);
-	const struct sym *sym = flow_assign(fl, "sum", NULL, 0, ex_neg(a, importance(fl)));
+	const struct sym *weight,
+	    *sym = flow_assign(fl, "sum", NULL, 0, ex_neg(a, importance(fl, &weight)));
 	struct node *more = ex_access(a, sym, n, NULL);
 	struct node *gap = ex_op1(a, OP_ABS, ex_sub(a, more, before));
 	assign(x, fl->f, sum, n, NULL,

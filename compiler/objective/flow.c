@@ -351,13 +351,29 @@ struct node *flow_at(struct flow *fl, struct node *e)
 }
 
 /* ---- draws ---- */
-static bool stepwise(const struct node *x)
+static bool is_noise(const struct model *m, const struct node *x)
 {
-	if (x->kind == N_OP && (x->op == OP_LT || x->op == OP_POISSON || x->op == OP_GAMMA_QUANTILE ||
-	                        x->op == OP_BINOMIAL || x->op == OP_FLOOR))
+	if (x->kind == N_OP && op_flags(x->op) & OPF_DRAW)
+		return true;
+	for (int i = 0; i < m->def.n && x->kind == N_ACCESS; i++)
+		if (m->def.at[i]->sym == x->sym)
+			return is_noise(m, m->def.at[i]->rhs);
+	for (int k = 0; k < x->nkid; k++)
+		if (is_noise(m, x->kid[k]))
+			return true;
+	return false;
+}
+
+/* Is a step function taken of noise in x? */
+static bool stepwise(const struct model *m, const struct node *x)
+{
+	if (x->kind == N_OP &&
+	    (x->op == OP_LT || x->op == OP_POISSON || x->op == OP_GAMMA_QUANTILE ||
+	     x->op == OP_BINOMIAL || x->op == OP_FLOOR) &&
+	    is_noise(m, x))
 		return true;
 	for (int k = 0; k < x->nkid; k++)
-		if (stepwise(x->kid[k]))
+		if (stepwise(m, x->kid[k]))
 			return true;
 	return false;
 }
@@ -468,7 +484,7 @@ bool flow_draw(struct flow *fl, const struct factor *f)
 	if (in_turn(fl->x->m, f))
 		ok = draw_in_turn(fl, f);
 	else if (f->draw)
-		state(fl, f, f->draw, stepwise(f->draw), f->group->sym->values);
+		state(fl, f, f->draw, stepwise(fl->x->m, f->draw), f->group->sym->values);
 	else
 		state(fl, f, flow_chosen(fl, f, f->mean), true, f->group->sym->values);
 	fl->drawing = false;

@@ -73,6 +73,25 @@ struct node *directed_nll(struct flow *fl, const bool *of, const bool *known);
 bool directed_descend(struct flow *fl, struct node *loss);
 struct node *flow_log_density(struct flow *fl, const struct factor *f); /* at the states, summed over the elements */
 bool flow_posteriors(struct flow *fl); /* draws all of them; false: refused */
+/* Has the model what a bound needs: densities, and posteriors, of several particles? */
+bool directed_posteriors(struct expansion *x, const char *what, double particles);
+struct node *flow_log_prior(struct flow *fl); /* of the groups without a factor, but for log Z; NULL: refused */
+/* log p(x, z) - log q(z | x) at the drawn z, but for log Z of an energy; closed: parts by their means over q;
+ * NULL: refused. */
+struct node *flow_log_weight(struct flow *fl, bool closed);
+struct node *flow_over_particles(struct flow *fl, enum reduce red, struct node *x);
+double flow_particles(const struct flow *fl);
+/* Where the prior is an energy: the gradient of its log Z, by chains that live on or start at the posterior's draws
+ * (of the first particle). */
+bool flow_descend_prior(struct flow *fl, const struct objective_args *args, struct walkers *chain);
+/* score.c: are all draws smooth in the parameters?  A number through which no gradient goes; what the
+ * score is multiplied with, for a mean of losses, or for log-weights that are summed (NULL: there is one particle);
+ * that times log q of what is not smooth, NULL: refused. */
+bool flow_smooth(const struct flow *fl);
+const struct sym *flow_constant(struct flow *fl, const char *name, struct node *value);
+const struct sym *flow_advantage(struct flow *fl, struct node *loss);
+const struct sym *flow_joint_advantage(struct flow *fl, const struct sym *weight);
+struct node *flow_score(struct flow *fl, const struct sym *advantage);
 void flow_hold(struct flow *fl);       /* no gradient goes through the states drawn so far */
 /* order.c: is the order of the factor's elements drawn; its log-density as estimated from fl->place. */
 bool flow_order_drawn(const struct model *m, const struct factor *f);

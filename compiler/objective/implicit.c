@@ -9,7 +9,8 @@
  *   mmd          the squared maximum mean discrepancy of data and generated, with the kernel
  *                k = sum over s of exp(-|x - y|^2 / 2s^2), or its root (Gretton et al. 2012; Li et
  * al. 2015).  The gradient by one generated row, the others held: 2/N^2 sum_m k(g, g[m]) - 2/N^2
- * sum_m k(g, x[m]). */
+ * sum_m k(g, x[m]).  Unbiased: the means of k(g, g) and k(x, x) are over pairs of different rows.
+ */
 #include "objective/flow.h"
 
 #include <string.h>
@@ -278,6 +279,13 @@ static const struct sym *compared_with(struct flow *fl, const struct objective_a
 	return args->generated ? NULL : compared(fl, args);
 }
 
+/* N/(N - 1) of 1/N, for N of at least 2; finite for N = 1. */
+static struct node *others_share(struct arena *a, struct node *inv)
+{
+	struct node *left = ex_op2(a, OP_MAX, ex_sub(a, ex_num(a, 1), inv), ex_num(a, 0.5));
+	return ex_op2(a, OP_POW, left, ex_num(a, -1));
+}
+
 bool expand_mmd(struct expansion *x, const struct objective_args *args)
 {
 	struct arena *a = x->cx->prog;
@@ -297,6 +305,8 @@ bool expand_mmd(struct expansion *x, const struct objective_args *args)
 	struct node *inv = ex_access(a, scalar_sym(x, "inv_n"), NULL, NULL);
 	struct node *near = over_rows(a, m, kernel(fake, &made, &others, m, args));
 	struct node *far = over_rows(a, m, kernel(fake, &made, &data, m, args));
+	if (args->unbiased) /* each with the N - 1 others; of a single row nothing is left */
+		near = ex_mul(a, near, others_share(a, inv));
 	struct node *loss = ex_scale(a, 2, ex_mul(a, inv, ex_sub(a, near, far)));
 	if (args->root) { /* d sqrt(u) = du / (2 sqrt(u)) */
 		struct node *all = ex_sub(

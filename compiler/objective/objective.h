@@ -98,9 +98,10 @@ struct objective_args {
 	double penalty;         /* on the slope of the critic */
 	const double *sigmas;   /* of the kernel */
 	int nsigma;
-	bool root;              /* of the discrepancy */
+	bool root, unbiased;    /* of the discrepancy */
 	int64_t rows;           /* examples at a time, at most */
 	double steps;           /* of walkback */
+	enum { PHASE_SLEEP, PHASE_WAKE, PHASE_BOTH } phase; /* in which wake_sleep teaches the posteriors */
 	double particles;       /* draws of the latent variables for each example */
 	bool chains, persistent; /* elbo, iwae: k or chains is asked for; chains live on */
 	const bool *of, *given; /* nll(y given x): y, x, one a group; of NULL: all visible ones */

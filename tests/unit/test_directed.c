@@ -231,6 +231,12 @@ static const struct gradient_case cases[] = {
      "param V : real[3,2] = 0; param s : real[2] = 0;\n"
      "x ~ normal(tanh(z@W), 0.5); posterior z ~ laplace(mean = x@V, scale = exp(s)); }",
      ELBO},
+    {"posterior with a comparison in its mean",
+     "model m { visible x : real[3]; hidden z : real[2] ~ normal(0, 1); param W : real[2,3] = 0; "
+     "param V : real[3,2] = 0;\n"
+     "x ~ normal(tanh(z@W), 0.5); let a[i] = sum(k) (x[k] < 0.3)*V[k,i]; posterior z ~ "
+     "normal(mean = a + (x[0] < 0.5)*V[0], sd = 1 + (x[1] < 0)); }",
+     ELBO},
     {"relaxed posterior",
      "model m { visible x : real[3]; hidden z : unit[2,4] ~ gumbel_softmax(logits = c, temperature "
      "= 0.8); param c : real[2,4] = 0; param W : real[2,4,3] = 0; param V : real[3,2,4] = 0;\n"

@@ -109,6 +109,18 @@ static struct loss squared(struct memory *m)
 	return (struct loss){discrepancy(m), 0};
 }
 
+/* The means over pairs of different rows: the term of a row with itself is 2 with two widths. */
+static struct loss unbiased(struct memory *m)
+{
+	const double *x = named(m, "x"), *g = named(m, "rows.fake"), n = INTERP_ROWS;
+	double sum = 0;
+	for (int i = 0; i < INTERP_ROWS; i++)
+		for (int k = 0; k < INTERP_ROWS; k++)
+			sum += (similar(g + 4 * i, g + 4 * k) + similar(x + 4 * i, x + 4 * k)) / n / (n - 1) -
+			       2 * similar(g + 4 * i, x + 4 * k) / n / n;
+	return (struct loss){sum - 2 * 2 / (n - 1), 0};
+}
+
 /* The critic's value is what is compared; its parameters stay. */
 static struct loss seen_through(struct memory *m)
 {
@@ -164,6 +176,7 @@ static const struct {
     {GENERATOR, WASSERSTEIN, wasserstein},
     {GENERATOR, "mmd(rbf(1, 3))", squared},
     {GENERATOR, "mmd(rbf(1, 3), square = no)", root},
+    {GENERATOR, "mmd(rbf(1, 3), unbiased = yes)", unbiased},
     {GENERATOR, "mmd(rbf(1, 3), through = critic)", seen_through},
     {CODES, "mmd(rbf(1, 3), through = coder, variable = h)", of_codes},
 };
