@@ -211,6 +211,7 @@ void bind_group(struct emit *e, const struct group *g, int lanes, bool tail);
 bool has_reduce(const struct node *x);
 void emit_turn(struct emit *e, const struct kernel *k); /* turn.c */
 void emit_steps(struct emit *e, const struct kernel *k); /* steps.c */
+int open_outer(struct emit *e, const struct kernel *k);  /* loops over the axes of its rows; their number */
 void emit_scan(struct emit *e, const struct kernel *k);  /* scan.c */
 /* The loops of a store over the axes that are not bound yet, the last over lanes where that is good. */
 int open_axes(struct emit *e, const struct idx *const *axis, int naxis, struct node *rhs, int *lanes);

@@ -2,10 +2,10 @@
  * time.
  *
  *     for lanes j: t = 0
- *         for rows n, ..:  [for all d: p += its term, where p goes the other way]
- *             for d: t[d, j] += rhs, running sums += their terms (or -=)
- * A chunk has its own lanes, so a sum over rows is in their order whatever the number of chunks.
- * Where a term is 0 the sum, and what is kept of it, stay as they are.
+ *         for the rows' own axes, rows n, ..:  [for all d: p += its term, where p goes the other
+ * way] for d: t[d, j] += rhs, running sums += their terms (or -=) A chunk has its own lanes, so a
+ * sum over rows is in their order whatever the number of chunks. Where a term is 0 the sum, and
+ * what is kept of it, stay as they are.
  *
  * A function of sums is emitted for a sum's new value by giving that value the name sym[one, j],
  * with an index `one` that is bound just there. */
@@ -341,6 +341,7 @@ void emit_scan(struct emit *e, const struct kernel *k)
 	loop_open(e, k->lane->name, lo, hi, lanes);
 	bind_lanes(e, k->lane, (int)lanes, H % lanes, H - 1);
 	clear(e, k);
+	int outer = open_outer(e, k);
 	LLVMValueRef rows = call_pop(e, k->batch->pop);
 	LLVMValueRef whole = LLVMBuildAnd(e->b, rows, emit_int(e, -ROWS), "");
 	loop_open(e, k->batch->name, emit_int(e, 0), whole, ROWS);
@@ -349,5 +350,7 @@ void emit_scan(struct emit *e, const struct kernel *k)
 	loop_open(e, k->batch->name, whole, rows, 1);
 	add_rows(e, k, 1);
 	loop_close(e, NULL, NULL);
+	while (outer--)
+		loop_close(e, NULL, NULL);
 	loop_close(e, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* STEPS kernels: rows in blocks, along an index for all rows of a block, so that what a step reads
  * of the parameters is read once for them; in a step the stores one after the other.
  *
- *     for rows m .. m+BLOCK: for each row its first stores
+ *     for rows m .. m+BLOCK: for the rows' own axes t: for each row its first stores
  *         for d: for each row: the stores, those with a condition where it is not 0
  * What the kernel writes is read within the step of a row (struct emit, turn), never before. */
 #include "codegen/emit.h"
@@ -16,7 +16,7 @@ static void store_of(struct emit *e, const struct kernel *k, const struct store 
 	view.rank = s->dst->rank;
 	for (int d = 0; d < view.rank; d++) {
 		view.at[d] = s->at[d];
-		if (s->at[d] == k->scan)
+		if (bind_find(e, s->at[d]))
 			continue;
 		if (s->at[d]->size == 1)
 			bind_idx(e, s->at[d], emit_int(e, 0), 0);
@@ -63,6 +63,15 @@ static void rows_of(struct emit *e, const struct kernel *k, LLVMValueRef lo, LLV
 	bind_idx(e, k->batch, e->scope->iv, -1);
 }
 
+int open_outer(struct emit *e, const struct kernel *k)
+{
+	for (int d = 0; d < k->nouter; d++) {
+		loop_open(e, k->outer[d]->name, emit_int(e, 0), emit_int(e, k->outer[d]->size), 1);
+		bind_idx(e, k->outer[d], e->scope->iv, k->outer[d]->size - 1);
+	}
+	return k->nouter;
+}
+
 void emit_steps(struct emit *e, const struct kernel *k)
 {
 	LLVMValueRef lo, hi, last;
@@ -72,6 +81,7 @@ void emit_steps(struct emit *e, const struct kernel *k)
 	lo = e->scope->iv;
 	last = LLVMBuildNSWAdd(e->b, lo, emit_int(e, BLOCK), "");
 	hi = emit_intrinsic(e, "llvm.smin", &e->i64, 1, (LLVMValueRef[]){last, hi}, 2);
+	int outer = open_outer(e, k);
 	rows_of(e, k, lo, hi);
 	row_stores(e, k, true);
 	loop_close(e, NULL, NULL);
@@ -84,6 +94,8 @@ void emit_steps(struct emit *e, const struct kernel *k)
 	row_stores(e, k, false);
 	loop_close(e, NULL, NULL);
 	loop_close(e, NULL, NULL);
+	while (outer--)
+		loop_close(e, NULL, NULL);
 	rows_of(e, k, lo, hi);
 	for (int s = 0; s < k->nstore; s++)
 		if (e->slot[slot_of(e, k->store[s].dst)].repr == DGM_BITS)

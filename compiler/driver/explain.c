@@ -337,19 +337,29 @@ static double summed(const struct node *x)
 	return n;
 }
 
+static bool is_outer(const struct kernel *k, const struct idx *i)
+{
+	bool outer = false;
+	for (int d = 0; d < k->nouter; d++)
+		outer = outer || k->outer[d] == i;
+	return outer;
+}
+
 static double running_cost(const struct kernel *k, double rows)
 {
 	bool scan = k->kind == KERNEL_SCAN;
 	double sum = 0;
 	if (!scan && k->kind != KERNEL_STEPS)
 		return 0;
+	for (int d = 0; d < k->nouter; d++)
+		rows *= (double)k->outer[d]->size;
 	for (int c = 0; c < k->ncarry; c++)
 		sum += (double)k->lane->size * fmax(summed(k->carry[c].term), 1);
 	for (int s = 0; s < k->nstore; s++) {
 		const struct store *t = &k->store[s];
 		double n = fmax(summed(t->rhs), scan || t->accumulate);
 		for (int r = 0; r < t->dst->rank; r++)
-			n *= t->at[r] == k->scan ? 1 : (double)t->at[r]->size;
+			n *= t->at[r] == k->scan || is_outer(k, t->at[r]) ? 1 : (double)t->at[r]->size;
 		sum += t->before ? 0 : n;
 	}
 	return rows * (double)k->scan->size * sum;
@@ -394,12 +404,24 @@ static void explain_running_sum(struct writer *w, struct plan_function *f, const
 {
 	const char *d = k->scan->name;
 	double steps = (double)k->scan->size, kept = (double)s->at[0]->size;
-	printf(
-	    "%s   running sum found: of %s over what comes %s %s, kept along %s < %.0f for each %s < "
-	    "%.0f: %.4g additions an example, not %.4g\n",
-	    w->latex ? "%" : " ", formula(w, running_term(w->u->cx.prog, f, s)),
-	    k->down ? "after" : "before", d, d, steps, s->at[0]->name, kept, steps * kept,
-	    steps * (steps - 1) / 2 * kept);
+	printf("%s   running sum found: of %s over what comes %s %s, kept along %s < %.0f for each ",
+	       w->latex ? "%" : " ", formula(w, running_term(w->u->cx.prog, f, s)),
+	       k->down ? "after" : "before", d, d, steps);
+	for (int i = 0; i < k->nouter; i++) {
+		printf("%s < %.0f, ", k->outer[i]->name, (double)k->outer[i]->size);
+		kept *= (double)k->outer[i]->size;
+	}
+	printf("%s < %.0f: %.4g additions an example, not %.4g\n", s->at[0]->name,
+	       (double)s->at[0]->size, steps * kept, steps * (steps - 1) / 2 * kept);
+}
+
+/* Does a kernel of steps read what its store t adds up? */
+static bool is_running(const struct kernel *k, const struct store *t)
+{
+	bool read = false;
+	for (int s = 0; s < k->nstore; s++)
+		read = read || ex_mentions(k->store[s].rhs, t->dst);
+	return t->accumulate && read;
 }
 
 /* The sums that are kept along an axis though the file states each element's on its own. */
@@ -413,7 +435,7 @@ static void explain_running_sums(struct writer *w, const struct plan *p)
 				const struct kernel *k = f->region.at[r]->kernel.at[j];
 				for (int s = 0; k->kind == KERNEL_STEPS && s < k->nstore; s++) {
 					struct store *t = &k->store[s];
-					bool seen = !t->accumulate;
+					bool seen = !is_running(k, t);
 					for (int e = 0; e < told.n; e++)
 						seen = seen || strcmp(ex_text(w->u->cx.prog, told.at[e]),
 						                      ex_text(w->u->cx.prog, t->rhs)) == 0;

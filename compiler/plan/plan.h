@@ -8,7 +8,7 @@
  *   a MATMUL  C[m, n] = alpha * sum(k) A[m, k]*B[k, n] (+ C), one of the runtime's products, or one
  *           for each row of a batch; or
  *   STEPS     along an index d with running sums over i < d kept a row, for what is summed over their
- *             elements j: z[n, d] = sum(j) V[d, j]*f(sum(i | i < d) W[j, i]*x[n, i]); or
+ *             elements j: z[n, d] = sum(j) V[d, j]*f(sum(i | i < d) W[j, i]*x[n, i]), or along d; or
  *   a SCAN    of the same with sums over the rows, t[d, j] = sum(n) y[n, d]*f(sum(i | i < d) ...).
  *
  * Partition.  Every kernel has rows: the outermost index of what it writes (the batch index when dst
@@ -106,6 +106,8 @@ struct kernel {
 	 * of `lane`, its last axis.  All carries that are not nested go one way, all others one way, which is
 	 * then the kernel's. */
 	const struct idx *scan, *lane;
+	const struct idx *outer[MAX_RANK]; /* STEPS, SCAN: further axes of a row, each of which is a row here */
+	int nouter;
 	bool down;
 	struct carry *carry;
 	struct kept *kept;

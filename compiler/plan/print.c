@@ -108,6 +108,8 @@ static void print_steps(const struct plan *p, const struct kernel *k, FILE *out)
 	fprintf(out, "    %s %s in %s, %s %s %s < %lld", scan ? "scan" : "steps", k->batch->name,
 	        pop_name(p, k->batch->pop), k->down ? "down" : "up", "along", k->scan->name,
 	        (long long)k->scan->size);
+	for (int d = 0; d < k->nouter; d++)
+		fprintf(out, ", at %s < %lld", k->outer[d]->name, (long long)k->outer[d]->size);
 	if (scan)
 		fprintf(out, ", each %s < %lld", k->lane->name, (long long)k->lane->size);
 	fputs(":\n", out);

@@ -107,22 +107,24 @@ const struct running *running_of(const struct running_set *s, const struct node 
 	return NULL;
 }
 
-/* Takes the indices of one running sum into the set; false: they are others. */
+/* Takes the indices of one running sum into the set, j among the outer ones; false: its rows or its
+ * d are others. */
 static bool agree(struct running_set *s, const struct running *r)
 {
 	struct seq free = plan_free(r->sum);
-	if (s->d && s->d != r->outer)
+	if ((s->d && s->d != r->outer) || seq_batches(&free) != 1)
 		return false;
 	s->d = r->outer;
 	for (int k = 0; k < free.n; k++) {
-		const struct idx *i = free.ix[k], **is = i->pop >= 0 ? &s->n : &s->j;
-		if (i == s->d)
-			continue;
-		if (*is && *is != i)
+		const struct idx *i = free.ix[k];
+		if (i->pop >= 0 && s->n && s->n != i)
 			return false;
-		*is = i;
+		if (i->pop >= 0)
+			s->n = i;
+		else if (i != s->d && !seq_has(&s->outer, i))
+			seq_push(&s->outer, i);
 	}
-	return free.n == 3 && s->n && s->j;
+	return true;
 }
 
 static bool collect(struct work *w, struct node *x, struct running_set *s)
@@ -148,10 +150,72 @@ static bool collect(struct work *w, struct node *x, struct running_set *s)
 	return true;
 }
 
+struct reader {
+	const struct idx *i;
+};
+
+static bool not_shared(const struct node *access, void *arg)
+{
+	const struct reader *r = arg;
+	return access->batch || !ex_uses_idx(access, r->i);
+}
+
+/* Does a tensor that all rows share have i as an axis in the running sums? */
+static bool is_shared(const struct running_set *s, const struct idx *i)
+{
+	for (int k = 0; k < s->count; k++)
+		if (!plan_each_access(s->at[k].sum, not_shared, &(struct reader){i}))
+			return true;
+	return false;
+}
+
+/* Takes j out of the outer indices: the one that x sums over, else one that is left of x, of
+ * parameters rather than of the rows alone, and the longest; false: there is none. */
+static bool choose_lane(struct running_set *s, const struct node *x)
+{
+	struct seq free = plan_free(x);
+	int best = -1, n = 0;
+	bool best_shared = false;
+	for (int k = 0; k < s->outer.n; k++) {
+		const struct idx *i = s->outer.ix[k];
+		bool shared = is_shared(s, i), summed = x->nbound == 1 && x->bound[0] == i;
+		if (!summed && !seq_has(&free, i))
+			continue;
+		if (best < 0 || summed || shared > best_shared ||
+		    (shared == best_shared && i->size > s->outer.ix[best]->size)) {
+			best = k;
+			best_shared = shared;
+		}
+		if (summed)
+			break;
+	}
+	if (best < 0)
+		return false;
+	s->j = s->outer.ix[best];
+	for (int k = 0; k < s->outer.n; k++)
+		if (k != best)
+			s->outer.ix[n++] = s->outer.ix[k];
+	s->outer.n = n;
+	return true;
+}
+
+/* Do all running sums have j, and x the outer indices, free or as its own? */
+static bool has_all(const struct running_set *s, const struct node *x)
+{
+	struct seq free = plan_free(x);
+	bool all = true;
+	for (int k = 0; k < s->count; k++)
+		all = all && ex_uses_idx(s->at[k].sum, s->j);
+	for (int k = 0; k < s->outer.n; k++)
+		all = all && (seq_has(&free, s->outer.ix[k]) || binds(x, s->outer.ix[k]));
+	return all;
+}
+
 bool running_find(struct work *w, struct node *x, struct running_set *out)
 {
 	*out = (struct running_set){0};
-	if (!running_any(x) || !collect(w, x, out) || !out->count || !plan_in_bounds(w, x))
+	if (!running_any(x) || !collect(w, x, out) || !out->count || !choose_lane(out, x) ||
+	    !has_all(out, x) || !plan_in_bounds(w, x))
 		return false;
 	for (int k = 0; k < out->count; k++)
 		if (!plan_in_bounds(w, out->at[k].term))

@@ -13,16 +13,18 @@ struct running {
 	bool down, own;          /* as in struct carry */
 	bool nested;             /* the term has running sums in it */
 };
-/* The running sums of an expression over rows n, along d, for every j; nested ones first. */
+/* The running sums of an expression along d, for every j, in rows n, each of which may have axes of
+ * its own (outer); nested ones first. */
 struct running_set {
 	const struct idx *n, *d, *j;
+	struct seq outer;
 	struct running at[MAX_RUNNING];
 	int count;
 };
 bool running_any(const struct node *x); /* may there be one in x? */
 /* x with factors that do not depend on i taken out of sums over i, so that running sums stand alone. */
 struct node *running_split(struct work *w, struct node *x);
-/* The running sums in x; false: none, or not all along one index and for one other. */
+/* The running sums in x, a sum; false: none, or not all along one index. */
 bool running_find(struct work *w, struct node *x, struct running_set *out);
 /* Does x depend on d through running sums that are not nested alone, and has it one? */
 bool running_pure(const struct running_set *s, const struct node *x);
@@ -33,8 +35,8 @@ struct node *running_when(const struct running_set *s, const struct running *r);
 /* x with tensors that are read along j copied so that j is their last axis. */
 struct node *running_rows(struct work *w, struct node *x, const struct idx *j);
 
-/* steps.c, scan.c: sum(j ..) or sum(n ..) over what has the running sums of s in it, as an access
- * to a temporary; NULL: not of the form. */
+/* steps.c, scan.c: sum(j ..) or sum(d ..), or sum(n ..), over what has the running sums of s in it,
+ * as an access to a temporary; NULL: not of the form. */
 struct node *plan_steps(struct work *w, struct node *x, const struct running_set *s,
                         const struct seq *order);
 struct node *plan_columns(struct work *w, struct node *x, const struct running_set *s);

@@ -121,9 +121,19 @@ static struct node *renamed(struct rename *r, struct node *x)
 	x = ex_rename_batch(a, x, r->from->batch, r->to->batch);
 	x = ex_subst_idx(a, x, r->from->scan, affine_idx(a, r->to->scan));
 	x = ex_subst_idx(a, x, r->from->lane, affine_idx(a, r->to->lane));
+	for (int k = 0; k < r->from->nouter; k++)
+		x = ex_subst_idx(a, x, r->from->outer[k], affine_idx(a, r->to->outer[k]));
 	for (int k = 0; k < r->sym.n; k++)
 		x = ex_subst(a, x, &(struct subst){.from = r->sym.at[k].of, .to = r->sym.at[k].to});
 	return x;
+}
+
+static const struct idx *renamed_idx(const struct rename *r, const struct idx *i)
+{
+	for (int k = 0; k < r->from->nouter; k++)
+		if (i == r->from->outer[k])
+			return r->to->outer[k];
+	return i == r->from->scan ? r->to->scan : i == r->from->lane ? r->to->lane : i;
 }
 
 static void add_carries(struct rename *r, struct kernel *to, bool nested)
@@ -174,12 +184,22 @@ static bool join(struct work *w, struct kernel *to, const struct kernel *from)
 		*y = from->store[s];
 		y->rhs = renamed(&r, y->rhs);
 		for (int d = 0; d < y->dst->rank; d++)
-			y->at[d] = y->at[d] == from->scan ? k.scan : y->at[d] == from->lane ? k.lane : y->at[d];
+			y->at[d] = renamed_idx(&r, y->at[d]);
 	}
 	if (!direct(&k))
 		return false;
 	*to = k;
 	return true;
+}
+
+/* Have both as many rows, steps and elements? */
+static bool same_space(const struct kernel *x, const struct kernel *y)
+{
+	bool same = x->batch->pop == y->batch->pop && x->scan->size == y->scan->size &&
+	            x->lane->size == y->lane->size && x->nouter == y->nouter;
+	for (int k = 0; same && k < x->nouter; k++)
+		same = x->outer[k]->size == y->outer[k]->size;
+	return same;
 }
 
 /* Appends k, or joins it to a kernel over as many rows, steps and elements behind which nothing
@@ -189,9 +209,7 @@ static void emit(struct work *w, struct work_kernel *k)
 	for (int i = w->f->kernel.n - 1; i >= 0; i--) {
 		struct work_kernel *p = w->f->kernel.at[i];
 		struct kernel *x = &p->k;
-		if (x->kind == KERNEL_SCAN && x->batch->pop == k->k.batch->pop &&
-		    x->scan->size == k->k.scan->size && x->lane->size == k->k.lane->size &&
-		    join(w, x, &k->k))
+		if (x->kind == KERNEL_SCAN && same_space(x, &k->k) && join(w, x, &k->k))
 			return;
 		if (plan_conflict(p, k))
 			break;
@@ -233,12 +251,13 @@ struct node *plan_columns(struct work *w, struct node *x, const struct running_s
 	bool has_n = false, other = false;
 	for (int b = 0; b < x->nbound; b++) {
 		has_n = has_n || x->bound[b] == s->n;
-		other = other || (x->bound[b] != s->n && x->bound[b] != s->d);
+		other = other ||
+		        (x->bound[b] != s->n && x->bound[b] != s->d && !seq_has(&s->outer, x->bound[b]));
 	}
 	for (int k = 0; k < free.n; k++)
 		other = other || free.ix[k]->pop >= 0;
 	if (x->red != RED_SUM || x->nguard || !has_n || other || !seq_has(&free, s->j) ||
-	    ex_has_draw(x) || sums_over(s, x->kid[0]))
+	    s->outer.n > MAX_RANK || ex_has_draw(x) || sums_over(s, x->kid[0]))
 		return NULL;
 	if (seq_has(&free, s->d))
 		seq_push(&layout, s->d);
@@ -259,12 +278,15 @@ struct node *plan_columns(struct work *w, struct node *x, const struct running_s
 	                       .batch = s->n,
 	                       .scan = s->d,
 	                       .lane = s->j,
+	                       .nouter = s->outer.n,
 	                       .carry = c.carry.at,
 	                       .ncarry = c.carry.n,
 	                       .kept = c.kept.at,
 	                       .nkept = c.kept.n,
 	                       .store = arena_copy(w->a, &out, sizeof out),
 	                       .nstore = 1};
+	for (int d = 0; d < s->outer.n; d++)
+		k->k.outer[d] = s->outer.ix[d];
 	if (!direct(&k->k))
 		return NULL;
 	emit(w, k);
@@ -279,17 +301,26 @@ struct replace {
 	const struct seq *order;
 };
 
+/* x as an access to what a kernel computes; NULL: it is no sum over running sums. */
+static struct node *computed(struct replace *r, struct node *x)
+{
+	struct running_set s;
+	if (x->kind != N_REDUCE || !running_find(r->w, x, &s))
+		return NULL;
+	struct node *y = plan_columns(r->w, x, &s);
+	return y ? y : plan_steps(r->w, x, &s, r->order);
+}
+
 static struct node *replace(struct replace *r, struct node *x)
 {
+	struct node *y = computed(r, x);
+	if (y)
+		return y;
 	struct node **kid = NEW_ARRAY(r->w->a, struct node *, x->nkid + 1);
 	for (int i = 0; i < x->nkid; i++)
 		kid[i] = replace(r, x->kid[i]);
 	x = plan_rebuild(r->w, x, kid);
-	struct running_set s;
-	if (x->kind != N_REDUCE || !running_find(r->w, x, &s))
-		return x;
-	struct node *y = plan_steps(r->w, x, &s, r->order);
-	y = y ? y : plan_columns(r->w, x, &s);
+	y = computed(r, x);
 	return y ? y : x;
 }
 

@@ -5,7 +5,9 @@
  *     before: p = 0, f = f(0);  each d: z[n, d] = sum(j) V[d, j]*f[n, j], then p += t(n, d), f =
  * f(p) in time D*H and memory H a row.  Where t has a factor of 0 or 1, what is done then is
  * skipped at 0: nothing changes.  In a sequential statement z, and what is assigned from it, come
- * before t reads it.
+ * before t reads it.  What is summed along d, y[n, j] = sum(d) V[d, j]*f(p[n, d, j]), is added to
+ * in each step.  Rows may be of several indices: x[n, t, i] has sums p[n, t, d, j], and one row's p
+ * and f serve all t, one after the other.
  *
  * requires: running sums found.  ensures: no store reads what a later d writes. */
 #include "plan/running.h"
@@ -110,7 +112,11 @@ static struct steps begin(struct work *w, const struct running_set *s)
 	t.k->k.kind = KERNEL_STEPS;
 	t.k->k.batch = s->n;
 	t.k->k.scan = s->d;
+	t.k->k.lane = s->j;
 	t.k->k.down = s->at[0].down;
+	t.k->k.nouter = s->outer.n;
+	for (int k = 0; k < s->outer.n; k++)
+		t.k->k.outer[k] = s->outer.ix[k];
 	for (int k = 0; k < s->count; k++) {
 		t.sum[k] = row_temp(&t);
 		push_row(&t, t.sum[k], ex_num(w->a, 0), true, false, NULL);
@@ -125,32 +131,82 @@ static struct node *body_of(struct steps *t, struct node *x)
 	struct node *body = with_kept(t, x->kid[0]);
 	for (int k = first; k < t->kept.n; k++)
 		push_row(t, t->kept.at[k].sym, t->kept.at[k].rhs, true, false, NULL);
-	body = running_rows(t->w, body, t->s->j);
-	return ex_reduce(t->w->a, x->red, x->bound, x->nbound, x->guard, x->nguard, body);
+	return running_rows(t->w, body, t->s->j);
+}
+
+/* Is x the sum over i of what such a kernel can go through? */
+static bool sums_alone(const struct node *x, const struct running_set *s, const struct idx *i)
+{
+	return x->red == RED_SUM && x->nbound == 1 && x->bound[0] == i && !x->nguard &&
+	       !ex_has_draw(x) && one_way(s) && s->outer.n <= MAX_RANK && ex_uses_idx(x, s->n);
 }
 
 static bool fits(const struct node *x, const struct running_set *s)
 {
-	return x->red == RED_SUM && x->nbound == 1 && x->bound[0] == s->j && !x->nguard &&
-	       !ex_has_draw(x) && one_way(s) && ex_uses_idx(x, s->n) && ex_uses_idx(x, s->d);
+	return sums_alone(x, s, s->j) && ex_uses_idx(x, s->d);
 }
 
-/* Rows, d, the others in the order of the statement. */
+/* Rows, their axes and d, the others; j, where it is left, at the end. */
 static struct seq layout_of(const struct node *x, const struct running_set *s,
                             const struct seq *order)
 {
-	struct seq free = plan_free(x), out = {.ix = {s->n, s->d}, .n = 2};
-	for (int pass = 0; pass < 2; pass++)
-		for (int k = 0; k < free.n; k++)
-			if (!seq_has(&out, free.ix[k]) && (pass || seq_has(order, free.ix[k])))
-				seq_push(&out, free.ix[k]);
+	struct seq free = plan_free(x), own = s->outer, out = {.ix = {s->n}, .n = 1};
+	seq_push(&own, s->d);
+	for (int pass = 0; pass < 4; pass++) {
+		const struct seq *from = pass == 0 || pass == 2 ? order : pass == 1 ? &own : &free;
+		for (int k = 0; k < from->n; k++)
+			if (seq_has(&free, from->ix[k]) && !seq_has(&out, from->ix[k]) &&
+			    (pass > 1 || seq_has(&own, from->ix[k])) && from->ix[k] != s->j)
+				seq_push(&out, from->ix[k]);
+	}
+	if (seq_has(&free, s->j))
+		seq_push(&out, s->j);
 	return out;
+}
+
+/* The value of the sum x in the kernel, at a step: sum(j ..), or what is added to sum(d ..). */
+static void push_sum(struct steps *t, const struct node *x, struct node *body,
+                     const struct sym *dst, const struct seq *layout)
+{
+	bool along = x->bound[0] == t->s->d;
+	struct store out = {.dst = dst, .accumulate = along};
+	out.rhs = along ? body : ex_reduce(t->w->a, RED_SUM, x->bound, x->nbound, NULL, 0, body);
+	for (int d = 1; d < layout->n; d++)
+		out.at[d - 1] = layout->ix[d];
+	if (along) {
+		struct store zero = out;
+		zero.before = true;
+		zero.accumulate = false;
+		zero.rhs = ex_num(t->w->a, 0);
+		push(t, zero);
+	}
+	if (t->s->at[0].own)
+		advance(t);
+	push(t, out);
+	if (!t->s->at[0].own)
+		advance(t);
+}
+
+/* sum(t, j) and sum(t, d) as sums over a row's axes t of such a sum; NULL: x is none. */
+static struct node *apart(struct work *w, const struct node *x, const struct running_set *s,
+                          const struct seq *order)
+{
+	struct seq outer = {.n = 0}, inner = {.n = 0};
+	for (int b = 0; b < x->nbound; b++)
+		seq_push(seq_has(&s->outer, x->bound[b]) ? &outer : &inner, x->bound[b]);
+	if (!outer.n || inner.n != 1 || x->red != RED_SUM || x->nguard)
+		return NULL;
+	struct node *y = ex_reduce(w->a, RED_SUM, inner.ix, 1, NULL, 0, x->kid[0]);
+	y = plan_steps(w, y, s, order);
+	return y ? ex_reduce(w->a, RED_SUM, outer.ix, outer.n, NULL, 0, y) : NULL;
 }
 
 struct node *plan_steps(struct work *w, struct node *x, const struct running_set *s,
                         const struct seq *order)
 {
-	if (!fits(x, s))
+	if (x->nbound > 1)
+		return apart(w, x, s, order);
+	if (!fits(x, s) && !sums_alone(x, s, s->d))
 		return NULL;
 	struct seq layout = layout_of(x, s, order);
 	if (seq_batches(&layout) > 1 || layout.n - 1 > MAX_RANK)
@@ -159,18 +215,12 @@ struct node *plan_steps(struct work *w, struct node *x, const struct running_set
 	if (known)
 		return known;
 	struct steps t = begin(w, s);
-	struct node *z = body_of(&t, x);
-	struct store out = {.dst = plan_temp(w, &layout, VALUES_REAL), .rhs = z};
-	for (int d = 1; d < layout.n; d++)
-		out.at[d - 1] = layout.ix[d];
-	if (s->at[0].own)
-		advance(&t);
-	push(&t, out);
-	if (!s->at[0].own)
-		advance(&t);
+	struct node *body = body_of(&t, x);
+	const struct sym *dst = plan_temp(w, &layout, VALUES_REAL);
+	push_sum(&t, x, body, dst, &layout);
 	plan_emit(w, t.k);
-	plan_learn(w, out.dst, &layout, x);
-	return plan_access(w, out.dst, &layout);
+	plan_learn(w, dst, &layout, x);
+	return plan_access(w, dst, &layout);
 }
 
 /* ---- sequential statements ---------------------------------------------------------------------
@@ -212,11 +262,12 @@ bool plan_steps_turn(struct work *w, const struct stmt *s)
 		return false;
 	struct node *sum = sum_of(w, s->rhs, s->dst, &set);
 	if (!sum || set.at[0].own || set.at[0].down || set.d != s->at[0] || set.n != s->batch ||
-	    ex_mentions(with_temps(w, s->rhs, sum, ex_num(w->a, 0), NULL), s->dst))
+	    set.outer.n || ex_mentions(with_temps(w, s->rhs, sum, ex_num(w->a, 0), NULL), s->dst))
 		return false;
 	struct steps t = begin(w, &set);
 	struct store z = {.dst = plan_temp(w, &layout, VALUES_REAL), .at = {set.d}};
-	z.rhs = body_of(&t, sum);
+	struct node *body = body_of(&t, sum);
+	z.rhs = ex_reduce(w->a, RED_SUM, sum->bound, sum->nbound, NULL, 0, body);
 	push(&t, z);
 	struct node *rhs = with_temps(w, s->rhs, sum, plan_access(w, z.dst, &layout), &layout);
 	push(&t, (struct store){.dst = s->dst, .rhs = rhs, .at = {s->at[0]}});

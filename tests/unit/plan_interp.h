@@ -207,52 +207,81 @@ static inline void run_loop(struct memory *m, const struct kernel *k, int64_t ch
 			}
 }
 
-/* The value of x at row, step d and the element `unit` of a tensor with the axes at[]; NAN where that
- * is not of step d. */
-static inline double step_element(struct memory *m, const struct kernel *k, const struct node *x,
-                                  const struct idx *const *at, int rank, int64_t row, int64_t d,
-                                  int64_t unit)
+/* A place in a kernel of steps: a row, its own axes as one number, a step. */
+struct at_step {
+	const struct kernel *k;
+	int64_t row, outer, d;
+};
+
+static inline int64_t outer_places(const struct kernel *k)
+{
+	int64_t n = 1;
+	for (int i = 0; i < k->nouter; i++)
+		n *= k->outer[i]->size;
+	return n;
+}
+
+/* The value of x here and at the element `unit` of a tensor with the axes at[]; NAN where that is not
+ * of this place. */
+static inline double step_element(struct memory *m, struct at_step p, const struct node *x,
+                                  const struct idx *const *at, int rank, int64_t unit)
 {
 	struct env env = {interp_load, interp_draw, interp_pop, m};
-	struct binding b[MAX_RANK + 2] = {{k->batch, row}, {k->scan, d}};
-	int64_t rest = unit;
+	struct binding b[2 * MAX_RANK + 2] = {{p.k->batch, p.row}, {p.k->scan, p.d}};
+	int64_t rest = p.outer;
+	int n = 2;
+	for (int i = p.k->nouter - 1; i >= 0; i--) {
+		b[n++] = (struct binding){p.k->outer[i], rest % p.k->outer[i]->size};
+		rest /= p.k->outer[i]->size;
+	}
+	int own = n;
+	rest = unit;
 	for (int i = rank - 1; i >= 0; i--) {
-		b[2 + i] = (struct binding){at[i], rest % at[i]->size};
-		if (at[i] == k->scan && rest % at[i]->size != d)
-			return NAN;
+		b[n++] = (struct binding){at[i], rest % at[i]->size};
+		for (int j = 0; j < own; j++)
+			if (b[j].idx == at[i] && b[j].value != rest % at[i]->size)
+				return NAN;
 		rest /= at[i]->size;
 	}
-	return ex_eval(x, &env, b, 2 + rank);
+	return ex_eval(x, &env, b, n);
+}
+
+static inline void run_stores(struct memory *m, struct at_step p, bool before)
+{
+	for (int i = 0; i < p.k->nstore; i++) {
+		const struct store *s = &p.k->store[i];
+		int64_t n = items_of(s->dst);
+		double *to = values_at(m, s->dst) + p.row * n;
+		if (s->before != before || (s->when && step_element(m, p, s->when, NULL, 0, 0) == 0))
+			continue;
+		for (int64_t u = 0; u < n; u++) {
+			double x = step_element(m, p, s->rhs, s->at, s->dst->rank, u);
+			if (!isnan(x))
+				to[u] = s->accumulate ? to[u] + x : x;
+		}
+	}
 }
 
 static inline void run_steps(struct memory *m, const struct kernel *k, int64_t lo, int64_t hi)
 {
 	for (int64_t r = lo; r < hi; r++)
-		for (int64_t t = -1; t < k->scan->size; t++)
-			for (int i = 0; i < k->nstore; i++) {
-				const struct store *s = &k->store[i];
-				int64_t d = k->down && t >= 0 ? k->scan->size - 1 - t : t, n = items_of(s->dst);
-				double *to = values_at(m, s->dst) + r * n;
-				if (s->before != (t < 0) ||
-				    (s->when && step_element(m, k, s->when, NULL, 0, r, d, 0) == 0))
-					continue;
-				for (int64_t u = 0; u < n; u++) {
-					double x = step_element(m, k, s->rhs, s->at, s->dst->rank, r, d, u);
-					if (!isnan(x))
-						to[u] = s->accumulate ? to[u] + x : x;
-				}
-			}
+		for (int64_t o = 0; o < outer_places(k); o++) {
+			run_stores(m, (struct at_step){k, r, o, -1}, true);
+			for (int64_t t = 0; t < k->scan->size; t++)
+				run_stores(m, (struct at_step){k, r, o, k->down ? k->scan->size - 1 - t : t}, false);
+		}
 }
 
-static inline void run_carry(struct memory *m, const struct kernel *k, const struct carry *c,
-                             int64_t row, int64_t lane)
+static inline void run_carry(struct memory *m, struct at_step p, const struct carry *c, int64_t lane)
 {
+	const struct kernel *k = p.k;
 	const struct idx *at[] = {k->scan, k->lane};
 	double sum = 0, *to = values_at(m, c->sym);
 	for (int64_t t = 0; t < k->scan->size; t++) {
 		int64_t d = c->down ? k->scan->size - 1 - t : t, u = d * k->lane->size + lane;
-		double x = step_element(m, k, c->term, at, 2, row, d, u);
-		if (c->when && step_element(m, k, c->when, NULL, 0, row, d, 0) == 0 && x != 0)
+		p.d = d;
+		double x = step_element(m, p, c->term, at, 2, u);
+		if (c->when && step_element(m, p, c->when, NULL, 0, 0) == 0 && x != 0)
 			abort();
 		to[u] = c->own ? sum + x : sum;
 		sum += x;
@@ -267,22 +296,23 @@ static inline void run_scan(struct memory *m, const struct kernel *k, int64_t lo
 		for (int64_t u = 0; u < items_of(k->store[i].dst); u++)
 			if (u % H >= lo && u % H < hi)
 				values_at(m, k->store[i].dst)[u] = 0;
-	for (int64_t r = 0; r < rows; r++)
+	for (int64_t r = 0; r < rows * outer_places(k); r++)
 		for (int64_t j = lo; j < hi; j++) {
+			struct at_step p = {k, r / outer_places(k), r % outer_places(k), 0};
 			for (int nested = 0; nested < 2; nested++) {
 				for (int c = 0; c < k->ncarry; c++)
 					if (k->carry[c].nested == nested)
-						run_carry(m, k, &k->carry[c], r, j);
-				for (int64_t d = 0; d < D && !nested; d++)
+						run_carry(m, p, &k->carry[c], j);
+				for (p.d = 0; p.d < D && !nested; p.d++)
 					for (int c = 0; c < k->nkept; c++)
-						values_at(m, k->kept[c].sym)[d * H + j] =
-						    step_element(m, k, k->kept[c].rhs, at, 2, r, d, d * H + j);
+						values_at(m, k->kept[c].sym)[p.d * H + j] =
+						    step_element(m, p, k->kept[c].rhs, at, 2, p.d * H + j);
 			}
 			for (int i = 0; i < k->nstore; i++)
-				for (int64_t d = 0; d < D; d++) {
+				for (p.d = 0; p.d < D; p.d++) {
 					for (int64_t u = j; u < items_of(k->store[i].dst); u += H) {
-						double x = step_element(m, k, k->store[i].rhs, k->store[i].at,
-						                        k->store[i].dst->rank, r, d, u);
+						double x = step_element(m, p, k->store[i].rhs, k->store[i].at,
+						                        k->store[i].dst->rank, u);
 						values_at(m, k->store[i].dst)[u] += isnan(x) ? 0 : x;
 					}
 				}

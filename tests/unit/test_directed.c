@@ -176,6 +176,29 @@ static const struct gradient_case cases[] = {
      "nll(d, d)",
      1,
      {"nll"}},
+    {"nade at each place of a grid",
+     "model m(S = 2, T = 3, V = 4, H = 2) { visible v : binary[S,T,V]; param W : real[H,V] = 0; "
+     "param "
+     "P : real[V,H] = 0; param c : real[S,T,H] = 0;\n"
+     "let g[s,t,d,j] = sigmoid(c[s,t,j] + sum(i < d) W[j,i]*v[s,t,i]);\n"
+     "v[s,t,d] ~ bernoulli(logits = sum(j) P[d,j]*g[s,t,d,j]); }",
+     NLL},
+    {"nade whose weights differ from place to place",
+     "model m(T = 3, V = 4, H = 5) { visible v : binary[T,V]; param W : real[T,H,V] = 0; param "
+     "P : real[V,H] = 0;\n"
+     "let g[t,d,j] = tanh(sum(i < d) W[t,j,i]*v[t,i]);\n"
+     "v[t,d] ~ bernoulli(logits = sum(j) P[d,j]*g[t,d,j]); }",
+     NLL},
+    {"conditional nade",
+     "model m(D = 5, U = 3, H = 4) { visible v : binary[D]; given c : real[U]; param W : real[H,D] "
+     "= 0; "
+     "param P : real[D,H] = 0; param A : real[U,H] = 0;\n"
+     "let g[d,j] = sigmoid((tanh(c@A))[j] + sum(i < d) W[j,i]*v[i]);\n"
+     "v[d] ~ bernoulli(logits = sum(j) P[d,j]*g[d,j]); }",
+     "nll()",
+     "nll(d, d)",
+     1,
+     {"nll"}},
     {"rnn-rbm, exact",
      "model m(T = 3, V = 2, H = 2, U = 2) { visible v : binary[T,V]; hidden h : binary[T,H]; param "
      "W "

@@ -82,6 +82,49 @@ static void test_categorical(void)
 	end();
 }
 
+/* A distribution of this kind at each place t of a row, its hidden units' biases given: the
+ * derivative by these is summed along d. */
+static void test_places(void)
+{
+	for (int binary = 0; binary < 2; binary++) {
+		enum { T = 3, D = 9, H = 37 };
+		enum values values = binary ? VALUES_BINARY : VALUES_REAL;
+		begin();
+		const struct sym *W = tensor("W", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(H, D));
+		const struct sym *V = tensor("V", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(D, H));
+		const struct sym *gW = tensor("gW", SPACE_GRAD, -1, VALUES_REAL, W, DIMS(H, D));
+		const struct sym *gV = tensor("gV", SPACE_GRAD, -1, VALUES_REAL, V, DIMS(D, H));
+		const struct sym *x = tensor("x", SPACE_STATE, data, values, NULL, DIMS(T, D));
+		const struct sym *c = tensor("c", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(T, H));
+		const struct sym *y = tensor("y", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(T, D));
+		const struct sym *z = tensor("z", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(T, D));
+		const struct sym *dc = tensor("dc", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(T, H));
+		const struct sym *all = tensor("all", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(H));
+		const struct idx *n = batch("n", data), *t = ix("t", T), *d = ix("d", D), *i = ix("i", D),
+		                 *j = ix("j", H);
+		fun = program_function(prog, "f");
+		struct node *g = sigmoid(add(
+		    AT(c, n, t, j), running(i, d, false, false, mul(AT(W, NULL, j, i), AT(x, n, t, i)))));
+		struct node *slope = mul(AT(y, n, t, d), mul(AT(V, NULL, d, j), mul(g, one_less(g))));
+		ASSIGN(z, n, false, SUM(mul(AT(V, NULL, d, j), g), j), t, d);
+		ASSIGN(gV, NULL, false, SUM(mul(AT(y, n, t, d), g), n, t), d, j);
+		ASSIGN(dc, n, false, SUM(slope, d), t, j);
+		ASSIGN(all, n, false, SUM(slope, t, d), j);
+		struct affine e = affine_add(cx.prog, affine_idx(cx.prog, d), affine_idx(cx.prog, i), -1);
+		struct guard later = {false, affine_add(cx.prog, e, affine_const(1), -1)};
+		struct node *dW = ex_reduce(cx.prog, RED_SUM, (const struct idx *[]){n, t, d}, 3, &later, 1,
+		                            mul(slope, AT(x, n, t, i)));
+		ASSIGN(gW, NULL, false, dW, j, i);
+		struct plan *p = plan();
+		CU_ASSERT_EQUAL(count(p, KERNEL_STEPS, MM_SGEMM), 2);
+		CU_ASSERT_EQUAL(count(p, KERNEL_SCAN, MM_SGEMM), 1);
+		for (int s = 0; s < p->slot.n; s++) /* nothing of D*H a place */
+			CU_ASSERT(p->slot.at[s].pop < 0 || p->slot.at[s].sym->rank < 3);
+		CU_ASSERT(generated_agrees(p));
+		end();
+	}
+}
+
 /* Samples of it: a unit after the other. */
 static void test_samples(void)
 {
@@ -120,6 +163,7 @@ int main(void)
 	CU_add_test(suite, "loss and gradient of an autoregressive model", test_nade);
 	CU_add_test(suite, "sums that go one way", test_one_way);
 	CU_add_test(suite, "units of several states", test_categorical);
+	CU_add_test(suite, "rows of several indices", test_places);
 	CU_add_test(suite, "samples of an autoregressive model", test_samples);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
