@@ -8,6 +8,8 @@
  * Bits: element u is bit u%8 of byte u/8 (little endian words). */
 #include "codegen/emit.h"
 
+#include <string.h>
+
 int slot_of(const struct emit *e, const struct sym *s)
 {
 	for (int k = 0; k < e->plan->slot.n; k++)
@@ -28,12 +30,36 @@ LLVMValueRef call_pop(struct emit *e, int pop)
 	return call_field(e, e->i64, offsetof(struct dgm_call, pop) + 8 * (size_t)pop, "rows");
 }
 
+static bool has_number(const struct emit *e, int n)
+{
+	for (int k = 0; k < e->plan->slot.n; k++)
+		if (e->number[k] == n)
+			return true;
+	return false;
+}
+
+int slot_number(struct emit *e, int slot)
+{
+	const char *name = e->slot[slot].name;
+	int n = 0;
+	if (!e->number)
+		return slot;
+	if (e->number[slot] >= 0)
+		return e->number[slot];
+	while (n < e->names->at.n && (strcmp(e->names->at.at[n], name) != 0 || has_number(e, n)))
+		n++;
+	if (n == e->names->at.n)
+		vec_push(e->a, &e->names->at, name);
+	e->number[slot] = n;
+	return n;
+}
+
 LLVMValueRef slot_base(struct emit *e, int slot)
 {
 	e->used[slot] = true;
 	if (!e->base[slot]) {
 		struct scope *was = scope_goto(e, e->root);
-		LLVMValueRef at = emit_int(e, slot);
+		LLVMValueRef at = emit_int(e, slot_number(e, slot));
 		LLVMValueRef table = call_field(e, e->ptr, offsetof(struct dgm_call, slot), "slots");
 		LLVMValueRef p = LLVMBuildGEP2(e->b, e->ptr, table, &at, 1, "");
 		e->base[slot] = LLVMBuildLoad2(e->b, e->ptr, p, e->slot[slot].name);

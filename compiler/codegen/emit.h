@@ -77,6 +77,10 @@ struct emit {
 	LLVMValueRef fn, call, chunk, nchunk;
 	LLVMValueRef *base; /* slot pointers, loaded once */
 	bool *used;         /* one a slot: read or written by a region of the plan */
+	int *number;        /* one a slot: its place in the table of a call; -1: none yet; NULL: the slot's own number */
+	struct slot_names {
+		VEC(const char *) at;
+	} *names; /* by those places, of all plans of the module */
 	struct scope *root, *scope;
 	LLVMValueRef scratch[MAX_DRAW];
 	LLVMValueRef dummy; /* a byte that takes unwanted stores */
@@ -177,6 +181,9 @@ int lane_score(struct emit *e, const struct node *x, const struct idx *i);
 /* access.c: loads and stores */
 int slot_of(const struct emit *e, const struct sym *s);
 LLVMValueRef slot_base(struct emit *e, int slot);
+/* Its place in the table of a call.  Slots of one name have one place in all plans of the module where they can, so
+ * that regions that do the same are the same code. */
+int slot_number(struct emit *e, int slot);
 LLVMValueRef call_field(struct emit *e, LLVMTypeRef type, size_t offset, const char *name);
 LLVMValueRef call_pop(struct emit *e, int pop);
 LLVMValueRef emit_load(struct emit *e, const struct node *access);
@@ -254,6 +261,7 @@ LLVMTargetMachineRef target_named(const char *name); /* of codegen_targets */
 void target_traits(const char *name, int *lanes, bool *fma);
 LLVMTargetMachineRef codegen_target(void); /* the process' own */
 /* Optimises and compiles a module to an object or to assembly. */
+void codegen_share(LLVMModuleRef m); /* one of its inner functions that are the same */
 LLVMMemoryBufferRef codegen_emit(LLVMModuleRef m, LLVMTargetMachineRef on, bool assembly);
 
 #endif

@@ -208,24 +208,35 @@ static void name_params(struct frame *f)
 	f->size = wide(e, LLVMGetParam(e->fn, n));
 }
 
-static void check_arguments(struct frame *f)
+static LLVMValueRef either(struct emit *e, LLVMValueRef a, LLVMValueRef b)
+{
+	return LLVMBuildOr(e->b, a, b, "");
+}
+
+static void check_pointers(struct frame *f)
 {
 	struct emit *e = f->e;
+	LLVMValueRef wrong = is_null(e, f->work);
 	for (int k = 0; k < f->entry->arg.n; k++)
 		if (!f->entry->arg.at[k].optional)
-			entry_unless(e, is_null(e, f->array[k]), OBJECT_NULL);
+			wrong = either(e, wrong, is_null(e, f->array[k]));
 	if (f->random)
-		entry_unless(e, is_null(e, f->random), OBJECT_NULL);
-	entry_unless(e, is_null(e, f->work), OBJECT_NULL);
-	entry_unless(e, rows_wrong(e, f->rows), OBJECT_ROWS);
+		wrong = either(e, wrong, is_null(e, f->random));
+	entry_unless(e, wrong, OBJECT_NULL);
+}
+
+static void check_numbers(struct frame *f)
+{
+	struct emit *e = f->e;
+	LLVMValueRef wrong = rows_wrong(e, f->rows);
 	for (int k = 0; k < f->entry->phase.n; k++) {
 		const struct entry_phase *p = &f->entry->phase.at[k];
 		if (!p->count)
 			continue;
 		LLVMValueRef over = LLVMBuildSub(e->b, f->count[k], emit_int(e, p->least), "");
-		entry_unless(e, LLVMBuildICmp(e->b, LLVMIntUGT, over, emit_int(e, INT32_MAX), ""),
-		             OBJECT_ROWS);
+		wrong = either(e, wrong, LLVMBuildICmp(e->b, LLVMIntUGT, over, emit_int(e, INT32_MAX), ""));
 	}
+	entry_unless(e, wrong, OBJECT_ROWS);
 	LLVMValueRef need = work_bytes(e, f->rows);
 	entry_unless(e, LLVMBuildICmp(e->b, LLVMIntULT, f->size, need, ""), OBJECT_WORK);
 }
@@ -238,15 +249,16 @@ static void lay_out(struct frame *f)
 	LLVMValueRef model = layout_model(e, f->layout, f->model);
 	for (int k = 0; k < e->plan->slot.n; k++) {
 		int64_t least, each;
-		f->slot[k] = LLVMConstNull(e->ptr);
+		if (!e->used[k])
+			continue;
 		if (in_work(e, k)) {
 			f->slot[k] = entry_at(e, base, at);
 			slot_room(&e->slot[k], &least, &each);
 			at = entry_add(e, at, entry_add(e, entry_mul(e, f->rows, each), emit_int(e, least)));
-		} else if (e->used[k]) {
+		} else {
 			f->slot[k] = layout_slot(e, f->layout, model, k);
 		}
-		LLVMValueRef i = emit_int(e, k);
+		LLVMValueRef i = emit_int(e, slot_number(e, k));
 		LLVMBuildStore(e->b, f->slot[k], LLVMBuildGEP2(e->b, e->ptr, f->slots, &i, 1, ""));
 	}
 	LLVMBuildMemSet(e->b, base, LLVMConstInt(e->i8, 0, 0),
@@ -308,9 +320,9 @@ static void set_adaptation(struct frame *f, bool adapt)
 }
 
 /* ---- running ---- */
-/* A function of the plan, and the random state's step behind it: its low half is the call's step,
- * its high half the stage. */
-static void run_function(struct frame *f, const char *name)
+/* The random state's step goes on by one: its low half is the call's step, its high half the stage.
+ */
+static void next_step(struct frame *f)
 {
 	struct emit *e = f->e;
 	LLVMValueRef step = LLVMBuildLoad2(e->b, e->i64, f->step, "");
@@ -320,6 +332,13 @@ static void run_function(struct frame *f, const char *name)
 	LLVMBuildStore(e->b, LLVMBuildTrunc(e->b, high, e->i32, ""),
 	               field(f, offsetof(struct dgm_call, stage)));
 	LLVMBuildStore(e->b, entry_add(e, step, emit_int(e, 1)), f->step);
+}
+
+static void run_function(struct frame *f, const char *name)
+{
+	struct emit *e = f->e;
+	if (f->random)
+		next_step(f);
 	LLVMTypeRef type[] = {e->ptr, e->i64, e->i64};
 	LLVMValueRef args[] = {f->call, emit_int(e, 0), emit_int(e, 1)};
 	for (int k = 0; k < e->plan->function.n; k++) {
@@ -373,10 +392,15 @@ static void copy_array(struct frame *f, int k, bool in)
 	c.items = dgm_slot_items(s);
 	c.stride = dgm_item_stride(s) * (c.bits ? 64 : 1);
 	c.known_stride = known >= 0 ? dgm_item_stride(&e->slot[known]) : 0;
+	c.user = f->array[k];
+	c.slot = f->slot[slot];
+	c.has_known = known >= 0 && e->used[known];
+	c.known = c.has_known ? f->slot[known] : NULL;
+	if (!a->optional) {
+		entry_copy(&c, in, f->rows);
+		return;
+	}
 	LLVMBasicBlockRef copy = entry_block(e), done = entry_block(e);
-	c.from = in ? f->array[k] : f->slot[slot];
-	c.to = in ? f->slot[slot] : f->array[k];
-	c.known = known >= 0 && e->used[known] ? f->slot[known] : NULL;
 	LLVMBuildCondBr(e->b, is_null(e, f->array[k]), done, copy);
 	LLVMPositionBuilderAtEnd(e->b, copy);
 	entry_copy(&c, in, f->rows);
@@ -411,6 +435,15 @@ static void use_arrays(struct emit *e, const struct entry *entry)
 		e->used[slot_of(e, entry->arg.at[k].sym)] = true;
 }
 
+static unsigned slots_room(struct emit *e)
+{
+	int room = 1;
+	for (int k = 0; k < e->plan->slot.n; k++)
+		if (e->used[k] && slot_number(e, k) >= room)
+			room = slot_number(e, k) + 1;
+	return (unsigned)room;
+}
+
 void entry_emit(struct emit *e, const struct entry *entry, const struct object_layout *layout)
 {
 	LLVMTypeRef type[64], size = entry_size_type(e);
@@ -419,14 +452,14 @@ void entry_emit(struct emit *e, const struct entry *entry, const struct object_l
 	entry_begin(e, entry->symbol, e->i32, type, prototype(e, entry, size, type));
 	struct frame f = {.e = e, .entry = entry, .layout = layout};
 	f.call = local(e, e->i8, sizeof(struct dgm_call), 8);
-	f.slots = local(e, e->ptr, (unsigned)e->plan->slot.n + 1, 8);
+	f.slots = local(e, e->ptr, slots_room(e), 8);
 	f.bad = local(e, e->i8, 1, 1);
-	f.step = local(e, e->i64, 1, 8);
+	f.step = entry->random ? local(e, e->i64, 1, 8) : NULL;
 	f.slot = NEW_ARRAY(e->a, LLVMValueRef, e->plan->slot.n + 1);
 	name_params(&f);
-	LLVMBuildStore(e->b, emit_int(e, 0), f.step);
 	layout_check(e, layout, f.model);
-	check_arguments(&f);
+	check_pointers(&f);
+	check_numbers(&f);
 	lay_out(&f);
 	set_call(&f);
 	set_scalars(&f);

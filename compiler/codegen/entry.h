@@ -39,9 +39,9 @@ void entry_loop_end(struct emit *e, struct entry_loop *l);
 struct entry_copy {
 	struct emit *e;
 	LLVMValueRef bad;             /* a byte in memory: |= a value is not allowed */
-	LLVMValueRef from, to, known; /* known: NULL where nobody asks */
+	LLVMValueRef user, slot, known; /* known: where has_known */
 	const struct entry_arg *arg;
-	bool bits;
+	bool bits, has_known;
 	int64_t items, stride, known_stride; /* of a row: the user's; in the slots (bits: in bits) */
 };
 /* All rows from the user's array to the slot, or back. */

@@ -110,32 +110,32 @@ static LLVMValueRef load_bits(struct emit *e, LLVMValueRef base, LLVMValueRef un
 static void copy_in(struct entry_copy *c, const struct lanes *at)
 {
 	struct emit *e = c->e;
-	LLVMValueRef x = load_floats(e, c->from, at->user, at->n);
+	LLVMValueRef x = load_floats(e, c->user, at->user, at->n);
 	LLVMValueRef right = allowed(e, c->arg, x);
 	if (c->arg->way == ENTRY_KNOWN) {
 		LLVMValueRef unknown = LLVMBuildFCmp(e->b, LLVMRealUNO, x, x, "");
 		LLVMValueRef none = emit_like(e, x, c->arg->lo > -FLT_MAX ? c->arg->lo : 0);
 		right = LLVMBuildOr(e->b, right, unknown, "");
 		x = emit_select(e, unknown, none, x);
-		if (c->known)
+		if (c->has_known)
 			store_floats(e, c->known, at->known,
 			             emit_select(e, unknown, emit_like(e, x, 0), emit_like(e, x, 1)));
 	}
 	note(c, right);
 	if (c->bits)
-		store_bits(e, c->to, at->slot, compare(e, LLVMRealOGT, x, 0.5));
+		store_bits(e, c->slot, at->slot, compare(e, LLVMRealOGT, x, 0.5));
 	else
-		store_floats(e, c->to, at->slot, x);
+		store_floats(e, c->slot, at->slot, x);
 }
 
 static void copy_out(struct entry_copy *c, const struct lanes *at)
 {
 	struct emit *e = c->e;
 	const struct entry_arg finite = {.lo = -FLT_MAX, .hi = FLT_MAX};
-	LLVMValueRef x = (c->bits ? load_bits : load_floats)(e, c->from, at->slot, at->n);
+	LLVMValueRef x = (c->bits ? load_bits : load_floats)(e, c->slot, at->slot, at->n);
 	if (!c->bits)
 		note(c, allowed(e, &finite, x));
-	store_floats(e, c->to, at->user, x);
+	store_floats(e, c->user, at->user, x);
 }
 
 typedef void copy_fn(struct entry_copy *c, const struct lanes *at);
@@ -165,14 +165,62 @@ static void copy_rows(struct entry_copy *c, copy_fn *copy, LLVMValueRef rows)
 	entry_loop_end(e, &row);
 }
 
+/* ---- functions: void f(user, slot, known, bad, rows), one for all arrays of a kind ---- */
+static const char *function_name(const struct entry_copy *c, bool in)
+{
+	const struct entry_arg *a = c->arg;
+	const char *kind = a->two ? "two" : a->whole ? "whole" : "real";
+	if (!in)
+		return arena_printf(c->e->a, "copy.out.%s.%lld.%lld", c->bits ? "bits" : "real",
+		                    (long long)c->items, (long long)c->stride);
+	return arena_printf(c->e->a, "copy.in.%s.%g.%g.%s%s.%lld.%lld.%lld", kind, a->lo, a->hi,
+	                    c->bits ? "bits" : "floats",
+	                    a->way != ENTRY_KNOWN ? ""
+	                    : c->has_known        ? ".known"
+	                                          : ".unknown",
+	                    (long long)c->items, (long long)c->stride, (long long)c->known_stride);
+}
+
+static LLVMTypeRef function_type(struct emit *e)
+{
+	LLVMTypeRef type[] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64};
+	return LLVMFunctionType(e->none, type, 5, false);
+}
+
+static void emit_function(struct entry_copy *c, bool in, const char *name)
+{
+	struct emit *e = c->e;
+	LLVMValueRef was = e->fn;
+	LLVMBasicBlockRef at = LLVMGetInsertBlock(e->b);
+	e->fn = LLVMAddFunction(e->module, name, function_type(e));
+	LLVMSetLinkage(e->fn, LLVMInternalLinkage);
+	emit_attributes(e);
+	LLVMPositionBuilderAtEnd(e->b, entry_block(e));
+	c->user = LLVMGetParam(e->fn, 0);
+	c->slot = LLVMGetParam(e->fn, 1);
+	c->known = LLVMGetParam(e->fn, 2);
+	c->bad = LLVMGetParam(e->fn, 3);
+	copy_rows(c, in ? copy_in : copy_out, LLVMGetParam(e->fn, 4));
+	LLVMBuildRetVoid(e->b);
+	e->fn = was;
+	LLVMPositionBuilderAtEnd(e->b, at);
+}
+
 void entry_copy(struct entry_copy *c, bool in, LLVMValueRef rows)
 {
-	copy_rows(c, in ? copy_in : copy_out, rows);
+	struct emit *e = c->e;
+	LLVMValueRef args[] = {c->user, c->slot, c->has_known ? c->known : LLVMConstNull(e->ptr),
+	                       c->bad, rows};
+	const char *name = function_name(c, in);
+	if (!LLVMGetNamedFunction(e->module, name))
+		emit_function(c, in, name);
+	LLVMBuildCall2(e->b, function_type(e), LLVMGetNamedFunction(e->module, name), args, 5, "");
 }
 
 void entry_load(struct emit *e, LLVMValueRef from, LLVMValueRef to, int64_t n, LLVMValueRef bad)
 {
 	const struct entry_arg finite = {.lo = -FLT_MAX, .hi = FLT_MAX};
-	struct entry_copy c = {.e = e, .bad = bad, .from = from, .to = to, .arg = &finite, .items = n};
+	struct entry_copy c = {
+	    .e = e, .bad = bad, .user = from, .slot = to, .arg = &finite, .items = n};
 	entry_copy(&c, true, emit_int(e, 1));
 }

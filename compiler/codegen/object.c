@@ -223,6 +223,7 @@ bool object_takes_params(const struct object *o)
 /* ---- a model ---- */
 struct body { /* of a function: what its regions use */
 	const struct dgm_slot *slot;
+	int *number;
 	bool *used;
 };
 
@@ -241,16 +242,19 @@ static bool is_called(const struct entry *entry, const char *function)
 	return false;
 }
 
+/* The last function first: what goes before it makes no difference to the numbers of its slots. */
 static struct body emit_body(struct emit *e, struct cx *cx, const struct entry *entry)
 {
 	const struct plan *p = entry->plan;
 	emit_plan(e, p, emit_slots(cx, p));
-	for (int f = 0; f < p->function.n; f++)
-		for (int r = 0;
-		     is_called(entry, p->function.at[f]->name) && r < p->function.at[f]->region.n; r++)
-			emit_inner_region(e, p->function.at[f]->region.at[r],
-			                  entry_region(e, entry, p->function.at[f], r));
-	return (struct body){e->slot, e->used};
+	e->number = NEW_ARRAY(e->a, int, p->slot.n + 1);
+	memset(e->number, -1, sizeof *e->number * (size_t)p->slot.n);
+	for (int k = p->function.n - 1; k >= 0; k--) {
+		const struct plan_function *f = p->function.at[k];
+		for (int r = 0; is_called(entry, f->name) && r < f->region.n; r++)
+			emit_inner_region(e, f->region.at[r], entry_region(e, entry, f, r));
+	}
+	return (struct body){e->slot, e->number, e->used};
 }
 
 static void emit_object(struct emit *e, struct cx *cx, const struct object *o)
@@ -258,6 +262,7 @@ static void emit_object(struct emit *e, struct cx *cx, const struct object *o)
 	struct object_layout *l = NEW(e->a, struct object_layout);
 	struct body *body = NEW_ARRAY(e->a, struct body, o->entry.n + 1);
 	l->object = o;
+	e->names = NEW(e->a, struct slot_names);
 	layout_params(e, l);
 	for (int k = 0; k < o->entry.n; k++)
 		if (!o->entry.at[k].refused) {
@@ -269,6 +274,7 @@ static void emit_object(struct emit *e, struct cx *cx, const struct object *o)
 			continue;
 		e->plan = o->entry.at[k].plan;
 		e->slot = body[k].slot;
+		e->number = body[k].number;
 		e->used = body[k].used;
 		entry_emit(e, &o->entry.at[k], l);
 	}
@@ -306,6 +312,7 @@ struct object_text object_build(struct cx *cx, const object_list *list, const ch
 	}
 	for (int k = 0; k < list->n; k++)
 		emit_object(e, cx, &list->at[k]);
+	codegen_share(e->module);
 	if (e->bare)
 		own_sections(e, LLVMGetTarget(e->module));
 	LLVMMemoryBufferRef made = codegen_emit(emit_close(e, list->at[0].name), e->machine, false);

@@ -143,21 +143,25 @@ LLVMTargetMachineRef codegen_target(void)
 	return machine;
 }
 
-static void optimise(LLVMModuleRef m, LLVMTargetMachineRef on)
+static void run_passes(LLVMModuleRef m, const char *passes, LLVMTargetMachineRef on)
 {
 	LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-	LLVMErrorRef error = LLVMRunPasses(
-	    m, "function(early-cse,instcombine<no-verify-fixpoint>,simplifycfg)", on, options);
+	LLVMErrorRef error = LLVMRunPasses(m, passes, on, options);
 	if (error)
 		BUG("codegen: LLVM's passes: %s", LLVMGetErrorMessage(error));
 	LLVMDisposePassBuilderOptions(options);
+}
+
+void codegen_share(LLVMModuleRef m)
+{
+	run_passes(m, "mergefunc", NULL);
 }
 
 LLVMMemoryBufferRef codegen_emit(LLVMModuleRef m, LLVMTargetMachineRef on, bool assembly)
 {
 	LLVMMemoryBufferRef out = NULL;
 	char *text = NULL;
-	optimise(m, on);
+	run_passes(m, "function(early-cse,instcombine<no-verify-fixpoint>,simplifycfg)", on);
 	if (LLVMTargetMachineEmitToMemoryBuffer(on, m, assembly ? LLVMAssemblyFile : LLVMObjectFile,
 	                                        &text, &out))
 		BUG("codegen: no machine code: %s", text);

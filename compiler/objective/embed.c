@@ -304,7 +304,9 @@ static void given_arguments(struct making *k, const struct walkers *w)
 			embed_argument(k, k->x->m->group.at[i], w->state[i], EMBED_IN, "");
 }
 
-/* The start of fresh chains: independent units, of which held ones keep their values. */
+/* The start of fresh chains: independent units, of which held ones keep their values.  A function
+ * has a step of its own, so that it may draw from the same streams as others: sweeps are the same
+ * code whatever came before them. */
 static bool begin(struct making *k, struct walkers *w)
 {
 	struct expansion *x = k->x;
@@ -312,7 +314,10 @@ static bool begin(struct making *k, struct walkers *w)
 	if (!draw_independent(x, f, w, GROUP_VISIBLE, false) ||
 	    !draw_independent(x, f, w, GROUP_HIDDEN, false) || !mover_new(x, "begin", &x->m->E, w))
 		return false;
-	return !w->mover || sweep_role(x, f, &x->m->E, w, GROUP_HIDDEN);
+	if (w->mover && !sweep_role(x, f, &x->m->E, w, GROUP_HIDDEN))
+		return false;
+	x->p->ndraw = 0;
+	return true;
 }
 
 static bool make_sample(struct making *k)
@@ -443,7 +448,7 @@ static void offer(const struct offering *o, const char *name, make_fn *make, con
 	e->what = what;
 	e->x = expansion_new(cx, o->m);
 	e->x->sampling = *o->sampling;
-	e->x->p->function.n = 0; /* without `init` */
+	e->x->p->function.n = e->x->p->ndraw = 0; /* without `init` */
 	e->x->p->loops = o->loops;
 	struct making k = {e, e->x, g};
 	bool ok = make(&k) && (!o->loops || freestanding(&k));
