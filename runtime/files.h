@@ -70,6 +70,24 @@ int dgm_metrics_open(struct dgm_metrics **m, const char *path, int64_t keep);
  * are written as strings "nan", "inf", "-inf". */
 int dgm_metrics_line(struct dgm_metrics *m, ...);
 int dgm_metrics_close(struct dgm_metrics *m);
+/* The text as a JSON string, with its quotes. */
+void dgm_json_string(FILE *f, const char *text);
+
+/* ---- what earlier runs left, read again; each is freed with its own function ---- */
+struct dgm_record { /* a line of results.jsonl: a figure, or a warning; what it does not say is "", NAN or -1 */
+	const char *model, *warning;
+	const char *figure, *quantity, *kind, *per, *data, *key, *method, *verdict;
+	const char *data_digest, *parameters;
+	double value, error, chains, ess;
+	int64_t examples, seed;
+	void *json; /* owns the texts */
+};
+int dgm_records_read(const char *path, struct dgm_record **out, int *n);
+void dgm_records_free(struct dgm_record *r, int n);
+/* The numbers of metrics.jsonl against the epoch, a series each in the order in which they first stand there; without
+ * the update, the seconds and the rate. */
+int dgm_metrics_read(const char *path, struct dgm_series **out, int *n);
+void dgm_series_free(struct dgm_series *s, int n);
 
 /* ---- progress on standard error: one line redrawn with an ETA on a terminal; elsewhere a plain line when
  * 10 % more is done or 30 s have passed ---- */

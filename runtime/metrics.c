@@ -96,7 +96,7 @@ static int utf8_length(const unsigned char *s)
 	return n;
 }
 
-static void put_string(FILE *f, const char *text)
+void dgm_json_string(FILE *f, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	fputc('"', f);
@@ -120,7 +120,7 @@ static void put_double(FILE *f, double v)
 {
 	char text[40];
 	if (!isfinite(v)) {
-		put_string(f, isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
+		dgm_json_string(f, isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
 		return;
 	}
 	for (int digits = 15; digits <= 17; digits++) {
@@ -143,14 +143,14 @@ int dgm_metrics_line(struct dgm_metrics *m, ...)
 	for (const char *key; (key = va_arg(ap, const char *)) != NULL; separator = ',') {
 		int kind = va_arg(ap, int);
 		fputc(separator, f);
-		put_string(f, key);
+		dgm_json_string(f, key);
 		fputc(':', f);
 		if (kind == 'd')
 			put_double(f, va_arg(ap, double));
 		else if (kind == 'i')
 			fprintf(f, "%" PRId64, va_arg(ap, int64_t));
 		else
-			put_string(f, va_arg(ap, const char *));
+			dgm_json_string(f, va_arg(ap, const char *));
 	}
 	va_end(ap);
 	fputs(separator == '{' ? "{}\n" : "}\n", f);

@@ -158,6 +158,12 @@ static int check_options(const struct options *o)
 	return EXIT_DONE;
 }
 
+static bool takes_two(const char *call)
+{
+	const struct cmd *c = find_cmd(call);
+	return c && strcmp(c->arg, "A B") == 0;
+}
+
 static int read_words(struct options *o, struct arena *a, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -172,6 +178,8 @@ static int read_words(struct options *o, struct arena *a, int argc, char **argv)
 			o->call = argv[i];
 		else if (o->file == NULL)
 			o->file = argv[i];
+		else if (o->other == NULL && takes_two(o->call))
+			o->other = argv[i];
 		else
 			status = usage("one file at a time; unexpected", argv[i], NULL);
 		if (status != EXIT_DONE)
@@ -211,6 +219,8 @@ static int obey(struct options *o)
 		return status;
 	if (o->file == NULL && strcmp(c->arg, "FILE") == 0)
 		return usage("a .dgm file is missing behind", o->call, NULL);
+	if (o->other == NULL && takes_two(o->call))
+		return usage("two folders of results are missing behind", o->call, NULL);
 	return c->call(o);
 }
 

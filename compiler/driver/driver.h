@@ -16,6 +16,7 @@ enum { EXIT_DONE = 0, EXIT_FILE = 1, EXIT_USAGE = 2, EXIT_RUN = 3 };
 
 struct options {
 	const char *call, *file;
+	const char *other; /* the second file, of the calls that take two */
 	const char *out, *params, *stage;
 	const char *object, *header, *target; /* build */
 	bool embed_params, shared, freestanding;
@@ -178,12 +179,14 @@ struct evaluation { /* an evaluate block, while it runs */
 	struct compiled c;
 	struct dgm_store *store;
 	const char *data, *key; /* names and keys of the sets, joined */
-	uint64_t digest;
+	uint64_t digest, data_digest;
 	int64_t n;
 	double per; /* figures of an example are divided by it */
+	const char *per_name; /* by this variable; NULL: they are not */
 };
-int evaluation_record(struct evaluation *e, const char *figure, double value, double error, const char *method,
-                      const char *detail);
+struct result;
+/* The result with what it is of: the model, the data, the parameters. */
+int evaluation_record(struct evaluation *e, struct result r);
 /* parzen.c: windows on samples. */
 bool expand_parzen(struct expansion *x);
 struct log_z;
@@ -240,14 +243,20 @@ void job_picture(struct session *s, const struct group *g, int64_t *h, int64_t *
 bool filters_check(struct unit *u, const struct compiled *c); /* the parameters have a visible variable's axes */
 struct result { /* a figure as it is told and recorded */
 	const char *model, *figure;
+	const char *quantity;   /* what it tells of, figures of one quantity are comparable; NULL: the figure */
+	const char *kind;       /* what it is of that: "exact", "lower bound", ...; NULL: "mean over data" */
 	double value, error;    /* standard error */
 	const char *data, *key; /* names and keys of the data sets */
+	const char *per;        /* it is divided by the total of this variable; NULL: it is not */
 	int64_t n;              /* examples */
-	const char *method, *detail; /* for the reader; further members for results.jsonl */
-	uint64_t digest;        /* of the parameters */
+	const char *method;     /* for the reader */
+	const char *detail;     /* further members for results.jsonl; NULL: none */
+	uint64_t digest, data_digest; /* of the parameters; of the data */
 };
 /* A line on standard output, and one in results.jsonl where that is open. */
 int job_record(struct session *s, const struct result *r);
+/* A warning on standard error, and a line in results.jsonl. */
+void job_warn(struct session *s, const char *model, const char *text);
 /* build_names.c: a name as one of C and C++, and of none of the functions' own arguments; the names of an object,
  * against each other and those of other objects of the file: diagnostics. */
 struct c_name {
@@ -266,6 +275,7 @@ int call_run(struct options *o);
 int call_check(struct options *o);
 int call_explain(struct options *o);
 int call_emit(struct options *o);
+int call_compare(struct options *o);
 int call_verify(struct options *o); /* in compiler/verify, which uses this layer */
 int call_eval(struct options *o);
 int call_sample(struct options *o);

@@ -6,44 +6,68 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void member(FILE *f, const char *name, const char *text)
+{
+	fprintf(f, ", \"%s\": ", name);
+	dgm_json_string(f, text);
+}
+
+static void put_result(FILE *f, const struct result *r, int64_t seed)
+{
+	fputs("{\"model\": ", f);
+	dgm_json_string(f, r->model);
+	member(f, "figure", r->figure);
+	fprintf(f, ", \"value\": %.9g, \"stderr\": %.9g, \"examples\": %lld", r->value, r->error,
+	        (long long)r->n);
+	member(f, "quantity", r->quantity ? r->quantity : r->figure);
+	member(f, "kind", r->kind ? r->kind : "mean over data");
+	if (r->per)
+		member(f, "per", r->per);
+	member(f, "data", r->data);
+	member(f, "data_key", r->key);
+	fprintf(f, ", \"data_digest\": \"%016llx\"", (unsigned long long)r->data_digest);
+	member(f, "method", r->method);
+	fprintf(f, ", \"seed\": %lld, \"parameters\": \"%016llx\"%s}\n", (long long)seed,
+	        (unsigned long long)r->digest, r->detail ? r->detail : "");
+}
+
 int job_record(struct session *s, const struct result *r)
 {
 	const struct options *o = s->u->opt;
-	struct buf line;
-	buf_init(&line, s->u->cx.prog);
-	buf_printf(&line, "{\"model\": \"%s\", \"figure\": \"%s\", \"value\": %.9g, \"stderr\": %.9g, ",
-	           r->model, r->figure, r->value, r->error);
-	buf_printf(&line, "\"examples\": %lld, \"data\": \"%s\", \"data_key\": \"%s\", ",
-	           (long long)r->n, r->data, r->key);
-	buf_printf(&line, "\"method\": \"%s\", \"seed\": %lld, \"parameters\": \"%016llx\"%s}",
-	           r->method, (long long)o->seed, (unsigned long long)r->digest, r->detail);
 	if (!isfinite(r->value))
 		return dgm_fail(DGM_ENONFINITE, "%s of model %s on %s is not finite", r->figure, r->model,
 		                r->data);
 	if (o->json)
-		printf("%s\n", line.s);
+		put_result(stdout, r, o->seed);
 	else
 		printf("%s: %s of %s: %.4f +- %.4f  (%lld examples, data key %s; %s)\n", r->model,
 		       r->figure, r->data, r->value, r->error, (long long)r->n, r->key, r->method);
 	fflush(stdout);
 	if (s->results.f)
-		fprintf(s->results.f, "%s\n", line.s);
+		put_result(s->results.f, r, o->seed);
 	return DGM_OK;
 }
 
-int evaluation_record(struct evaluation *e, const char *figure, double value, double error,
-                      const char *method, const char *detail)
+void job_warn(struct session *s, const char *model, const char *text)
 {
-	struct result r = {.model = e->c.m->name,
-	                   .figure = figure,
-	                   .value = value,
-	                   .error = error,
-	                   .data = e->data,
-	                   .key = e->key,
-	                   .n = e->n,
-	                   .method = method,
-	                   .detail = detail,
-	                   .digest = e->digest};
+	fprintf(stderr, "dgm: warning: %s\n", text);
+	if (s->results.f == NULL)
+		return;
+	fputs("{\"model\": ", s->results.f);
+	dgm_json_string(s->results.f, model);
+	member(s->results.f, "warning", text);
+	fputs("}\n", s->results.f);
+}
+
+int evaluation_record(struct evaluation *e, struct result r)
+{
+	r.model = e->c.m->name;
+	r.data = e->data;
+	r.key = e->key;
+	r.per = e->per_name;
+	r.n = e->n;
+	r.digest = e->digest;
+	r.data_digest = e->data_digest;
 	return job_record(e->s, &r);
 }
 
@@ -75,12 +99,10 @@ static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
 		value = m.mean - train.mean;
 		error = sqrt(m.stderr_ * m.stderr_ + train.stderr_ * train.stderr_);
 	}
-	return evaluation_record(e, k->name, value / per, error / per,
-	                         k->gap ? "mean over data minus mean over as many training examples"
-	                                : "mean over data",
-	                         "") == DGM_OK
-	           ? EXIT_DONE
-	           : run_failed();
+	struct result r = {.figure = k->name, .value = value / per, .error = error / per};
+	r.method =
+	    k->gap ? "mean over data minus mean over as many training examples" : "mean over data";
+	return evaluation_record(e, r) == DGM_OK ? EXIT_DONE : run_failed();
 }
 
 /* ---- log Z ---- */
@@ -88,6 +110,7 @@ struct log_z { /* what an estimator found */
 	double value, stderr_;
 	const char *method, *detail; /* for the reader; for results.jsonl */
 	const char *figure;          /* what it makes of the log-likelihood; NULL: itself */
+	const char *kind;
 };
 
 static bool expand_exact(struct expansion *x)
@@ -103,13 +126,14 @@ static int estimate_exact(struct evaluation *e, const struct value *arg, struct 
 	struct arena *a = s->u->cx.prog;
 	(void)arg;
 	if (model_normalised(e->c.m)) {
-		*out = (struct log_z){.method = products, .detail = ""};
+		*out = (struct log_z){.method = products, .kind = "exact"};
 		return EXIT_DONE;
 	}
 	struct dgm_enumeration *en = job_enumeration(s, &e->c);
 	if (dgm_enumerate(e->store, en, (uint64_t)s->u->opt->seed, false, &out->value) != DGM_OK)
 		return run_failed();
 	out->stderr_ = 0;
+	out->kind = "exact";
 	out->method = arena_printf(a, "log Z = %.6f exactly, by enumeration", out->value);
 	out->detail = arena_printf(a, ", \"log_z\": %.9g", out->value);
 	return EXIT_DONE;
@@ -149,6 +173,7 @@ static int estimate_ais(struct evaluation *e, const struct value *arg, struct lo
 		return run_failed();
 	out->value = r.log_z;
 	out->stderr_ = r.stderr_;
+	out->kind = "estimate, too high on average (AIS)";
 	out->method = arena_printf(
 	    a,
 	    "log Z = %.3f +- %.3f by AIS, %lld chains x %lld temperatures, effective sample size %.1f",
@@ -163,10 +188,12 @@ static int estimate_ais(struct evaluation *e, const struct value *arg, struct lo
 		out->detail = arena_printf(a, "%s, \"acceptance\": %.6g", out->detail, r.acceptance);
 	}
 	if ((double)r.chains > few && r.ess < fmax(few, share * (double)r.chains))
-		fprintf(stderr,
-		        "dgm: warning: log Z of %s rests on few of %lld chains (effective sample size "
-		        "%.1f), and may be far off: more betas, or an energy whose chains run away?\n",
-		        e->c.m->name, (long long)r.chains, r.ess);
+		job_warn(s, e->c.m->name,
+		         arena_printf(a,
+		                      "log Z of %s rests on few of %lld chains (effective sample size "
+		                      "%.1f), and may be far off: more betas, or an energy whose chains "
+		                      "run away?",
+		                      e->c.m->name, (long long)r.chains, r.ess));
 	free(r.log_w);
 	return EXIT_DONE;
 }
@@ -186,10 +213,13 @@ static int evaluate_importance(struct evaluation *e, const struct value *arg, st
 	const char *method =
 	    arena_printf(s->u->cx.prog, "lower bound by %.0f importance samples", samples);
 	const char *detail = arena_printf(s->u->cx.prog, ", \"samples\": %.0f", samples);
-	return evaluation_record(e, "log-likelihood", (-m.mean - log(samples)) / e->per,
-	                         m.stderr_ / e->per, method, detail) == DGM_OK
-	           ? EXIT_DONE
-	           : run_failed();
+	struct result r = {.figure = "log-likelihood",
+	                   .kind = "lower bound on average (importance sampling)",
+	                   .value = (-m.mean - log(samples)) / e->per,
+	                   .error = m.stderr_ / e->per,
+	                   .method = method,
+	                   .detail = detail};
+	return evaluation_record(e, r) == DGM_OK ? EXIT_DONE : run_failed();
 }
 
 static int estimate_raise(struct evaluation *e, const struct value *arg, struct log_z *out)
@@ -228,6 +258,7 @@ static int estimate_raise(struct evaluation *e, const struct value *arg, struct 
 	out->value = r.log_z;
 	out->stderr_ = r.stderr_;
 	out->figure = "log-likelihood bound (RAISE)";
+	out->kind = "lower bound on average (RAISE)";
 	out->method = arena_printf(a,
 	                           "log Z at most %.3f +- %.3f on average, by RAISE from %lld "
 	                           "examples, %lld chains x %lld temperatures each",
@@ -293,10 +324,16 @@ static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 	                   : bound                                ? "log-likelihood bound (mean field)"
 	                   : e->c.m->prior && e->c.m->posterior.n ? "log-likelihood bound (posterior)"
 	                                                          : "log-likelihood";
-	return evaluation_record(e, name, (-m.mean - z.value) / e->per, error / e->per, z.method,
-	                         z.detail) == DGM_OK
-	           ? EXIT_DONE
-	           : run_failed();
+	bool below = bound || (e->c.m->prior && e->c.m->posterior.n);
+	struct result r = {.figure = name,
+	                   .quantity = "log-likelihood",
+	                   .kind = below ? arena_printf(s->u->cx.prog, "lower bound, log Z: %s", z.kind)
+	                                 : z.kind,
+	                   .value = (-m.mean - z.value) / e->per,
+	                   .error = error / e->per,
+	                   .method = z.method,
+	                   .detail = z.detail};
+	return evaluation_record(e, r) == DGM_OK ? EXIT_DONE : run_failed();
 }
 
 static int describe_data(struct evaluation *e)
@@ -314,12 +351,14 @@ static int describe_data(struct evaluation *e)
 		buf_printf(&name, "%s%s", i ? " and " : "", f.input[i].data->name);
 		buf_printf(&key, "%s%s", i ? " and " : "", f.input[i].data->key);
 		e->n = f.input[i].data->n;
+		e->data_digest = e->data_digest * 0x9E3779B97F4A7C15u + f.input[i].data->digest;
 	}
 	e->data = name.s;
 	e->key = key.s;
 	e->per = 1;
 	if (!per)
 		return EXIT_DONE;
+	e->per_name = per->arg[0].name;
 	for (int i = 0; i < e->c.block->nbind; i++) {
 		const struct binding_def *b = &e->c.block->bind[i];
 		if (strcmp(b->var->name, per->arg[0].name) != 0)

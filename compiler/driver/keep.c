@@ -356,8 +356,8 @@ static int record_completion(struct chains *k, int group)
 	                   .method = arena_printf(a, "%s a unit that was not held, %lld of them",
 	                                          log_loss ? "minus log-probability" : "squared error",
 	                                          (long long)units),
-	                   .detail = "",
-	                   .digest = dgm_params_digest(k->store)};
+	                   .digest = dgm_params_digest(k->store),
+	                   .data_digest = d->digest};
 	return job_record(k->s, &r);
 }
 

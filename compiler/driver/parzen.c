@@ -145,10 +145,13 @@ static int evaluate_windows(struct evaluation *e, const struct group *g, const s
 	                 w->validation->name, end, (long long)w->samples);
 	const char *detail =
 	    arena_printf(a, ", \"samples\": %lld, \"width\": %.9g", (long long)w->samples, *p.width);
-	return evaluation_record(e, "log-density (Parzen windows)", test.mean, test.stderr_, method,
-	                         detail) == DGM_OK
-	           ? EXIT_DONE
-	           : run_failed();
+	struct result r = {.figure = "log-density (Parzen windows)",
+	                   .kind = "windows on samples",
+	                   .value = test.mean,
+	                   .error = test.stderr_,
+	                   .method = method,
+	                   .detail = detail};
+	return evaluation_record(e, r) == DGM_OK ? EXIT_DONE : run_failed();
 }
 
 int evaluate_parzen(struct evaluation *e, const struct value *arg, struct log_z *none)

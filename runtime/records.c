@@ -1,0 +1,234 @@
+/* What runs left, read again: the lines of results.jsonl as records, the numbers of metrics.jsonl
+ * as series.  A line that is no JSON object, such as one that a killed run left half written, is
+ * passed over. */
+#include "files.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Calls take() with each object of the file, which take then owns; false: no memory. */
+static int read_lines(const char *path, bool (*take)(void *to, cJSON *line), void *to)
+{
+	FILE *f = fopen(path, "r");
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t len;
+	bool fine = true;
+
+	if (!f)
+		return dgm_fail(DGM_EIO, "%s: cannot be read: %s", path, strerror(errno));
+	while (fine && (len = getline(&line, &room, f)) > 0) {
+		cJSON *j = cJSON_ParseWithLength(line, (size_t)len);
+
+		if (cJSON_IsObject(j))
+			fine = take(to, j);
+		else
+			cJSON_Delete(j);
+	}
+	bool bad = ferror(f) != 0;
+	free(line);
+	fclose(f);
+	if (!fine)
+		return dgm_fail(DGM_ENOMEM, "%s: not enough memory", path);
+	return bad ? dgm_fail(DGM_EIO, "%s: cannot be read", path) : DGM_OK;
+}
+
+/* An array that doubles; NULL: no memory, and the old one stays. */
+static void *grown(void *at, size_t n, size_t *room, size_t size)
+{
+	size_t want = *room ? 2 * *room : 16;
+	void *more = n < *room ? at : realloc(at, want * size);
+
+	if (n >= *room && more)
+		*room = want;
+	return more;
+}
+
+/* ---- results.jsonl ---- */
+struct records {
+	struct dgm_record *at;
+	size_t n, room;
+};
+
+static const char *text(const cJSON *j, const char *key)
+{
+	const cJSON *v = cJSON_GetObjectItemCaseSensitive(j, key);
+
+	return cJSON_IsString(v) ? v->valuestring : "";
+}
+
+static double number(const cJSON *j, const char *key)
+{
+	const cJSON *v = cJSON_GetObjectItemCaseSensitive(j, key);
+
+	return cJSON_IsNumber(v) ? v->valuedouble : NAN;
+}
+
+static int64_t count(const cJSON *j, const char *key)
+{
+	double v = number(j, key);
+
+	return v >= 0 && v < 9e15 ? (int64_t)v : -1;
+}
+
+static bool take_record(void *to, cJSON *j)
+{
+	struct records *r = to;
+	struct dgm_record *at = grown(r->at, r->n, &r->room, sizeof *at);
+
+	if (!at) {
+		cJSON_Delete(j);
+		return false;
+	}
+	r->at = at;
+	at[r->n++] = (struct dgm_record){.model = text(j, "model"),
+	                                 .warning = text(j, "warning"),
+	                                 .figure = text(j, "figure"),
+	                                 .quantity = text(j, "quantity"),
+	                                 .kind = text(j, "kind"),
+	                                 .per = text(j, "per"),
+	                                 .data = text(j, "data"),
+	                                 .key = text(j, "data_key"),
+	                                 .method = text(j, "method"),
+	                                 .verdict = text(j, "verdict"),
+	                                 .data_digest = text(j, "data_digest"),
+	                                 .parameters = text(j, "parameters"),
+	                                 .value = number(j, "value"),
+	                                 .error = number(j, "stderr"),
+	                                 .chains = number(j, "chains"),
+	                                 .ess = number(j, "ess"),
+	                                 .examples = count(j, "examples"),
+	                                 .seed = count(j, "seed"),
+	                                 .json = j};
+	return true;
+}
+
+int dgm_records_read(const char *path, struct dgm_record **out, int *n)
+{
+	struct records r = {0};
+	int status = read_lines(path, take_record, &r);
+
+	if (status) {
+		dgm_records_free(r.at, (int)r.n);
+		r = (struct records){0};
+	}
+	*out = r.at;
+	*n = (int)r.n;
+	return status;
+}
+
+void dgm_records_free(struct dgm_record *r, int n)
+{
+	for (int i = 0; i < n; i++)
+		cJSON_Delete(r[i].json);
+	free(r);
+}
+
+/* ---- metrics.jsonl ---- */
+struct growing { /* a series, its points one behind the other */
+	char *name;
+	double *x, *y;
+	size_t n, room_x, room_y;
+};
+struct all_series {
+	struct growing *at;
+	size_t n, room;
+};
+
+static struct growing *series_of(struct all_series *all, const char *name)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (!strcmp(all->at[i].name, name))
+			return &all->at[i];
+	struct growing *at = grown(all->at, all->n, &all->room, sizeof *at);
+	char *own = at ? strdup(name) : NULL;
+
+	if (at)
+		all->at = at;
+	if (!own)
+		return NULL;
+	at[all->n] = (struct growing){.name = own};
+	return &at[all->n++];
+}
+
+static bool add_point(struct growing *s, double x, double y)
+{
+	double *nx = grown(s->x, s->n, &s->room_x, sizeof *nx);
+
+	if (nx)
+		s->x = nx;
+	double *ny = nx ? grown(s->y, s->n, &s->room_y, sizeof *ny) : NULL;
+
+	if (!ny)
+		return false;
+	s->y = ny;
+	nx[s->n] = x;
+	ny[s->n++] = y;
+	return true;
+}
+
+static bool plotted(const char *name)
+{
+	static const char *const other[] = {"model", "epoch", "update", "seconds", "rate"};
+
+	for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+		if (!strcmp(name, other[i]))
+			return false;
+	return true;
+}
+
+static bool take_points(void *to, cJSON *j)
+{
+	double epoch = number(j, "epoch");
+	const cJSON *v;
+	bool fine = true;
+
+	cJSON_ArrayForEach(v, j)
+	{
+		if (!fine || !(epoch >= 0) || !plotted(v->string))
+			continue;
+		struct growing *s = series_of(to, v->string);
+
+		fine = s && add_point(s, epoch, cJSON_IsNumber(v) ? v->valuedouble : NAN);
+	}
+	cJSON_Delete(j);
+	return fine;
+}
+
+int dgm_metrics_read(const char *path, struct dgm_series **out, int *n)
+{
+	struct all_series all = {0};
+	int status = read_lines(path, take_points, &all);
+	struct dgm_series *s = calloc(all.n + 1, sizeof *s);
+
+	if (!s && !status)
+		status = dgm_fail(DGM_ENOMEM, "%s: not enough memory", path);
+	for (size_t i = 0; i < all.n; i++) {
+		const struct growing *g = &all.at[i];
+
+		if (s)
+			s[i] = (struct dgm_series){g->name, (int64_t)g->n, g->x, g->y};
+	}
+	*out = s;
+	*n = s ? (int)all.n : 0;
+	free(all.at);
+	if (status) {
+		dgm_series_free(s, *n);
+		*out = NULL;
+		*n = 0;
+	}
+	return status;
+}
+
+void dgm_series_free(struct dgm_series *s, int n)
+{
+	for (int i = 0; i < n; i++) {
+		free((char *)s[i].name);
+		free((double *)s[i].x);
+		free((double *)s[i].y);
+	}
+	free(s);
+}
