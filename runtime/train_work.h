@@ -5,7 +5,7 @@
 
 /* Stages of the drivers' own calls: no training stage gets that far, and a stream is stage * 4096 +
  * draw in 32 bits. */
-enum { DGM_STAGE_RAISE = 0xFFFFA, DGM_STAGE_PILOT = 0xFFFFB, DGM_STAGE_ENUMERATE = 0xFFFFC, DGM_STAGE_AIS = 0xFFFFD, DGM_STAGE_FIGURE = 0xFFFFE };
+enum { DGM_STAGE_CLUSTERS = 0xFFFF9, DGM_STAGE_RAISE = 0xFFFFA, DGM_STAGE_PILOT = 0xFFFFB, DGM_STAGE_ENUMERATE = 0xFFFFC, DGM_STAGE_AIS = 0xFFFFD, DGM_STAGE_FIGURE = 0xFFFFE };
 
 /* b_i of n (ais.c). */
 double dgm_temperature(int64_t i, int64_t n);
