@@ -47,6 +47,8 @@ int dgm_figure_mean(struct dgm_store *s, const struct dgm_figure *f, uint64_t se
 
 			mean += d / (double)(first + i + 1);
 			squares += d * (v - mean);
+			if (f->each)
+				f->each[first + i] = v;
 		}
 	}
 	free(index);

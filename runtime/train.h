@@ -118,6 +118,7 @@ struct dgm_figure {
 	struct dgm_input input[DGM_MAX_POP];
 	int ninput;
 	int64_t limit;          /* at most this many examples, the first; 0: all */
+	double *each;           /* receives the number of each example; NULL: none does */
 };
 struct dgm_mean {
 	double mean, stderr_;   /* standard error over examples */

@@ -513,6 +513,11 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 	return ok;
 }
 
+bool block_figure(struct compiled *c, const struct figure_kind *k)
+{
+	return k->expand(c->x);
+}
+
 /* Which groups start at data, and which of their units stay as they are. */
 static bool expand_sample(struct compiled *c)
 {
@@ -572,7 +577,7 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 	else if (b->kind == BLOCK_EVALUATE)
 		ok = expand_evaluate(u, out, &w);
 	else
-		ok = keep_check(u, out) & expand_sample(out);
+		ok = keep_check(u, out) & (expand_sample(out) && inspect_expand(u, out));
 	if (b->kind == BLOCK_TRAIN && ok)
 		expand_often(out, &t);
 	for (int i = 0; b->kind == BLOCK_TRAIN && i < b->nclause; i++)

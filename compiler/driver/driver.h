@@ -112,6 +112,7 @@ bool part_of(const struct weight *w, const char *name);
 bool max_norm_read(struct unit *u, const struct compiled *c, struct dgm_train *t); /* the clauses max_norm */
 struct dgm_ramp optimizer_ramp(const struct value *v);
 bool block_jit(struct unit *u, struct compiled *c);
+bool block_figure(struct compiled *c, const struct figure_kind *k); /* adds its function, in a block that has none yet */
 /* Is it a clause of figures after epochs, monitor or stop? */
 bool monitors(const struct clause *cl);
 
@@ -214,6 +215,10 @@ struct dgm_positive job_positive(struct session *s, const struct compiled *c);
 struct dgm_tempering job_tempering(const struct compiled *c, const char *suffix, int pop, int64_t chains);
 struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled *c);
 int job_filters(struct session *s, const struct compiled *c, struct dgm_store *store);
+/* inspect.c: the clauses inspect of a sample block, by inspection.def. */
+bool inspect_expand(struct unit *u, struct compiled *c); /* checks them, and adds what they need */
+struct chains;
+int inspect_samples(struct chains *k); /* behind the last sweep */
 /* keep.c: what a sample block writes. */
 struct average { /* average v, "means.npy", burn = 100: the mean of v's conditional means over later sweeps */
 	const struct clause *clause;
@@ -237,6 +242,10 @@ bool keep_check(struct unit *u, const struct compiled *c);
 int keep_begin(struct chains *k);
 int keep_sweep(struct chains *k, const struct dgm_call *call, int64_t sweep); /* behind the sweep */
 int keep_write(struct chains *k);
+/* The states of a visible or given group, a row a chain, in floats; NULL: no memory.  free() it. */
+float *keep_states(const struct chains *k, const struct group *g);
+/* FOLDER/MODEL.WHAT, with the number of the model's sample block where it is not the first. */
+const char *keep_path(const struct chains *k, const char *what, const char *extension);
 void keep_free(struct chains *k);
 const char *job_path(struct session *s, const char *path); /* in the results' folder */
 void job_picture(struct session *s, const struct group *g, int64_t *h, int64_t *w); /* the size of its picture */

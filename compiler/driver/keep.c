@@ -263,6 +263,28 @@ static int write_arrays(struct chains *k)
 	return status;
 }
 
+float *keep_states(const struct chains *k, const struct group *g)
+{
+	const int64_t n = k->rows * units_of(g);
+	const int slot = slot_of(k, g, "sample");
+	float *x = malloc((size_t)n * sizeof *x);
+	for (int64_t i = 0; x && i < n; i++)
+		x[i] = value_at(k, slot, i / units_of(g), i % units_of(g));
+	return x;
+}
+
+const char *keep_path(const struct chains *k, const char *what, const char *extension)
+{
+	const struct checked *all = k->s->u->checked;
+	struct arena *a = k->s->u->cx.prog;
+	int number = 1; /* of the model's sample blocks */
+	for (int i = 0; all->block.at[i] != k->c->block; i++)
+		number +=
+		    all->block.at[i]->kind == BLOCK_SAMPLE && all->block.at[i]->model == k->c->block->model;
+	const char *which = number > 1 ? arena_printf(a, "%d", number) : "";
+	return job_path(k->s, arena_printf(a, "%s.%s%s.%s", k->c->m->name, what, which, extension));
+}
+
 static int write_states(struct chains *k)
 {
 	static const char *const suffix[] = {"sample", "sample.mean"};
@@ -276,13 +298,7 @@ static int write_states(struct chains *k)
 		status = tensor_of(k, g, slot_of(k, g, suffix[i % 2]), &t[n]);
 		t[n++].name = arena_printf(a, i % 2 ? "%s.mean" : "%s", g->name);
 	}
-	int number = 1; /* of the model's sample blocks */
-	for (int i = 0; k->s->u->checked->block.at[i] != k->c->block; i++)
-		number += k->s->u->checked->block.at[i]->kind == BLOCK_SAMPLE &&
-		          k->s->u->checked->block.at[i]->model == k->c->block->model;
-	const char *which = number > 1 ? arena_printf(a, "%d", number) : "";
-	const char *path =
-	    job_path(k->s, arena_printf(a, "%s.samples%s.safetensors", k->c->m->name, which));
+	const char *path = keep_path(k, "samples", "safetensors");
 	const char *const meta[] = {"model", k->c->m->name, NULL};
 	if (status == DGM_OK)
 		status = dgm_safetensors_write(path, t, n, meta);

@@ -257,7 +257,8 @@ int job_sample(struct session *s, const struct block_def *b)
 	int status = EXIT_RUN;
 	if (!block_expand(s->u, b, &c))
 		return EXIT_FILE;
-	int64_t capacity[DGM_MAX_POP] = {1, 1, 1, 1, k.rows * c.x->sampling.temperatures};
+	int64_t capacity[DGM_MAX_POP] = {block_clause(b, "inspect") ? EVAL_ROWS : 1, 1, 1, 1,
+	                                 k.rows * c.x->sampling.temperatures};
 	block_plan(s->u, &c);
 	if (!block_jit(s->u, &c) || (k.store = job_store(s, &c, capacity, &status)) == NULL)
 		return status;
@@ -272,6 +273,8 @@ int job_sample(struct session *s, const struct block_def *b)
 		status = all_finite(&k);
 	if (status == EXIT_DONE)
 		status = keep_write(&k);
+	if (status == EXIT_DONE)
+		status = inspect_samples(&k);
 	if (status == EXIT_DONE)
 		status = job_filters(s, &c, k.store);
 	keep_free(&k);

@@ -1,0 +1,79 @@
+#!/bin/sh
+# What is said of runs: results side by side, samples looked at beside data, the report of a run.  What needs
+# MNIST is skipped, with a line that says so, where it is not in DGM_DATA.  Call: run.sh DGM.
+dgm=$1
+[ -x "$dgm" ] || { echo "usage: run.sh DGM"; exit 2; }
+cd "$(dirname "$0")" || exit 2
+tmp=$(mktemp -d) || exit 2
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+fail() {
+	printf '%s\n' "$*"
+	failed=$((failed + 1))
+}
+run() { # FOLDER FILE ARGS...
+	folder=$1 file=$2
+	shift 2
+	"$dgm" run "$file" --quiet --out "$tmp/$folder" "$@" >"$tmp/$folder.log" 2>&1 ||
+		{ fail "$file $* failed:" && cat "$tmp/$folder.log"; }
+}
+figure() { # FOLDER FIGURE: its lines of results.jsonl
+	grep -F "\"figure\": \"$2\"" "$tmp/$1/results.jsonl"
+}
+
+# ---- compare: what is comparable is, and what is not is refused with the reason ----------------------------
+compare() { # STATUS TEXT A B: TEXT is a part of what is printed
+	"$dgm" compare "$tmp/$3" "$tmp/$4" >"$tmp/compared" 2>&1
+	got=$?
+	[ $got -eq "$1" ] || fail "compare $3 $4: status $got, expected $1"
+	grep -qF -e "$2" "$tmp/compared" || { fail "compare $3 $4: expected: $2" && cat "$tmp/compared"; }
+}
+run one compare.dgm
+run two compare.dgm --seed 2
+run split compare.dgm --set evaluate.v=part
+run key compare.dgm --set evaluate.v=half
+run bound compare.dgm --set 'evaluate.loglik=ais(betas = 100)'
+run per compare.dgm --set evaluate.per=v
+compare 0 'log-likelihood of test' one two
+difference=$(awk '/^log-likelihood of test/ { print $(NF-2) - ($7 - $4) }' "$tmp/compared")
+[ "$(printf '%.3f' "$difference" | tr -d -)" = 0.000 ] || fail "compare one two: the difference is off by $difference"
+compare 0 'seed 2, parameters' one two
+compare 1 "their data differ under the same key 'fixed'" one split
+compare 1 "their data keys differ: 'fixed' and 'fixed(seed 3)'" one key
+compare 0 'not of one kind: A is exact; B is estimate' one bound
+compare 0 'effective sample size' bound one
+compare 1 'one is divided by nothing, the other by v' one per
+compare 3 'none: cannot be read' one none
+printf '{"model": "m"}\nhalf a li' >"$tmp/empty.jsonl"
+compare 3 'holds no figure' one empty.jsonl
+"$dgm" compare "$tmp/one" >"$tmp/log" 2>&1
+[ $? -eq 2 ] && grep -q 'two folders of results' "$tmp/log" || fail "compare with one folder: $(cat "$tmp/log")"
+
+# ---- samples that hold copies, samples of 3 classes, samples of the data's law --------------------------------
+if [ -e "${DGM_DATA%%:*}/mnist/train-images-idx3-ubyte.gz" ] && [ -e "${DGM_DATA%%:*}/binarized_mnist" ]; then
+	for made in sound copied collapsed; do
+		run $made samples.dgm --set sample.v=$made
+		figure $made 'classes covered by v' | sed 's/.*"value": \([0-9.]*\),.*"verdict": "\(.*\)"}/\1 \2/' >"$tmp/$made.classes"
+		figure $made 'clusters covered by v' | sed 's/.*"verdict": "\(.*\)"}/\1/' >"$tmp/$made.clusters"
+		figure $made 'copies of v' | sed 's/.*"verdict": "\(.*\)"}/\1/' >"$tmp/$made.copies"
+		echo "$made: $(cat "$tmp/$made.copies"); $(cat "$tmp/$made.classes") of classes, $(cat "$tmp/$made.clusters") of clusters"
+	done
+	[ "$(grep -c '"verdict": "nothing found"' "$tmp/sound/results.jsonl")" -eq 4 ] && ! grep -q warning "$tmp/sound.log" ||
+		fail "digits of the training set are no sound samples: $(cat "$tmp/sound.log")"
+	[ "$(cat "$tmp/copied.copies")" = 'copies of training examples' ] || fail "a tenth of copies is not found"
+	[ "$(cat "$tmp/copied.classes")" = '10 nothing found' ] || fail "copies: $(cat "$tmp/copied.classes")"
+	[ "$(cat "$tmp/collapsed.classes")" = '3 mode collapse' ] || fail "3 of 10 classes: $(cat "$tmp/collapsed.classes")"
+	[ "$(cat "$tmp/collapsed.clusters")" = 'mode collapse' ] || fail "3 of 10 classes, by clusters: $(cat "$tmp/collapsed.clusters")"
+	grep -q 'warning: copies of training examples of held: 11.2 %' "$tmp/copied.log" || fail "no warning of copies"
+	# rows 9950.. of the file are examples 9950.. of the training set: the first 50 samples are at distance 0
+	awk -F, 'NR <= 50 && ($1 != 0 || $2 != 9949 + NR) { bad++ } END { exit bad != 0 || NR != 500 }' \
+		"$tmp/copied/held.neighbours.csv" || fail "the neighbours of copies are others"
+	for file in held.neighbours.png held.free_energy.svg; do
+		[ -s "$tmp/sound/$file" ] || fail "no $file"
+	done
+else
+	echo "DGM_DATA has no MNIST: planted copies and collapse are skipped here (unit.test_inspect plants others)"
+fi
+
+echo "$failed failures"
+[ "$failed" -eq 0 ]
