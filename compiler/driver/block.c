@@ -311,6 +311,20 @@ static bool read_implicit(struct unit *u, const struct block_def *b, const struc
 	return true;
 }
 
+/* What it is of: y, z given v; target = y. */
+static bool read_of(struct unit *u, const struct model *m, const struct goal *g,
+                    const struct call *call, struct objective_args *out)
+{
+	const struct value *target = goal_value(g, "target");
+	if (goal_value(g, "of"))
+		return read_subject(u, m, call, out);
+	if (target == NULL || strcmp(target->name, "all") == 0)
+		return true;
+	bool *which = NEW_ARRAY(u->cx.prog, bool, m->group.n);
+	out->of = which;
+	return mark(u, m, target, false, which, NULL);
+}
+
 static bool read_objective_args(struct unit *u, const struct compiled *c, const struct goal *g,
                                 const struct call *call, struct objective_args *out)
 {
@@ -334,9 +348,11 @@ static bool read_objective_args(struct unit *u, const struct compiled *c, const 
 	const struct value *k = goal_value(g, "k"), *chains = goal_value(g, "chains");
 	out->particles = goal_value(g, "samples") ? goal_value(g, "samples")->num : 1;
 	out->steps = goal_value(g, "steps") ? goal_value(g, "steps")->num : 1;
+	out->drop = goal_value(g, "drop") ? goal_value(g, "drop")->num : 0;
+	out->damping = goal_value(g, "damping") ? goal_value(g, "damping")->num : out->damping;
 	out->persistent = chains && chains->num > 0;
 	out->chains = out->persistent || (k && (k->kind == VAL_RAMP || k->num != 1));
-	return goal_value(g, "of") == NULL || read_subject(u, c->m, call, out);
+	return read_of(u, c->m, g, call, out);
 }
 
 /* One term of the sum: its functions and its part of the gradients. */
@@ -480,7 +496,7 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 		}
 		if (strcmp(cl->name, "error") == 0) {
 			const struct group *y = target_group(u, c->m, &cl->arg[0]);
-			ok = y && objective_error(c->x, y) && ok;
+			ok = y && objective_error(c->x, y, c->posterior.given, c->posterior.damping) && ok;
 		}
 		if (strcmp(cl->name, "per") == 0)
 			ok =

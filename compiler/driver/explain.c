@@ -209,7 +209,7 @@ static void explain_meanfield(struct writer *w, const struct model *m)
 	for (int i = 0; i < m->group.n; i++)
 		if (m->group.at[i]->role == GROUP_HIDDEN && !model_closed(m, &m->E, m->group.at[i], NULL))
 			return;
-	if (!model_factorises(&w->u->cx, m, &m->E))
+	if (!model_factorises(&w->u->cx, m, &m->E, model_role(m, GROUP_HIDDEN)))
 		return;
 	heading(w, "mean field, each group set to its mean at the others' means:");
 	for (int i = 0; i < m->group.n; i++) {

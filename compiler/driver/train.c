@@ -272,11 +272,7 @@ int job_importance(struct session *s, const struct compiled *c, int64_t passes,
 {
 	const struct figure_kind k = {.name = "importance", .function = "importance"};
 	int status = job_figure(s, c, &k, out);
-	out->start = fn(c, "importance.start");
-	out->refine = (struct dgm_refine){.pass = fn(c, "importance.pass"),
-	                                  .change = slot(c, "out.importance.pass"),
-	                                  .pop = POP_DATA,
-	                                  .passes = passes};
+	out->refine.passes = passes;
 	return status;
 }
 
@@ -288,8 +284,11 @@ int job_figure(struct session *s, const struct compiled *c, const struct figure_
 	int status = load_bound(s, c, in, &n);
 	if (status != EXIT_DONE)
 		return status;
+	struct arena *a = s->u->cx.prog;
 	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA, .ninput = n};
-	out->out = slot(c, arena_printf(s->u->cx.prog, "out.%s", k->function));
+	out->start = fn(c, arena_printf(a, "%s.start", k->function));
+	out->refine = refine(s, c, arena_printf(a, "%s.pass", k->function));
+	out->out = slot(c, arena_printf(a, "out.%s", k->function));
 	memcpy(out->input, in, sizeof in);
 	return EXIT_DONE;
 }

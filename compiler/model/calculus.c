@@ -159,11 +159,11 @@ struct node *model_independent(const struct model *m, const struct group *g,
 /* The mean of E over independent units is E at their means where E is affine in each unit: of
  * degree one in the group, or of products of different blocks, or of degree two in units of two
  * values, whose squares are affine in them. */
-bool model_factorises(struct cx *cx, const struct model *m, const energy *E)
+bool model_factorises(struct cx *cx, const struct model *m, const energy *E, const bool *which)
 {
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *g = m->group.at[i];
-		if (g->role != GROUP_HIDDEN)
+		if (!which[i])
 			continue;
 		for (int t = 0; t < E->n; t++) {
 			int d = ex_degree(E->at[t].node, g->sym);

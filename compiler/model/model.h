@@ -235,10 +235,10 @@ void energy_push(struct arena *a, energy *E, struct node *x, struct span s);
 
 /* Is each product of units of the group in x, a polynomial in them, one of different blocks, as the subscripts tell? */
 bool model_apart(struct arena *a, const struct group *g, struct node *x);
-/* May the expectation of E under independent units be had by putting means for the units of the hidden
- * groups?  It may where E is affine in each hidden group, or holds products of different units only; false:
+/* May the expectation of E under independent units be had by putting means for the units of the groups
+ * `which`?  It may where E is affine in each of them, or holds products of different units only; false:
  * refused, naming the term (cx NULL: without a word). */
-bool model_factorises(struct cx *cx, const struct model *m, const energy *E);
+bool model_factorises(struct cx *cx, const struct model *m, const energy *E, const bool *which);
 
 struct block {
 	VEC(const struct group *) group;

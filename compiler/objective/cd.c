@@ -137,7 +137,7 @@ static void note_mend(struct expansion *x, bool persistent)
 			diag(x->cx->diags, DIAG_HIDDEN_CLOSED, g->span, g->name, g->name);
 		return;
 	}
-	if (persistent && meanfield_allowed(NULL, x->m))
+	if (persistent && meanfield_allowed(NULL, x->m, model_role(x->m, GROUP_HIDDEN)))
 		diag(x->cx->diags, DIAG_NEEDS_POSTERIOR, x->m->group.at[0]->span);
 }
 
@@ -213,15 +213,16 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 static bool expand_meanfield(struct expansion *x, const struct objective_args *args)
 {
 	const energy *E = &x->m->E;
-	if (!meanfield_allowed(x->cx, x->m) || !without_given(x, "sml"))
+	const bool *hidden = model_role(x->m, GROUP_HIDDEN);
+	if (!meanfield_allowed(x->cx, x->m, hidden) || !without_given(x, "sml"))
 		return false;
 	struct walkers data = walkers_data(x), chain = walkers_new(x, "chain", POP_CHAINS);
-	struct walkers q = walkers_means(x, "q", &data, GROUP_HIDDEN);
+	struct walkers q = walkers_means_of(x, "q", &data, hidden);
 	struct function *begin = program_function(x->p, "chains.begin");
 	if (!draw_independent(x, begin, &chain, GROUP_VISIBLE, true) ||
 	    !draw_independent(x, begin, &chain, GROUP_HIDDEN, false))
 		return false;
-	if (!meanfield(x, "train.first", "train.pass", &q, args->damping))
+	if (!meanfield(x, "train.first", "train.pass", &q, hidden, args->damping))
 		return false;
 	energy moving = tempering(x, begin->name, true, &chain);
 	if (!mover_new(x, begin->name, &moving, &chain) ||

@@ -293,7 +293,7 @@ static bool bound(struct expansion *x, const struct objective_args *args, const 
 		return false;
 	struct flow *fl = flow_training(x, args->particles);
 	if (place)
-		fl->place = flow_uniform(fl, "place");
+		fl->place = flow_uniform(fl, "place", NULL, 0);
 	if (!flow_posteriors(fl))
 		return false;
 	bool smooth = flow_smooth(fl);

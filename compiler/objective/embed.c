@@ -238,8 +238,9 @@ static bool make_predict(struct making *k)
 static bool make_meanfield(struct making *k)
 {
 	struct expansion *x = k->x;
-	struct walkers data = walkers_data(x), q = walkers_means(x, "q", &data, GROUP_HIDDEN);
-	if (!meanfield_allowed(x->cx, x->m) || !meanfield(x, "start", "pass", &q, 0))
+	const bool *hidden = model_role(x->m, GROUP_HIDDEN);
+	struct walkers data = walkers_data(x), q = walkers_means_of(x, "q", &data, hidden);
+	if (!meanfield_allowed(x->cx, x->m, hidden) || !meanfield(x, "start", "pass", &q, hidden, 0))
 		return false;
 	embed_once(k, "start");
 	step(embed_phase(k, "iterations", 1), "pass", 1);

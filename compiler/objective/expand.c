@@ -177,11 +177,17 @@ struct walkers walkers_data(struct expansion *x)
 struct walkers walkers_means(struct expansion *x, const char *suffix, const struct walkers *w,
                              enum group_role role)
 {
+	return walkers_means_of(x, suffix, w, model_role(x->m, role));
+}
+
+struct walkers walkers_means_of(struct expansion *x, const char *suffix, const struct walkers *w,
+                                const bool *which)
+{
 	struct walkers r = walkers_empty(x, w->pop);
 	r.batch = w->batch;
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
-		r.state[i] = g->role == role ? state_sym(x, g, suffix, w->pop, VALUES_REAL) : w->state[i];
+		r.state[i] = which[i] ? state_sym(x, g, suffix, w->pop, VALUES_REAL) : w->state[i];
 	}
 	return r;
 }
@@ -220,7 +226,8 @@ struct node *at_means(struct expansion *x, struct node *e, const struct walkers 
 		const struct idx *at[MAX_RANK];
 		struct affine k[MAX_RANK];
 		double lo = g->family->lo, hi = g->family->hi;
-		if (g->role != GROUP_HIDDEN || g->family->shape != SHAPE_TWO)
+		bool known = g->role != GROUP_HIDDEN && w->state[i]->values != VALUES_REAL;
+		if (known || g->family->shape != SHAPE_TWO)
 			continue;
 		struct node *squares = quadratic(a, e, w->state[i]);
 		if (ex_is_num(squares, 0))

@@ -195,10 +195,11 @@ static const struct sym *step(struct flow *fl, const char *name, enum values val
 	return s.sym;
 }
 
-const struct sym *flow_uniform(struct flow *fl, const char *name)
+const struct sym *flow_uniform(struct flow *fl, const char *name, const struct idx *const *at,
+                               int nat)
 {
 	struct node *u = ex_draw(fl->x->cx->prog, OP_UNIFORM, program_stream(fl->x->p));
-	return step(fl, name, VALUES_REAL, true, NULL, 0, u, false);
+	return step(fl, name, VALUES_REAL, true, at, nat, u, false);
 }
 
 const struct sym *flow_assign(struct flow *fl, const char *name, const struct idx *const *at,

@@ -46,8 +46,8 @@ struct node *flow_at(struct flow *fl, struct node *e);
 /* A symbol of the flow set to an expression over at[]. */
 const struct sym *flow_assign(struct flow *fl, const char *name, const struct idx *const *at, int nat,
                               struct node *rhs);
-/* A uniform number for each example. */
-const struct sym *flow_uniform(struct flow *fl, const char *name);
+/* Uniform numbers over at[], for each example. */
+const struct sym *flow_uniform(struct flow *fl, const char *name, const struct idx *const *at, int nat);
 /* The state of the factor's group := a draw; false: refused. */
 bool flow_draw(struct flow *fl, const struct factor *f);
 /* One element of the factor's block, by its means p. */

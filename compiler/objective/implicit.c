@@ -110,7 +110,7 @@ static bool penalty(struct expansion *x, const struct flow *fake, const struct s
 	struct node *square = ex_num(a, 0);
 	const struct idx *at[MAX_RANK];
 	fl->training = true;
-	struct node *u = ex_access(a, flow_uniform(fl, "mix"), fl->batch, NULL);
+	struct node *u = ex_access(a, flow_uniform(fl, "mix", NULL, 0), fl->batch, NULL);
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *g = m->group.at[i];
 		if (g->role != GROUP_VISIBLE)

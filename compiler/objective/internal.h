@@ -20,7 +20,7 @@ struct walkers walkers_data(struct expansion *x);
 const struct sym *mean_sym(struct expansion *x, const struct group *g, const char *suffix, int pop);
 /* e read at the walkers' states. */
 struct node *at_walkers(struct expansion *x, struct node *e, const struct walkers *w);
-/* The mean of e over independent hidden units with the means in w: squares of units of two values are
+/* The mean of e over independent units with the means in w: squares of units of two values are
  * x^2 = (lo + hi) x - lo hi, also where a unit meets itself in a product of sums, as in h@L@h. */
 struct node *at_means(struct expansion *x, struct node *e, const struct walkers *w);
 
@@ -99,6 +99,9 @@ bool draw_independent(struct expansion *x, struct function *f, const struct walk
                       bool at_mean);
 /* A group's real-valued means: symbols "GROUP.suffix"; other roles keep w's states. */
 struct walkers walkers_means(struct expansion *x, const char *suffix, const struct walkers *w, enum group_role role);
+struct walkers walkers_means_of(struct expansion *x, const char *suffix, const struct walkers *w, const bool *which);
+/* 1 where the element is the value taken: the one-hot's, or hi. */
+struct node *taken(struct expansion *x, const struct group *y, const struct idx *const *at);
 
 /* The gradient of weight i is g, or what it was plus g, times the objective's coefficient. */
 void set_gradient(struct expansion *x, struct function *f, int i, const struct idx *const *at, struct node *g);
@@ -116,10 +119,13 @@ bool exact_likelihood(struct expansion *x);
 
 void expand_proper(struct expansion *x);
 struct node *base_measure(struct expansion *x);
-/* Mean field on the hidden groups' means in q. */
-bool meanfield_allowed(struct cx *cx, const struct model *m); /* cx NULL: without messages */
-/* Functions: `start` sets the means, `pass` goes over the hidden groups once. */
-bool meanfield(struct expansion *x, const char *start, const char *pass, const struct walkers *q, double damping);
+/* Mean field over the groups `which`; cx NULL: without messages. */
+bool meanfield_allowed(struct cx *cx, const struct model *m, const bool *which);
+/* The mean of a unit where nothing is known of it. */
+double meanfield_first(const struct group *g);
+/* Functions: `start` sets the means of the groups, `pass` goes over them once. */
+bool meanfield(struct expansion *x, const char *start, const char *pass, const struct walkers *q, const bool *which,
+               double damping);
 /* The bound on log p(v) + log Z. */
 struct node *meanfield_bound(struct expansion *x, const struct walkers *q);
 

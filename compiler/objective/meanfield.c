@@ -6,19 +6,23 @@
  * damping d, mu := (1 - d)*new + d*mu. */
 #include "objective/internal.h"
 
-static void meanfield_start(struct expansion *x, struct function *f, const struct walkers *q)
+double meanfield_first(const struct group *g)
+{
+	return g->family->shape == SHAPE_ONEHOT ? 1 / (block_units(g) + g->family->empty)
+	                                        : g->family->start;
+}
+
+static void meanfield_start(struct expansion *x, struct function *f, const struct walkers *q,
+                            const bool *which)
 {
 	struct arena *a = x->cx->prog;
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
 		const struct idx *at[MAX_RANK];
-		if (g->role != GROUP_HIDDEN)
+		if (!which[i])
 			continue;
 		fresh_axes(a, g->sym, at);
-		double m = g->family->start;
-		if (g->family->shape == SHAPE_ONEHOT)
-			m = 1 / (block_units(g) + g->family->empty);
-		assign(x, f, q->state[i], q->batch, at, ex_num(a, m));
+		assign(x, f, q->state[i], q->batch, at, ex_num(a, meanfield_first(g)));
 	}
 }
 
@@ -38,17 +42,17 @@ static bool field_at_means(struct expansion *x, struct conditional *c, const str
 	return false;
 }
 
-/* One pass over the hidden groups; out.FUNCTION := the largest change of a mean, row by row. */
+/* One pass over the groups; out.FUNCTION := the largest change of a mean, row by row. */
 static bool meanfield_pass(struct expansion *x, struct function *f, const struct walkers *q,
-                           double damping)
+                           const bool *which, double damping)
 {
 	struct arena *a = x->cx->prog;
 	struct node *change = ex_num(a, 0);
-	struct walkers old = walkers_means(x, "q.old", q, GROUP_HIDDEN);
+	struct walkers old = walkers_means_of(x, "q.old", q, which);
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];
 		struct conditional c;
-		if (g->role != GROUP_HIDDEN)
+		if (!which[i])
 			continue;
 		bool free = is_split(g); /* its blocks are no steps of a sweep */
 		if (!(free ? model_conditional : model_element)(x->cx, x->m, &x->m->E, g, &c))
@@ -73,12 +77,12 @@ static bool meanfield_pass(struct expansion *x, struct function *f, const struct
 }
 
 bool meanfield(struct expansion *x, const char *start, const char *pass, const struct walkers *q,
-               double damping)
+               const bool *which, double damping)
 {
 	struct function *first = program_function(x->p, start), *f = program_function(x->p, pass);
 	f->first = first;
-	meanfield_start(x, first, q);
-	return meanfield_pass(x, f, q, damping);
+	meanfield_start(x, first, q, which);
+	return meanfield_pass(x, f, q, which, damping);
 }
 
 static struct node *minus_xlogx(struct arena *a, struct node *x)
@@ -109,18 +113,17 @@ static struct node *entropy(struct expansion *x, const struct group *g, const st
 	return ex_add(a, h, ex_reduce(a, RED_SUM, b.block, b.n, NULL, 0, minus_xlogx(a, none)));
 }
 
-bool meanfield_allowed(struct cx *cx, const struct model *m)
+bool meanfield_allowed(struct cx *cx, const struct model *m, const bool *which)
 {
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *g = m->group.at[i];
-		if (g->role != GROUP_HIDDEN || g->family->shape == SHAPE_TWO ||
-		    g->family->shape == SHAPE_ONEHOT)
+		if (!which[i] || g->family->shape == SHAPE_TWO || g->family->shape == SHAPE_ONEHOT)
 			continue;
 		if (cx)
 			diag(cx->diags, DIAG_MEANFIELD_DOMAIN, g->span, g->name, g->domain);
 		return false;
 	}
-	return model_factorises(cx, m, &m->E);
+	return model_factorises(cx, m, &m->E, which);
 }
 
 struct node *meanfield_bound(struct expansion *x, const struct walkers *q)
@@ -135,10 +138,11 @@ struct node *meanfield_bound(struct expansion *x, const struct walkers *q)
 
 bool objective_bound(struct expansion *x, double damping)
 {
-	if (!meanfield_allowed(x->cx, x->m))
+	const bool *hidden = model_role(x->m, GROUP_HIDDEN);
+	if (!meanfield_allowed(x->cx, x->m, hidden))
 		return false;
-	struct walkers data = walkers_data(x), q = walkers_means(x, "q", &data, GROUP_HIDDEN);
-	if (!meanfield(x, "meanfield.start", "meanfield.pass", &q, damping))
+	struct walkers data = walkers_data(x), q = walkers_means_of(x, "q", &data, hidden);
+	if (!meanfield(x, "meanfield.start", "meanfield.pass", &q, hidden, damping))
 		return false;
 	struct function *f = program_function(x->p, "bound");
 	assign(x, f, out_sym(x, "bound", POP_DATA), q.batch, NULL,

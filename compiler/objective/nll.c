@@ -13,8 +13,7 @@
 
 enum { MAX_STATES = 1024 }; /* of the units that are enumerated together */
 
-/* 1 where the element is the value taken: the one-hot's, or hi. */
-static struct node *taken(struct expansion *x, const struct group *y, const struct idx *const *at)
+struct node *taken(struct expansion *x, const struct group *y, const struct idx *const *at)
 {
 	struct arena *a = x->cx->prog;
 	struct node *v = ex_at(a, y->sym, x->m->batch, at);
@@ -329,8 +328,26 @@ static bool factor_field(struct expansion *x, const struct group *y, struct cond
 	return true;
 }
 
+/* The field of y at means that mean field has found for y and the hidden groups. */
+static bool filled_in_field(struct expansion *x, const struct group *y, double damping,
+                            struct conditional *c)
+{
+	bool *which = NEW_ARRAY(x->cx->prog, bool, x->m->group.n + 1);
+	for (int i = 0; i < x->m->group.n; i++)
+		which[i] = x->m->group.at[i]->role == GROUP_HIDDEN || x->m->group.at[i] == y;
+	struct walkers data = walkers_data(x), q = walkers_means_of(x, "guess", &data, which);
+	if (!meanfield_allowed(x->cx, x->m, which) ||
+	    !meanfield(x, "error.start", "error.pass", &q, which, damping) ||
+	    !model_element(x->cx, x->m, &x->m->E, y, c))
+		return false;
+	c->field = at_means(x, c->field, &q);
+	c->inner = at_means(x, c->inner, &q);
+	return true;
+}
+
 /* y's conditional given everything else visible: its field in the free energy. */
-static bool target_field(struct expansion *x, const struct group *y, struct conditional *c)
+static bool target_field(struct expansion *x, const struct group *y, bool by_means, double damping,
+                         struct conditional *c)
 {
 	energy F;
 	if (y->family->shape != SHAPE_TWO && y->family->shape != SHAPE_ONEHOT) {
@@ -340,14 +357,16 @@ static bool target_field(struct expansion *x, const struct group *y, struct cond
 	}
 	if (model_factor(x->m, y))
 		return factor_field(x, y, c);
+	if (by_means)
+		return filled_in_field(x, y, damping, c);
 	return model_free_energy(x->cx, x->m, &x->m->E, &F) && model_conditional(x->cx, x->m, &F, y, c);
 }
 
-bool objective_error(struct expansion *x, const struct group *y)
+bool objective_error(struct expansion *x, const struct group *y, bool by_means, double damping)
 {
 	struct arena *a = x->cx->prog;
 	struct conditional c;
-	if (!target_field(x, y, &c))
+	if (!target_field(x, y, by_means, damping, &c))
 		return false;
 	struct node *wrong;
 	double blocks = (double)units_of(y);

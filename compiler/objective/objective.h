@@ -23,6 +23,7 @@
  * importance.start, importance.pass, importance    (data) out := - log of the sum of importance weights
  * SWEEP.begin, SWEEP.step   before train.sweep, ais.step, sample.sweep where groups are moved along the gradient,
  *                    see runtime/train.h
+ * error.start, error.pass   (data) before error where mean field fills the target in
  * meanfield.start, meanfield.pass, bound   (data) out := minus the mean-field bound on log p(v) + log Z
  * proper             low.GROUP := the least precision of a real group, where parameters alone decide it
  * prepare            (plan) packed copies of the parameters
@@ -91,6 +92,7 @@ struct objective_args {
 	bool meanfield; /* posterior meanfield(...): the data's statistics at mean-field means */
 	double damping;
 	double sigma;           /* of denoising noise */
+	double drop;            /* the probability that a visible unit is missing */
 	const char *net;        /* adversarial: the critic; mmd: what is compared, NULL: the data */
 	const char *generated;  /* mmd: the variable that the net's values are compared with; NULL: its values too */
 	struct span span;
@@ -100,7 +102,7 @@ struct objective_args {
 	int nsigma;
 	bool root, unbiased;    /* of the discrepancy */
 	int64_t rows;           /* examples at a time, at most */
-	double steps;           /* of walkback */
+	double steps;           /* of walkback; passes of multi_prediction */
 	enum { PHASE_SLEEP, PHASE_WAKE, PHASE_BOTH } phase; /* in which wake_sleep teaches the posteriors */
 	double particles;       /* draws of the latent variables for each example */
 	bool chains, persistent; /* elbo, iwae: k or chains is asked for; chains live on */
@@ -124,8 +126,9 @@ const char *const *objective_names(int *n);
 bool objective_free_energy(struct expansion *x);
 bool objective_reconstruction(struct expansion *x);
 bool objective_pseudo_likelihood(struct expansion *x);
-/* (data) out := share of y's units whose most probable value, given all other visible units, is another. */
-bool objective_error(struct expansion *x, const struct group *y);
+/* (data) out := share of y's units whose most probable value, given all other visible units, is another; by_means:
+ * error.start and error.pass fill y and the hidden units in. */
+bool objective_error(struct expansion *x, const struct group *y, bool by_means, double damping);
 bool objective_bound(struct expansion *x, double damping);
 bool objective_ais(struct expansion *x);
 bool objective_raise(struct expansion *x);

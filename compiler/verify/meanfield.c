@@ -8,7 +8,7 @@
 
 enum { PASSES = 200 };
 
-static int64_t offset(const struct trial *t, int group)
+int64_t meanfield_offset(const struct trial *t, int group)
 {
 	int64_t at = 0;
 	for (int g = 0; g < group; g++)
@@ -19,7 +19,8 @@ static int64_t offset(const struct trial *t, int group)
 double *meanfield_means(const struct engine *e, int row)
 {
 	struct trial *t = e->t;
-	double *q = arena_copy(t->a, t->row[row % ROWS], sizeof *q * (size_t)offset(t, t->m->group.n)),
+	double *q = arena_copy(t->a, t->row[row % ROWS],
+	                       sizeof *q * (size_t)meanfield_offset(t, t->m->group.n)),
 	       *to = q;
 	for (int g = 0; g < t->m->group.n; to += sym_items(t->m->group.at[g++]->sym))
 		for (int64_t i = 0; t->hidden[g] && i < sym_items(t->m->group.at[g]->sym); i++)
@@ -30,7 +31,7 @@ double *meanfield_means(const struct engine *e, int row)
 /* q of the k-th value of a site: a finite site's means say the probabilities of its values. */
 static double q_of(const struct trial *t, const double *q, const struct site *s, int k)
 {
-	const double *mean = q + offset(t, s->group), *x = s->x + k * s->width;
+	const double *mean = q + meanfield_offset(t, s->group), *x = s->x + k * s->width;
 	double rest = 1;
 	if (s->width == 1 && s->n == 2)
 		return (mean[s->at[0]] - s->x[1 - k]) / (x[0] - s->x[1 - k]);
@@ -42,10 +43,10 @@ static double q_of(const struct trial *t, const double *q, const struct site *s,
 	return rest;
 }
 
-/* over the hidden sites from the i-th on, the one held as it is */
-static double mean_energy(struct trial *t, const double *q, int i)
+/* over these sites from the i-th on, the one held as it is */
+static double mean_energy(struct trial *t, const double *q, const bool *sites, int i)
 {
-	while (i < t->site.n && (!t->hidden[t->site.at[i].group] || &t->site.at[i] == t->held))
+	while (i < t->site.n && (!sites[i] || &t->site.at[i] == t->held))
 		i++;
 	if (i == t->site.n)
 		return trial_energy(t);
@@ -53,14 +54,33 @@ static double mean_energy(struct trial *t, const double *q, int i)
 	for (int k = 0; k < t->site.at[i].n; k++) {
 		double p = q_of(t, q, &t->site.at[i], k);
 		trial_set(t, &t->site.at[i], k);
-		sum += p == 0 ? 0 : p * mean_energy(t, q, i + 1);
+		sum += p == 0 ? 0 : p * mean_energy(t, q, sites, i + 1);
 	}
 	return sum;
 }
 
+static const bool *hidden_sites(struct trial *t)
+{
+	bool *sites = NEW_ARRAY(t->a, bool, t->site.n + 1);
+	for (int i = 0; i < t->site.n; i++)
+		sites[i] = t->hidden[t->site.at[i].group];
+	return sites;
+}
+
 double meanfield_energy(struct trial *t, void *q)
 {
-	return mean_energy(t, q, 0);
+	return mean_energy(t, q, hidden_sites(t), 0);
+}
+
+void meanfield_site(struct trial *t, const double *q, const bool *sites, const struct site *s,
+                    double *log_w)
+{
+	t->held = s;
+	for (int k = 0; k < s->n; k++) {
+		trial_set(t, s, k);
+		log_w[k] = -mean_energy(t, q, sites, 0);
+	}
+	t->held = NULL;
 }
 
 static double bound_of(struct trial *t, const double *q)
@@ -71,28 +91,24 @@ static double bound_of(struct trial *t, const double *q)
 			double p = q_of(t, q, &t->site.at[i], k);
 			entropy -= p > 0 ? p * log(p) : 0;
 		}
-	return entropy - mean_energy(t, q, 0);
+	return entropy - mean_energy(t, q, hidden_sites(t), 0);
 }
 
 static void fixed_point(struct engine *e, const double *q)
 {
 	struct trial *t = e->t;
+	const bool *sites = hidden_sites(t);
 	for (int i = 0; i < t->site.n; i++) {
 		const struct site *s = &t->site.at[i];
 		double *log_w = NEW_ARRAY(t->a, double, s->n);
 		if (!t->hidden[s->group])
 			continue;
-		for (int k = 0; k < s->n; k++) {
-			t->held = s;
-			trial_set(t, s, k);
-			log_w[k] = -mean_energy(t, q, 0);
-		}
-		t->held = NULL;
+		meanfield_site(t, q, sites, s, log_w);
 		for (int k = 0; k < s->width; k++)
-			report_compare(
-			    t->report, engine_label(e, "mean field: fixed point"),
-			    off_by(q[offset(t, s->group) + s->at[k]], trial_site_mean(t, s, log_w, k)),
-			    engine_tolerance(e, 1e-6));
+			report_compare(t->report, engine_label(e, "mean field: fixed point"),
+			               off_by(q[meanfield_offset(t, s->group) + s->at[k]],
+			                      trial_site_mean(t, s, log_w, k)),
+			               engine_tolerance(e, 1e-6));
 	}
 }
 

@@ -91,6 +91,11 @@ static double denoising(struct trial *t, const struct defined *d)
 	return sum;
 }
 
+static double prediction(struct trial *t, const struct defined *d)
+{
+	return prediction_loss(t, d->goal, d->e, d->row);
+}
+
 static const struct loss {
 	const char *objective;
 	double (*value)(struct trial *t, const struct defined *d); /* at the state's visible units */
@@ -100,6 +105,7 @@ static const struct loss {
     {"ratio_matching", ratio, TOL_SLOPE},
     {"score_matching", score, 1e-6},
     {"denoising", denoising, 1e-6},
+    {"multi_prediction", prediction, TOL_SLOPE},
 };
 
 struct mean {

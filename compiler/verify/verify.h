@@ -212,6 +212,11 @@ const char *objective_text(struct trial *t, const struct compiled *c);
  * it (q a double[], the state's visible units as they are). */
 double *meanfield_means(const struct engine *e, int row);
 double meanfield_energy(struct trial *t, void *q);
+/* log weights of a site's values, the others of `sites` independent with the means q; where a group's are in q. */
+void meanfield_site(struct trial *t, const double *q, const bool *sites, const struct site *s, double *log_w);
+int64_t meanfield_offset(const struct trial *t, int group);
+/* prediction.c: - log q of what is missing in a row of the engine's examples, after the passes of multi_prediction. */
+double prediction_loss(struct trial *t, const struct goal *g, const struct engine *e, int row);
 
 /* ---- shrink.c --------------------------------------------------------------------------------------------- */
 /* The file with one model, its blocks, and small sizes: a unit of its own, in which all groups (joint) or the
