@@ -98,6 +98,16 @@ struct compiled {
 };
 /* The argument of the first objective that has one of this name; NULL: none has. */
 const struct value *objective_value(const struct compiled *c, const char *name);
+/* The value bound to an argument of a signature; NULL: it has none of this name. */
+const struct value *argument_named(const char *signature, const struct value *v, const char *name);
+/* A term of the objective: its functions and its part of the gradients; false: refused. */
+bool goal_expand(struct unit *u, struct compiled *c, const struct value *term);
+/* The visible variable that v names; NULL: a diagnostic. */
+const struct group *block_target(struct unit *u, const struct model *m, const struct value *v);
+/* Marks the variable that v names; conditions may be given ones.  false: it is none, or marked in `other`. */
+bool block_mark(struct unit *u, const struct model *m, const struct value *v, bool condition, bool *to,
+                const bool *other);
+void block_suggest(struct unit *u, struct span at, const char *near); /* a note; NULL: none */
 /* What the block's clauses ask for, as a program; then its plan; then code. false: diagnostics. */
 bool block_expand(struct unit *u, const struct block_def *b, struct compiled *out);
 void block_plan(struct unit *u, struct compiled *c);
