@@ -143,7 +143,7 @@ static int read_option(struct options *o, struct arena *a, int argc, char **argv
 
 static int check_options(const struct options *o)
 {
-	struct options none = {.seed = 1, .threads = 0};
+	struct options none = {.seed = 1, .checkpoint = 10};
 	for (int k = 0; k < NOPTION; k++) {
 		const char *at = (const char *)o + options[k].field,
 		           *zero = (const char *)&none + options[k].field;
@@ -229,7 +229,7 @@ int dgm_main(int argc, char **argv)
 	double start = dgm_now();
 	dgm_blas_select(argv);
 	struct arena *a = arena_new();
-	struct options o = {.seed = 1, .time0 = start};
+	struct options o = {.seed = 1, .checkpoint = 10, .time0 = start};
 	int status = read_words(&o, a, argc, argv);
 	if (status == EXIT_DONE)
 		status = obey(&o);

@@ -20,7 +20,7 @@ struct options {
 	const char *out, *params, *stage;
 	const char *object, *header, *target; /* build */
 	bool embed_params, shared, freestanding;
-	int64_t seed, threads;
+	int64_t seed, threads, checkpoint; /* checkpoint: seconds between two */
 	bool resume, json, quiet, time, latex, help, version;
 	VEC(const char *) set;
 	double time0; /* dgm_now() when the program started */

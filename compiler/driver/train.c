@@ -413,6 +413,8 @@ int job_train(struct session *s, const struct block_def *b)
 	                      .seed = (uint64_t)u->opt->seed,
 	                      .stage = (uint32_t)s->ntrain++,
 	                      .resume = u->opt->resume,
+	                      .checkpoint_seconds =
+	                          u->opt->checkpoint ? (double)u->opt->checkpoint : -1,
 	                      .quiet = u->opt->quiet,
 	                      .json = u->opt->json,
 	                      .time = u->opt->time,
