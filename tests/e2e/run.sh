@@ -264,6 +264,39 @@ between "$got" -4.6 $summit || fail "layers.dgm: $got is not in [-4.6, $summit]"
 set -- $(value "$tmp/handed.whole" log-likelihood)
 [ -n "$1" ] && [ "$1" = "$2" ] || fail "handed.dgm: $1 by the model, $2 with its parameters handed on"
 
+# ---- a deep belief network, killed ten times at moments drawn from SEED, a checkpoint after each epoch -------------
+seed=${SEED:-$(date +%s)}
+start=$(date +%s%N)
+run dbn dbn.dgm --threads 1 --checkpoint 0
+took=$((($(date +%s%N) - start) / 1000000))
+kills=0 tries=0 places=
+rm -rf "$tmp/dbn.part"
+while [ $kills -lt 10 ] && [ $tries -lt 60 ]; do
+	resume=--resume tries=$((tries + 1))
+	[ -d "$tmp/dbn.part" ] || resume=
+	"$dgm" run dbn.dgm --threads $((1 + tries % 2)) --checkpoint 0 --quiet --out "$tmp/dbn.part" $resume >/dev/null 2>&1 &
+	pid=$!
+	sleep "$(awk -v s="$seed$tries" -v t="$took" 'BEGIN { srand(s); print t/1000*(0.02 + 0.4*rand()) }')"
+	kill -9 $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	if [ $? -eq 137 ]; then
+		kills=$((kills + 1)) places="$places $(cd "$tmp/dbn.part" 2>/dev/null && ls -td -- */ | head -n 1)"
+	else # it had ended: again from the beginning
+		rm -rf "$tmp/dbn.part"
+	fi
+done
+[ $kills -eq 10 ] || fail "dbn.dgm, seed $seed: killed only $kills times"
+echo "dbn.dgm, seed $seed: killed in$places"
+run dbn.part dbn.dgm --threads 2 --resume
+for folder in dbn dbn.part; do
+	(cd "$tmp/$folder" && cat */metrics.jsonl results.jsonl | sed 's/"seconds":[0-9.]*//' >plain)
+done
+for file in $(cd "$tmp/dbn" && ls *.safetensors */*.safetensors) plain; do
+	case $file in *checkpoint*) ;; *) same 'dbn, resumed' "dbn/$file" "dbn.part/$file" ;; esac
+done
+set -- $(value "$tmp/dbn" 'log-likelihood[^"]*')
+between "$2" "$1" $summit && [ "$1" != "$2" ] || fail "dbn.dgm: a bound of $1 after the layers, $2 after the refinement"
+
 # ---- a belief network that is a machine upside down: evaluated with what the machine hands on alone ---------------
 run tied tied.dgm
 set -- $(value "$tmp/tied" 'log-likelihood[^"]*')
