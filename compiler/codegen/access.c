@@ -71,6 +71,7 @@ LLVMValueRef slot_base(struct emit *e, int slot)
 struct spot { /* where the lanes of an access are, in elements (bits: in bits) */
 	int slot;
 	bool bits;
+	LLVMTypeRef element; /* as it is kept */
 	LLVMValueRef base;
 	LLVMValueRef item;       /* first lane's element within its item */
 	LLVMValueRef at;         /* ... within the buffer */
@@ -81,6 +82,28 @@ struct spot { /* where the lanes of an access are, in elements (bits: in bits) *
 	int64_t items;
 };
 
+static LLVMTypeRef element_of(struct emit *e, const struct sym *s)
+{
+	return s->values == VALUES_INT8 ? e->i8 : s->values == VALUES_BF16 ? e->i16 : e->f32;
+}
+
+/* Elements as they are kept, as floats. */
+static LLVMValueRef as_floats(struct emit *e, const struct spot *p, LLVMValueRef v)
+{
+	LLVMTypeRef type = emit_vec(e->f32, emit_lanes(v));
+	if (p->element == e->i8)
+		return LLVMBuildSIToFP(e->b, v, type, "");
+	if (p->element != e->i16)
+		return v;
+	v = LLVMBuildZExt(e->b, v, emit_vec(e->i32, emit_lanes(v)), "");
+	return LLVMBuildBitCast(e->b, LLVMBuildShl(e->b, v, emit_like(e, v, 16), ""), type, "");
+}
+
+static unsigned bytes_of(struct emit *e, const struct spot *p)
+{
+	return p->element == e->i8 ? 1 : p->element == e->i16 ? 2 : 4;
+}
+
 static struct spot spot_of(struct emit *e, const struct sym *s, struct lin in,
                            const struct idx *batch)
 {
@@ -88,6 +111,7 @@ static struct spot spot_of(struct emit *e, const struct sym *s, struct lin in,
 	const struct dgm_slot *slot = &e->slot[p.slot];
 	int64_t lo, hi;
 	p.bits = slot->repr == DGM_BITS;
+	p.element = element_of(e, s);
 	p.base = slot_base(e, p.slot);
 	p.items = dgm_slot_items(slot);
 	p.inside = lin_range(e, &in, &lo, &hi) && lo >= 0 && hi < p.items;
@@ -128,7 +152,8 @@ static LLVMValueRef load_scalar(struct emit *e, const struct spot *p)
 		v = LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, v, by, ""), e->i1, "");
 		v = mask_value(e, v);
 	} else {
-		v = LLVMBuildLoad2(e->b, e->f32, pointer(e, e->f32, p->base, at), "");
+		v = LLVMBuildLoad2(e->b, p->element, pointer(e, p->element, p->base, at), "");
+		v = as_floats(e, p, v);
 	}
 	return emit_select(e, ok, v, emit_num(e, 0));
 }
@@ -150,21 +175,22 @@ static LLVMValueRef load_bits(struct emit *e, const struct spot *p)
 	return mask_value(e, v);
 }
 
-static LLVMValueRef masked_load(struct emit *e, LLVMValueRef p, LLVMValueRef mask, LLVMTypeRef type)
+static LLVMValueRef masked_load(struct emit *e, LLVMValueRef p, LLVMValueRef mask, LLVMTypeRef type,
+                                unsigned bytes)
 {
 	LLVMTypeRef types[] = {type, e->ptr};
-	LLVMValueRef args[] = {p, LLVMConstInt(e->i32, 4, 0), mask, LLVMConstNull(type)};
+	LLVMValueRef args[] = {p, LLVMConstInt(e->i32, bytes, 0), mask, LLVMConstNull(type)};
 	return emit_intrinsic(e, "llvm.masked.load", types, 2, args, 4);
 }
 
 static LLVMValueRef gather(struct emit *e, LLVMTypeRef element, LLVMValueRef base, LLVMValueRef at,
-                           LLVMValueRef mask)
+                           LLVMValueRef mask, unsigned bytes)
 {
 	int lanes = emit_lanes(at);
 	LLVMTypeRef type = emit_vec(element, lanes);
 	LLVMValueRef p = LLVMBuildGEP2(e->b, element, base, &at, 1, "");
 	LLVMTypeRef types[] = {type, LLVMVectorType(e->ptr, (unsigned)lanes)};
-	LLVMValueRef args[] = {p, LLVMConstInt(e->i32, 4, 0), mask, LLVMConstNull(type)};
+	LLVMValueRef args[] = {p, LLVMConstInt(e->i32, bytes, 0), mask, LLVMConstNull(type)};
 	return emit_intrinsic(e, "llvm.masked.gather", types, 2, args, 4);
 }
 
@@ -202,13 +228,15 @@ static LLVMValueRef load_gather(struct emit *e, const struct spot *p)
 	mask = p->inside ? LLVMConstAllOnes(LLVMVectorType(e->i1, (unsigned)p->lane->lanes))
 	                 : inside_mask(e, p, lane);
 	if (!p->bits)
-		return gather(e, e->f32, pointer(e, e->f32, p->base, p->at), off, mask);
+		return as_floats(e, p,
+		                 gather(e, p->element, pointer(e, p->element, p->base, p->at), off, mask,
+		                        bytes_of(e, p)));
 	LLVMValueRef word = LLVMBuildAShr(e->b, p->at, emit_int(e, 5), "");
 	LLVMValueRef rest =
 	    LLVMBuildTrunc(e->b, LLVMBuildAnd(e->b, p->at, emit_int(e, 31), ""), e->i32, "");
 	LLVMValueRef bit = LLVMBuildAdd(e->b, emit_splat(e, rest, p->lane->lanes), off, "");
 	LLVMValueRef v = gather(e, e->i32, pointer(e, e->i32, p->base, word),
-	                        LLVMBuildAShr(e->b, bit, emit_like(e, bit, 5), ""), mask);
+	                        LLVMBuildAShr(e->b, bit, emit_like(e, bit, 5), ""), mask, 4);
 	v = LLVMBuildLShr(e->b, v, LLVMBuildAnd(e->b, bit, emit_like(e, bit, 31), ""), "");
 	return mask_value(
 	    e, LLVMBuildTrunc(e->b, v, LLVMVectorType(e->i1, (unsigned)p->lane->lanes), "bits"));
@@ -230,18 +258,18 @@ LLVMValueRef emit_load(struct emit *e, const struct node *x)
 		return load_gather(e, &p);
 	if (p.bits)
 		return load_bits(e, &p);
-	LLVMTypeRef type = LLVMVectorType(e->f32, (unsigned)p.lane->lanes);
-	LLVMValueRef at = pointer(e, e->f32, p.base, p.at);
+	LLVMTypeRef type = LLVMVectorType(p.element, (unsigned)p.lane->lanes);
+	LLVMValueRef at = pointer(e, p.element, p.base, p.at);
 	/* 16 lanes past the end are within the readable bytes, more are not */
 	if (!p.inside || (p.lane->tail && p.lane->lanes > LANES)) {
 		LLVMValueRef mask = tail_mask(e, p.lane);
 		if (!p.inside)
 			mask = emit_and(e, mask, inside_mask(e, &p, emit_iota(e, p.lane->lanes)));
-		return masked_load(e, at, mask, type);
+		return as_floats(e, &p, masked_load(e, at, mask, type, bytes_of(e, &p)));
 	}
 	LLVMValueRef v = LLVMBuildLoad2(e->b, type, at, "");
-	LLVMSetAlignment(v, 4);
-	return v;
+	LLVMSetAlignment(v, bytes_of(e, &p));
+	return as_floats(e, &p, v);
 }
 
 /* ---- stores ---- */

@@ -38,9 +38,15 @@ static void head(const struct object *o, FILE *out)
 	        "there may not be so\n"
 	        " * many rows.  Blocks and workspaces need no alignment.  The same random state gives "
 	        "the same\n"
-	        " * numbers, each call advances it.  %s */\n",
+	        " * numbers, each call advances it.  %s",
 	        o->freestanding ? "Nothing but memcpy and memset is called."
 	                        : "Link with -ldgmrt -lopenblas -lm.");
+	if (o->loss) {
+		fprintf(out, "\n * Parameters ");
+		comment(o->loss, out);
+		fputc('.', out);
+	}
+	fprintf(out, " */\n");
 }
 
 static void common(FILE *out)

@@ -39,14 +39,6 @@ static int64_t place(struct object_layout *l, int64_t floats)
 	return at;
 }
 
-static int64_t items_of(const struct sym *s)
-{
-	int64_t n = 1;
-	for (int k = 0; k < s->rank; k++)
-		n *= s->dim[k];
-	return n;
-}
-
 static bool has_block(const struct object_layout *l)
 {
 	return l->size > LINE;
@@ -65,11 +57,25 @@ static const struct packed *find_pack(const struct object_layout *l, const struc
 }
 
 /* ---- the layout ---- */
+/* The values as they are kept, little endian as all targets are. */
+static size_t keep_values(const struct entry_param *p, char *to)
+{
+	int64_t n = sym_items(p->sym);
+	enum values kind = p->sym->values;
+	size_t each = kind == VALUES_INT8 ? 1 : kind == VALUES_BF16 ? 2 : 4;
+	for (int64_t i = 0; to && i < n; i++) {
+		signed char whole = kind == VALUES_INT8 ? (signed char)p->values[i] : 0;
+		const char *from = kind == VALUES_INT8 ? (const char *)&whole : (const char *)&p->values[i];
+		memcpy(to + (size_t)i * each, from + (kind == VALUES_BF16 ? 2 : 0), each);
+	}
+	return (size_t)n * each;
+}
+
 static LLVMValueRef constant(struct emit *e, const struct object *o, const struct entry_param *p)
 {
-	size_t size = (size_t)room(items_of(p->sym));
+	size_t size = (keep_values(p, NULL) + LINE - 1) / LINE * LINE + LINE;
 	char *bytes = arena_alloc(e->a, size);
-	memcpy(bytes, p->values, (size_t)items_of(p->sym) * sizeof *p->values);
+	keep_values(p, bytes);
 	LLVMValueRef data = LLVMConstStringInContext2(e->llvm, bytes, size, true);
 	LLVMValueRef g =
 	    LLVMAddGlobal(e->module, LLVMTypeOf(data), arena_printf(e->a, "%s.%s", o->name, p->name));
@@ -86,7 +92,7 @@ static uint64_t mark_of(const struct object *o)
 	for (const char *p = o->name; *p; p++)
 		h = (h ^ (unsigned char)*p) * 0x100000001B3u;
 	for (int k = 0; k < o->param.n; k++)
-		h = (h ^ (uint64_t)items_of(o->param.at[k].sym)) * 0x9E3779B97F4A7C15u;
+		h = (h ^ (uint64_t)sym_items(o->param.at[k].sym)) * 0x9E3779B97F4A7C15u;
 	return h | 1;
 }
 
@@ -101,7 +107,7 @@ static void layout_params(struct emit *e, struct object_layout *l)
 		if (o->param.at[k].values)
 			l->constant[k] = constant(e, o, &o->param.at[k]);
 		else
-			l->at[k] = place(l, items_of(o->param.at[k].sym));
+			l->at[k] = place(l, sym_items(o->param.at[k].sym));
 }
 
 static void layout_packs(struct emit *e, struct object_layout *l)
@@ -166,7 +172,7 @@ static void load_param(struct emit *e, const struct object_layout *l, int k, LLV
 	from = LLVMBuildLoad2(e->b, e->ptr, from, "");
 	entry_unless(e, LLVMBuildIsNull(e->b, from, ""), OBJECT_NULL);
 	entry_load(e, from, entry_at(e, model, emit_int(e, l->at[k])),
-	           items_of(l->object->param.at[k].sym), bad);
+	           sym_items(l->object->param.at[k].sym), bad);
 }
 
 static void load_pack(struct emit *e, const struct object_layout *l, const struct packed *q,

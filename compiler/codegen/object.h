@@ -40,12 +40,13 @@ struct entry {
 struct entry_param {
 	const char *name;    /* in C */
 	const struct sym *sym;
-	const float *values; /* constants of the object; NULL: given to `load` */
+	const float *values; /* constants of the object, kept as sym says; NULL: given to `load` */
 };
 struct object {
 	const char *name; /* prefix of its symbols */
 	const char *from; /* the file, for the header */
 	const char *version;
+	const char *loss; /* what weights of few bits cost, for the header; NULL: they are floats */
 	bool freestanding;
 	VEC(struct entry_param) param;
 	VEC(struct entry) entry;

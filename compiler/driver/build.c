@@ -129,18 +129,35 @@ static bool sampling_of(struct unit *u, const struct model *m, struct sampling *
 	return ok;
 }
 
-bool build_object(struct unit *u, struct model *m, struct object *o, embed_list *offers)
+static bool is_wanted(const char *name, const char *const *wanted)
+{
+	while (wanted && *wanted && strcmp(*wanted, name) != 0)
+		wanted++;
+	return !wanted || *wanted;
+}
+
+bool build_functions(struct unit *u, struct model *m, const char *const *wanted, struct object *o,
+                     embed_list *offers)
 {
 	struct sampling sampling;
+	bool bare = u->opt->freestanding, few = build_bits(u->opt) != BITS_ALL;
 	*o = (struct object){
 	    .name = c_name(u->cx.prog, m->name), .from = u->opt->file, .version = DGM_VERSION};
-	o->freestanding = u->opt->freestanding;
+	o->freestanding = bare;
 	if (!sampling_of(u, m, &sampling) || !add_params(u, m, o))
 		return false;
-	embed_offers(&u->cx, m, &sampling, u->opt->freestanding, offers);
+	embed_offers(&u->cx, m, &sampling, bare || few, bare, offers);
+	if (few)
+		quantise_object(u, offers, o);
 	for (int k = 0; k < offers->n; k++)
-		vec_push(u->cx.prog, &o->entry, entry(u, o->name, offers->at[k]));
+		if (is_wanted(offers->at[k]->name, wanted))
+			vec_push(u->cx.prog, &o->entry, entry(u, o->name, offers->at[k]));
 	return true;
+}
+
+bool build_object(struct unit *u, struct model *m, struct object *o, embed_list *offers)
+{
+	return build_functions(u, m, NULL, o, offers);
 }
 
 /* ---- files ---- */
@@ -235,6 +252,8 @@ static bool options_go(const struct options *o)
 		fprintf(stderr, "dgm: --embed-params needs --params F.safetensors\n");
 		return false;
 	}
+	if (o->quantize && !quantize_goes(o))
+		return false;
 	if (o->target && is_word(o->target, targets, (size_t)n) && codegen_target_bare(o->target) &&
 	    (!o->freestanding || o->shared)) {
 		fprintf(stderr, "dgm: --target %s %s: the runtime library is for this machine\n", o->target,
@@ -271,6 +290,8 @@ int call_build(struct options *o)
 			diags_print(u.cx.diags, stderr);
 			return diags_errors(u.cx.diags) ? EXIT_FILE : run_failed();
 		}
+		if (build_bits(o) != BITS_ALL)
+			measure_loss(&u, u.model.at[k], &one);
 		vec_push(u.cx.prog, &list, one);
 	}
 	if (list.n == 0) {

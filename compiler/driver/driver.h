@@ -18,7 +18,7 @@ struct options {
 	const char *call, *file;
 	const char *other; /* the second file, of the calls that take two */
 	const char *out, *params, *stage;
-	const char *object, *header, *target; /* build */
+	const char *object, *header, *target, *quantize; /* build */
 	bool embed_params, shared, freestanding;
 	int64_t seed, threads, checkpoint; /* checkpoint: seconds between two */
 	bool resume, json, quiet, time, latex, help, version;
@@ -288,6 +288,15 @@ void c_names_add(struct cx *cx, const struct object *o, const struct model_def *
 /* build.c: a model as an object; offers: the programs of its functions, in the same order.  false: diagnostics, or
  * dgm_error(). */
 bool build_object(struct unit *u, struct model *m, struct object *o, embed_list *offers);
+/* ... with no other functions than these; wanted: names, NULL behind the last; NULL: all. */
+bool build_functions(struct unit *u, struct model *m, const char *const *wanted, struct object *o, embed_list *offers);
+/* quantize.c: weights of few bits (--quantize). */
+enum bits { BITS_ALL, BITS_BF16, BITS_INT8 };
+bool quantize_goes(const struct options *o); /* is the option one that can be done?  false: a message */
+enum bits build_bits(const struct options *o);
+void quantise_object(struct unit *u, const embed_list *offers, struct object *o);
+/* loss.c: o->loss: what few bits cost, measured on the file's data or on samples; told on standard output. */
+void measure_loss(struct unit *u, struct model *m, struct object *o);
 int run_failed(void); /* prints dgm_error(), returns EXIT_RUN */
 
 int call_run(struct options *o);

@@ -35,7 +35,9 @@ enum sym_kind {
 enum values { /* what values its elements take; reaches code generation */
 	VALUES_REAL,
 	VALUES_BINARY, /* 0 or 1: may be kept as bits */
-	VALUES_SPIN    /* -1 or +1 */
+	VALUES_SPIN,   /* -1 or +1 */
+	VALUES_INT8,   /* a parameter: -127 .. 127, kept in bytes */
+	VALUES_BF16    /* a parameter: floats whose last 16 bits are 0, kept without them */
 };
 struct sym {
 	const char *name;
@@ -50,6 +52,7 @@ struct sym {
 };
 struct sym *sym_new(struct arena *a, const char *name, enum sym_kind kind, enum values values,
                     bool batched, int rank, const int64_t *dim, struct span span);
+int64_t sym_items(const struct sym *s); /* the product of dim */
 
 /* ---- indices and affine maps -------------------------------------------------------------------- */
 struct idx {

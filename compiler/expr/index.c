@@ -23,6 +23,14 @@ struct sym *sym_new(struct arena *a, const char *name, enum sym_kind kind, enum 
 	return s;
 }
 
+int64_t sym_items(const struct sym *s)
+{
+	int64_t n = 1;
+	for (int k = 0; k < s->rank; k++)
+		n *= s->dim[k];
+	return n;
+}
+
 struct idx *idx_new(struct arena *a, const char *name, int64_t size)
 {
 	struct idx *i = NEW(a, struct idx);

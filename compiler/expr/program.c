@@ -168,6 +168,10 @@ static const char *values_name(enum values v)
 		return " binary";
 	case VALUES_SPIN:
 		return " spin";
+	case VALUES_INT8:
+		return " int8";
+	case VALUES_BF16:
+		return " bf16";
 	}
 	BUG("program: values %d", (int)v);
 }

@@ -433,7 +433,7 @@ struct offering {
 	struct cx *cx;
 	struct model *m;
 	const struct sampling *sampling;
-	bool loops;
+	bool loops, bare;
 	embed_list *out;
 };
 
@@ -452,7 +452,7 @@ static void offer(const struct offering *o, const char *name, make_fn *make, con
 	e->x->p->function.n = e->x->p->ndraw = 0; /* without `init` */
 	e->x->p->loops = o->loops;
 	struct making k = {e, e->x, g};
-	bool ok = make(&k) && (!o->loops || freestanding(&k));
+	bool ok = make(&k) && (!o->bare || freestanding(&k));
 	if (!ok && !e->refused)
 		e->refused = diags_error(cx->diags);
 	if (!ok && !e->refused)
@@ -519,9 +519,9 @@ static void offer_energy(const struct offering *o)
 }
 
 void embed_offers(struct cx *cx, struct model *m, const struct sampling *sampling, bool loops,
-                  embed_list *out)
+                  bool bare, embed_list *out)
 {
-	struct offering o = {cx, m, sampling, loops, out};
+	struct offering o = {cx, m, sampling, loops, bare, out};
 	if (m->factor.n)
 		offer_directed(&o);
 	else

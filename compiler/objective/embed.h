@@ -38,8 +38,9 @@ struct embed {
 };
 typedef VEC(struct embed *) embed_list;
 
-/* loops: without products of the runtime.  Numbers of a call that the programs read: COUNT, inv_COUNT for the
+/* loops: without products of the runtime; bare: without anything of it.  Numbers of a call that the programs read: COUNT, inv_COUNT for the
  * arguments of phases, and those of the runtime's transitions. */
-void embed_offers(struct cx *cx, struct model *m, const struct sampling *sampling, bool loops, embed_list *out);
+void embed_offers(struct cx *cx, struct model *m, const struct sampling *sampling, bool loops, bool bare,
+                  embed_list *out);
 
 #endif

@@ -3,14 +3,6 @@
 
 #include <string.h>
 
-int64_t sym_items(const struct sym *s)
-{
-	int64_t n = 1;
-	for (int i = 0; i < s->rank; i++)
-		n *= s->dim[i];
-	return n;
-}
-
 double *memory_put(struct memory *m, const struct sym *s, int64_t rows)
 {
 	if (s->id >= m->n) {

@@ -27,7 +27,6 @@ struct memory {
 double *memory_put(struct memory *m, const struct sym *s, int64_t rows);
 double *memory_get(const struct memory *m, const struct sym *s); /* NULL: none */
 double memory_eval(struct memory *m, const struct node *x, const struct binding *b, int nb);
-int64_t sym_items(const struct sym *s);
 /* Bindings of ix to the subscripts of element `flat` of s, and of batch to row; returns how many. */
 int bind_element(const struct sym *s, const struct idx *const *ix, int64_t flat, const struct idx *batch,
                  int64_t row, struct binding *b);
