@@ -99,6 +99,13 @@ static void work_room(const struct emit *e, int64_t *least, int64_t *each)
 	}
 }
 
+int64_t entry_work(const struct emit *e, int64_t rows)
+{
+	int64_t least, each;
+	work_room(e, &least, &each);
+	return least + rows * each;
+}
+
 /* The most rows that can be counted in an int32_t, or whose workspace half of the addresses can
  * hold. */
 static int64_t most_rows(struct emit *e)

@@ -27,6 +27,7 @@ LLVMValueRef entry_round_up(struct emit *e, LLVMValueRef p);
 void entry_begin(struct emit *e, const char *name, LLVMTypeRef result, LLVMTypeRef *type, int n);
 void entry_return(struct emit *e, int status);
 void entry_unless(struct emit *e, LLVMValueRef wrong, int status); /* goes on unless wrong, which returns */
+int64_t entry_work(const struct emit *e, int64_t rows); /* bytes */
 void entry_emit(struct emit *e, const struct entry *entry, const struct object_layout *layout);
 
 /* entry_copy.c */

@@ -8,6 +8,7 @@
  * parameters where they are not constants; packed copies, one for all functions that read the same.
  */
 #include "codegen/entry.h"
+#include "codegen/size.h"
 
 #include <string.h>
 
@@ -42,6 +43,11 @@ static int64_t place(struct object_layout *l, int64_t floats)
 static bool has_block(const struct object_layout *l)
 {
 	return l->size > LINE;
+}
+
+static int64_t block_size(const struct object_layout *l)
+{
+	return has_block(l) ? l->size + LINE : 0;
 }
 
 static const struct packed *find_pack(const struct object_layout *l, const struct plan *p, int slot)
@@ -161,8 +167,7 @@ static void emit_size(struct emit *e, const struct object_layout *l)
 {
 	LLVMTypeRef size = entry_size_type(e);
 	entry_begin(e, arena_printf(e->a, "%s_size", l->object->name), size, NULL, 0);
-	LLVMBuildRet(e->b,
-	             LLVMConstInt(size, has_block(l) ? (unsigned long long)(l->size + LINE) : 0, 0));
+	LLVMBuildRet(e->b, LLVMConstInt(size, (unsigned long long)block_size(l), 0));
 }
 
 static void load_param(struct emit *e, const struct object_layout *l, int k, LLVMValueRef model,
@@ -204,7 +209,7 @@ static void emit_load_function(struct emit *e, const struct object_layout *l)
 	entry_unless(e, LLVMBuildIsNull(e->b, model, ""), OBJECT_NULL);
 	if (given)
 		entry_unless(e, LLVMBuildIsNull(e->b, params, ""), OBJECT_NULL);
-	LLVMValueRef need = LLVMConstInt(size, (unsigned long long)(l->size + LINE), 0);
+	LLVMValueRef need = LLVMConstInt(size, (unsigned long long)block_size(l), 0);
 	entry_unless(e, LLVMBuildICmp(e->b, LLVMIntULT, LLVMGetParam(e->fn, 1), need, ""),
 	             OBJECT_MODEL);
 	model = layout_model(e, l, model);
@@ -263,7 +268,13 @@ static struct body emit_body(struct emit *e, struct cx *cx, const struct entry *
 	return (struct body){e->slot, e->number, e->used};
 }
 
-static void emit_object(struct emit *e, struct cx *cx, const struct object *o)
+static void add_function(struct emit *e, struct object_sizes *s, const char *name, int64_t work)
+{
+	vec_push(e->a, &s->function, ((struct function_size){.name = name, .work = work}));
+}
+
+static void emit_object(struct emit *e, struct cx *cx, const struct object *o,
+                        struct object_sizes *sizes)
 {
 	struct object_layout *l = NEW(e->a, struct object_layout);
 	struct body *body = NEW_ARRAY(e->a, struct body, o->entry.n + 1);
@@ -283,7 +294,9 @@ static void emit_object(struct emit *e, struct cx *cx, const struct object *o)
 		e->number = body[k].number;
 		e->used = body[k].used;
 		entry_emit(e, &o->entry.at[k], l);
+		add_function(e, sizes, o->entry.at[k].symbol, entry_work(e, 1));
 	}
+	add_function(e, sizes, arena_printf(e->a, "%s_load", o->name), block_size(l));
 	emit_size(e, l);
 	emit_load_function(e, l);
 }
@@ -316,14 +329,22 @@ struct object_text object_build(struct cx *cx, const object_list *list, const ch
 		target_traits(target, &e->lanes, &fma);
 		e->no_fma = !fma;
 	}
+	struct object_text text = {0};
+	struct sizes frames;
 	for (int k = 0; k < list->n; k++)
-		emit_object(e, cx, &list->at[k]);
+		emit_object(e, cx, &list->at[k], &text.sizes);
 	codegen_share(e->module);
 	if (e->bare)
 		own_sections(e, LLVMGetTarget(e->module));
+	sizes_begin(&frames, e);
 	LLVMMemoryBufferRef made = codegen_emit(emit_close(e, list->at[0].name), e->machine, false);
-	size_t size = LLVMGetBufferSize(made);
-	struct object_text text = {arena_copy(cx->prog, LLVMGetBufferStart(made), size), size};
+	text.size = LLVMGetBufferSize(made);
+	text.data = arena_copy(cx->prog, LLVMGetBufferStart(made), text.size);
+	for (int k = 0; k < text.sizes.function.n; k++) {
+		struct function_size *f = &text.sizes.function.at[k];
+		f->stack = sizes_stack(&frames, LLVMGetNamedFunction(e->module, f->name));
+	}
+	sizes_sections(made, &text.sizes);
 	LLVMDisposeMemoryBuffer(made);
 	LLVMDisposeModule(e->module);
 	LLVMContextDispose(llvm);

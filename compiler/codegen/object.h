@@ -64,10 +64,20 @@ bool object_takes_params(const struct object *o); /* does `load` take them? */
 	S(VALUE, -5, "an input or a parameter is not a number, infinite or outside its domain")        \
 	S(RESULT, -6, "a result is not finite")
 
+struct object_sizes { /* in bytes */
+	int64_t text, rodata, data, bss;
+	VEC(struct function_size {
+		const char *name;
+		int64_t stack; /* at most */
+		int64_t work;  /* the workspace of one row; of `load`: the model's block */
+	}) function;
+};
 struct object_text { /* an object file in memory */
 	const char *data;
 	size_t size;
+	struct object_sizes sizes;
 };
+void sizes_print(const struct object_sizes *s, FILE *out);
 /* target: one of codegen_targets; NULL: this machine. */
 struct object_text object_build(struct cx *cx, const object_list *list, const char *target);
 const char *const *codegen_targets(int *n);

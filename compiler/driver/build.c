@@ -237,6 +237,8 @@ static int write_files(struct unit *u, const object_list *list)
 	const char *object = shared ? arena_printf(a, "%s.o", to) : to;
 	struct object_text text = object_build(&u->cx, list, u->opt->target);
 	int status = write_object(object, &text);
+	if (u->opt->sizes)
+		sizes_print(&text.sizes, stdout);
 	if (status == EXIT_DONE && shared) {
 		status = link_shared(a, object, to);
 		remove(object);

@@ -73,7 +73,7 @@ void c_names_add(struct cx *cx, const struct object *o, const struct model_def *
 {
 	struct arena *a = cx->prog;
 	c_names params = {0};
-	for (int k = 0; k < o->param.n; k++)
+	for (int k = 0; k < m->weight.n; k++)
 		add(cx, &params, o->param.at[k].name,
 		    arena_printf(a, "parameter %s", m->weight.at[k]->name), m->weight.at[k]->span);
 	add_function(cx, names, o, "size", def->span);

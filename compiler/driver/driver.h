@@ -19,7 +19,7 @@ struct options {
 	const char *other; /* the second file, of the calls that take two */
 	const char *out, *params, *stage;
 	const char *object, *header, *target, *quantize; /* build */
-	bool embed_params, shared, freestanding;
+	bool embed_params, shared, freestanding, sizes;
 	int64_t seed, threads, checkpoint; /* checkpoint: seconds between two */
 	bool resume, json, quiet, time, latex, help, version;
 	VEC(const char *) set;

@@ -342,11 +342,10 @@ static const char *measured(struct loss *l)
 	double was;
 	bool data = data_rows(l, &r, &why);
 	if (!data && !sample_rows(l, &none, &r))
-		return arena_printf(a, "what that costs was not measured: no data (%s), and no samples",
-		                    why);
+		return arena_printf(a, "the cost was not measured: no data (%s), and no samples", why);
 	double *d = NEW_ARRAY(a, double, r.n);
 	if (!change(l, l->by->function, &r, d, &was))
-		return arena_printf(a, "what that costs was not measured: %s fails on %s", l->by->function,
+		return arena_printf(a, "the cost was not measured: %s fails on %s", l->by->function,
 		                    r.what);
 	if (l->by->energy && !log_ratio(l, data ? &r : &none, &z)) {
 		aside = ", log Z aside";
@@ -354,9 +353,10 @@ static const char *measured(struct loss *l)
 	}
 	struct mean m = mean_of(d, r.n);
 	double loss = (l->by->sign < 0 ? m.mean : -m.mean) + z.mean;
-	return arena_printf(a, "%s%s is lower by %.4g nats (standard error %.2g), measured on %s%s%s%s",
-	                    l->by->what, aside, loss, sqrt(m.error * m.error + z.error * z.error),
-	                    r.what, data ? "" : " (of data: ", data ? "" : why, data ? "" : ")");
+	const char *where = data ? r.what : arena_printf(a, "%s, for want of data: %s", r.what, why);
+	return arena_printf(a, "%s%s is %s by %.4g nats (standard error %.2g), measured on %s",
+	                    l->by->what, aside, loss < 0 ? "higher" : "lower", fabs(loss),
+	                    sqrt(m.error * m.error + z.error * z.error), where);
 }
 
 static const char *kept_as(struct unit *u, const struct object *o)
@@ -382,7 +382,7 @@ void measure_loss(struct unit *u, struct model *m, struct object *o)
 		l.by = offered(&l.is, measures[k].function) ? &measures[k] : NULL;
 	if (kept)
 		cost = l.by ? measured(&l)
-		            : "what that costs was not measured: the model offers no likelihood, nor a "
+		            : "the cost was not measured: the model offers no likelihood, nor a "
 		              "bound on it";
 	o->loss = kept ? arena_printf(u->cx.prog, "%s; %s", kept, cost) : cost;
 	printf("%s: %s\n", o->name, o->loss);

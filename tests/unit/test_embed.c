@@ -7,9 +7,11 @@
 #include <CUnit/CUnit.h>
 
 #include "driver/driver.h"
+#include "objective/quantize.h"
 
 #include <dirent.h>
 #include <float.h>
+#include <unistd.h>
 
 bool verify_shrink(const struct unit *u, const struct model_def *def, bool joint, struct unit *out,
                    const char **sizes, const char **why);
@@ -78,11 +80,84 @@ static bool small_model(const char *path, int number)
 	return params_of(small.model.at[0]) <= 2000;
 }
 
-static bool open_model(const char *folder, const char *path, int number, bool freestanding)
+enum kind { HOSTED, BARE, INT8, BF16, KINDS };
+
+/* Random parameters of the model as a file. */
+static const char *write_params(void)
+{
+	static char path[] = "/tmp/test_embed.XXXXXX";
+	const struct model *m = small.model.at[0];
+	struct dgm_slot slot[64] = {0};
+	const char *meta[] = {NULL};
+	struct dgm_module mod = {.model = m->name, .nslot = m->weight.n, .slot = slot};
+	for (int k = 0; k < m->weight.n; k++) {
+		const struct sym *w = m->weight.at[k]->sym;
+		slot[k] = (struct dgm_slot){
+		    .name = m->weight.at[k]->name, .space = DGM_PARAM, .pop = -1, .param = -1};
+		slot[k].rank = w->rank;
+		memcpy(slot[k].dim, w->dim, sizeof w->dim);
+	}
+	struct dgm_store *s = dgm_store_new(&mod, NULL);
+	for (int k = 0; k < m->weight.n; k++)
+		for (int64_t i = 0; i < dgm_slot_items(&slot[k]); i++)
+			((float *)s->slot[k])[i] = (float)(0.1 + 0.4 * uniform());
+	strcpy(path + sizeof path - 7, "XXXXXX");
+	close(mkstemp(path));
+	CU_ASSERT_EQUAL_FATAL(dgm_params_save(s, path, meta), DGM_OK);
+	dgm_store_free(s);
+	return path;
+}
+
+/* The number that few bits stand for, within half a step of x. */
+static float dequantised(const struct object *few, int weight, int axis, int64_t i, float x)
+{
+	const struct entry_param *p = &few->param.at[weight];
+	const struct sym *w = p->sym;
+	int64_t behind = 1;
+	if (w->values == VALUES_REAL)
+		return x;
+	if (w->values == VALUES_BF16) {
+		CU_ASSERT(fabsf(p->values[i] - x) <= ldexpf(fabsf(x), -8));
+		return p->values[i];
+	}
+	for (int k = axis + 1; k < w->rank; k++)
+		behind *= w->dim[k];
+	for (int k = 0; k < few->param.n; k++) {
+		const struct entry_param *q = &few->param.at[k];
+		if (strcmp(q->name, arena_printf(small.cx.tmp, "%s.scale", p->name)) != 0)
+			continue;
+		float s = q->values[i / behind % w->dim[axis]];
+		CU_ASSERT(fabsf(s * p->values[i] - x) <= 0.5001f * s && fabsf(p->values[i]) <= 127);
+		return s * p->values[i];
+	}
+	CU_FAIL("an int8 weight without scales");
+	return x;
+}
+
+/* From here on object, offers and param are of the model with floats, those that few bits stand
+ * for. */
+static void open_floats(struct options *opt)
+{
+	const struct object few = object;
+	opt->quantize = NULL;
+	memset(&offers, 0, sizeof offers);
+	CU_ASSERT_FATAL(build_object(&small, small.model.at[0], &object, &offers));
+	for (int k = 0; k < object.param.n; k++) {
+		const struct entry_param *p = &object.param.at[k];
+		int axis = quantised_axis(&offers, p->sym);
+		CU_ASSERT((axis < 0) == (few.param.at[k].sym->values == VALUES_REAL));
+		for (int64_t i = 0; i < items_of(p->sym); i++)
+			param[k][i] = dequantised(&few, k, axis, i, p->values[i]);
+	}
+	unlink(opt->params);
+}
+
+static bool open_model(const char *folder, const char *path, int number, enum kind kind)
 {
 	const char *target = NULL;
 	static struct options opt;
 	char file[512];
+	bool freestanding = kind != HOSTED;
 	snprintf(file, sizeof file, "%s/%s", folder, path);
 	opt = (struct options){.call = "build", .file = file, .seed = 1, .freestanding = freestanding};
 	memset(&offers, 0, sizeof offers);
@@ -91,6 +166,11 @@ static bool open_model(const char *folder, const char *path, int number, bool fr
 		return false;
 	if (!small_model(path, number))
 		return false;
+	if (kind >= INT8) {
+		opt.quantize = kind == INT8 ? "int8" : "bf16";
+		opt.params = write_params();
+		opt.embed_params = true;
+	}
 	CU_ASSERT_FATAL(build_object(&small, small.model.at[0], &object, &offers));
 	object_list list = {&object, 1, 1};
 #ifdef __x86_64__ /* the least of these machines: no fused multiply-add, narrow vectors */
@@ -104,6 +184,8 @@ static bool open_model(const char *folder, const char *path, int number, bool fr
 		for (int64_t i = 0; i < n; i++)
 			param[k][i] = (float)(0.1 + 0.4 * uniform());
 	}
+	if (kind >= INT8)
+		open_floats(&opt);
 	model_size = ((size_t(*)(void))(uintptr_t)function("size"))();
 	model = (char *)malloc(model_size + ODD) + ODD;
 	CU_ASSERT_EQUAL_FATAL(load_model(), 0);
@@ -475,7 +557,7 @@ static void test_load(void)
 	CU_ASSERT_EQUAL(call("load", a), NOT_LOADED);
 	a[0] = 0;
 	CU_ASSERT_EQUAL(call("load", a), NULL_POINTER);
-	if (object.param.n == 0)
+	if (!object_takes_params(&object))
 		return;
 	a[0] = (uintptr_t)model;
 	a[1] = model_size;
@@ -494,9 +576,9 @@ static void test_load(void)
 
 static int functions;
 
-static void test_model(const char *folder, const char *path, int number, bool freestanding)
+static void test_model(const char *folder, const char *path, int number, enum kind kind)
 {
-	if (!open_model(folder, path, number, freestanding))
+	if (!open_model(folder, path, number, kind))
 		return;
 	test_load();
 	for (int k = 0; k < offers.n; k++) {
@@ -518,8 +600,8 @@ static void test_folder(const char *folder)
 		const char *dot = strrchr(file[k]->d_name, '.');
 		if (dot && strcmp(dot, ".dgm") == 0)
 			for (int i = 0; i == 0 || i < whole.model.n; i++)
-				for (int bare = 0; bare < 2; bare++)
-					test_model(folder, file[k]->d_name, i, bare);
+				for (enum kind kind = 0; kind < KINDS; kind++)
+					test_model(folder, file[k]->d_name, i, kind);
 		free(file[k]);
 	}
 	free(file);
@@ -530,7 +612,7 @@ static void test_models(void)
 	CU_ASSERT_FATAL(codegen_init());
 	test_folder(MODELS);
 	test_folder(EXAMPLES);
-	CU_ASSERT(functions > 500);
+	CU_ASSERT(functions > 1000);
 	printf("\n%d functions ", functions);
 }
 
