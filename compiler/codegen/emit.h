@@ -259,6 +259,7 @@ LLVMTargetMachineRef target_new(void);     /* NULL: LLVM has none for this machi
 LLVMTargetMachineRef target_named(const char *name); /* of codegen_targets */
 /* Lanes, and whether there is a fused multiply-add; name NULL: of this machine. */
 void target_traits(const char *name, int *lanes, bool *fma);
+void target_head(const char *name, LLVMModuleRef m); /* what the machine's objects begin with */
 LLVMTargetMachineRef codegen_target(void); /* the process' own */
 /* Optimises and compiles a module to an object or to assembly. */
 void codegen_share(LLVMModuleRef m); /* one of its inner functions that are the same */

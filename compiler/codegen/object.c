@@ -337,6 +337,7 @@ struct object_text object_build(struct cx *cx, const object_list *list, const ch
 	if (e->bare)
 		own_sections(e, LLVMGetTarget(e->module));
 	sizes_begin(&frames, e);
+	target_head(target, e->module);
 	LLVMMemoryBufferRef made = codegen_emit(emit_close(e, list->at[0].name), e->machine, false);
 	text.size = LLVMGetBufferSize(made);
 	text.data = arena_copy(cx->prog, LLVMGetBufferStart(made), text.size);

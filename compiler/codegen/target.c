@@ -28,9 +28,15 @@ static LLVMTargetMachineRef machine;
 INIT(init_x86, X86)
 INIT(init_aarch64, AArch64)
 INIT(init_riscv, RISCV)
-INIT(init_arm, ARM)
 INIT(init_wasm, WebAssembly)
+INIT(init_arm_code, ARM)
 #undef INIT
+
+static void init_arm(void)
+{
+	init_arm_code();
+	LLVMInitializeARMAsmParser(); /* for `head` */
+}
 
 /* Machines to build objects for, beside this one. */
 static const struct target {
@@ -38,20 +44,23 @@ static const struct target {
 	void (*init)(void);
 	int lanes;
 	bool fma;
-	bool bare;  /* there is no runtime for it */
-	bool fixed; /* code lies where it is linked to: no tables of addresses */
+	bool bare;        /* there is no runtime for it */
+	bool fixed;       /* code lies where it is linked to: no tables of addresses */
+	const char *head; /* assembler before the code */
 } targets[] = {
-    {"x86-64", "x86_64-unknown-linux-gnu", "x86-64", "", "", init_x86, 4, false, false, false},
+    {"x86-64", "x86_64-unknown-linux-gnu", "x86-64", "", "", init_x86, 4, false, false, false, ""},
     {"x86-64-v3", "x86_64-unknown-linux-gnu", "x86-64-v3", "", "", init_x86, LANES, true, false,
-     false},
+     false, ""},
     {"x86-64-v4", "x86_64-unknown-linux-gnu", "x86-64-v4", "", "", init_x86, LANES, true, false,
-     false},
-    {"aarch64", "aarch64-unknown-linux-gnu", "generic", "", "", init_aarch64, 4, true, true, false},
+     false, ""},
+    {"aarch64", "aarch64-unknown-linux-gnu", "generic", "", "", init_aarch64, 4, true, true, false,
+     ""},
     {"riscv64", "riscv64-unknown-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", "lp64d", init_riscv,
-     1, true, true, false},
-    {"armv7em", "thumbv7em-none-eabihf", "cortex-m4", "", "", init_arm, 1, true, true, true},
+     1, true, true, false, ""},
+    {"armv7em", "thumbv7em-none-eabihf", "cortex-m4", "", "", init_arm, 1, true, true, true,
+     ".eabi_attribute Tag_ABI_VFP_args, 1" /* floats are passed in registers of floats */},
     {"wasm32", "wasm32-unknown-unknown", "generic", "+simd128,+bulk-memory", "", init_wasm, 4,
-     false, true, true},
+     false, true, true, ""},
 };
 enum { NTARGET = sizeof targets / sizeof *targets };
 
@@ -84,6 +93,12 @@ void target_traits(const char *name, int *lanes, bool *fma)
 	*lanes = name ? find_target(name)->lanes : x86 ? LANES : 4;
 	*fma = name ? find_target(name)->fma : !x86 || strstr(features, "+fma");
 	LLVMDisposeMessage(features);
+}
+
+void target_head(const char *name, LLVMModuleRef m)
+{
+	const char *head = name ? find_target(name)->head : "";
+	LLVMSetModuleInlineAsm2(m, head, strlen(head));
 }
 
 LLVMTargetMachineRef target_named(const char *name)

@@ -168,7 +168,56 @@ if there wasm-ld node; then
 	agrees "$folder/out"
 fi
 
+# ---- weights of few bits ----
+export DGM_DATA="$tmp"
+awk 'BEGIN { srand(1); for (r = 0; r < 20; r++) for (i = 0; i < 784; i++) printf "%d%s", rand() < 0.3, i < 783 ? "," : "\n" }' >"$tmp/pictures.csv"
+does "$dgm" run large.dgm --out "$tmp/large" --quiet
+large=$tmp/large/large.safetensors
+scores() { # BITS: the scores of large.dgm with weights of so many bits
+	does "$dgm" build large.dgm --params "$large" --embed-params --quantize "$1" -o "$tmp/large.o"
+	# shellcheck disable=SC2086
+	does cc -std=c99 $strict -I"$tmp" large.c "$tmp/large.o" $libs -o "$tmp/score"
+	"$tmp/score" >"$tmp/$1"
+}
+close() { # NUMBERS NUMBERS RELATIVE: are the last columns near one another?
+	n=$((n + 1))
+	paste "$1" "$2" | awk -v near="$3" '
+		{ d = $2 - $4; if (NF != 4 || d*d > near*near*(1 + $2*$2)) bad = 1 }
+		END { exit bad || NR != 6 }' || { paste "$1" "$2" >"$tmp/log"; fail "$2 is not near $1"; }
+}
+scores none
+scores bf16
+close "$tmp/none" "$tmp/bf16" 0.01
+scores int8
+close "$tmp/none" "$tmp/int8" 0.05
+has 'Parameters as int8: W; the log-likelihood is' "$tmp/large.h"
+has 'measured on 20 examples of pictures (data key fixed)' "$tmp/large.h"
+machine=armv7em
+mkdir -p "$tmp/m4"
+does "$dgm" build large.dgm --params "$large" --embed-params --quantize int8 --freestanding --target armv7em -o "$tmp/m4/large.o" --sizes
+cp "$tmp/log" "$tmp/sizes"
+n=$((n + 1)) # a byte a weight, four a bias and a scale, and what lies behind arrays; no variables
+awk '$1 == "text" { if ($2 > 30000 || $4 < 784*500 + 4*(784 + 2*500) || $4 > 784*500 + 4*(784 + 2*500) + 1024 || $6 + $8 != 0) exit 1; ok = 1 }
+	END { exit !ok }' "$tmp/sizes" || fail "sizes of large.dgm"
+if there arm-linux-gnueabihf-gcc qemu-arm; then
+	does arm-linux-gnueabihf-gcc -mthumb -mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard -fomit-frame-pointer -std=c99 $strict \
+		-ffreestanding -nostdlib -static -I"$tmp/m4" bare.c "$tmp/m4/large.o" -o "$tmp/m4/bare"
+	does qemu-arm "$tmp/m4/bare"
+	awk '$1 == "stack" { print $2 }' "$tmp/log" >"$tmp/m4/stack"
+	grep -v stack "$tmp/log" >"$tmp/m4/scores"
+	close "$tmp/int8" "$tmp/m4/scores" 1e-4
+	n=$((n + 1)) # what was seen of the stack, with that of the caller, is what was said
+	said=$(awk '$1 == "large_free_energy" { print $2 }' "$tmp/sizes")
+	[ "$(cat "$tmp/m4/stack")" -le $((said + 64)) ] && [ "$(cat "$tmp/m4/stack")" -ge $((said - 64)) ] ||
+		fail "the stack is $(cat "$tmp/m4/stack") bytes, at most $said were said"
+fi
+DGM_DATA=$tmp/nowhere
+does "$dgm" build large.dgm --params "$large" --embed-params --quantize int8 -o "$tmp/large.o"
+has 'measured on 2000 samples of the model, for want of data' "$tmp/large.h"
+
 # ---- what is wrong ----
+refuses 2 "--quantize int4: there are none, bf16 and int8" bars.dgm --params "$params" --embed-params --quantize int4
+refuses 2 "--quantize int8 needs --embed-params" bars.dgm --params "$params" --quantize int8
 refuses 2 "--target armv7em needs --freestanding" bars.dgm --target armv7em
 refuses 2 "--target wasm32 goes without --shared" bars.dgm --target wasm32 --freestanding --shared
 refuses 2 "--embed-params needs --params" bars.dgm --embed-params
