@@ -1,6 +1,6 @@
-/* large.o on a Cortex-M without an operating system or a library: the free energies of the rows that
- * large.c has too, as text, and the stack that the function took.  The two calls of the system stand
- * for what a board's own code does with the numbers. */
+/* large.o on a Cortex-M without an operating system or a library: the free energies of the rows
+ * that large.c has too, as text, and the stack that the function took.  The two calls of the system
+ * stand for what a board's own code does with the numbers. */
 #include "large.h"
 
 #include "rows.h"
