@@ -209,6 +209,8 @@ const char *train_folder(const struct session *s, const struct block_def *b); /*
 const char *job_config(struct session *s, const struct compiled *c, const struct dgm_train *t);
 int job_evaluate(struct session *s, const struct block_def *b);
 int job_sample(struct session *s, const struct block_def *b);
+/* Behind sample.sweep: the elements that are drawn in an order of values. */
+void sample_elements(const struct compiled *c, const struct dgm_call *call);
 /* A store for a compiled block with the model's parameters in it (trained, or from --params), prepared. */
 struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t *capacity, int *status);
 /* Sets the data means (AIS base, initialisers) from the data the model was trained on, else from `b`'s own. */

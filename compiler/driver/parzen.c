@@ -66,6 +66,7 @@ static double *samples(struct evaluation *e, const struct group *g, int64_t n)
 		call.row0[POP_SAMPLES] = first;
 		call.pop[POP_SAMPLES] = n - first < most ? n - first : most;
 		dgm_run(dgm_function_find(m, "sample.sweep"), &call);
+		sample_elements(&e->c, &call);
 		widen(&m->slot[at], e->store->slot[at], call.pop[POP_SAMPLES], x + first * items);
 	}
 	return x;

@@ -190,6 +190,13 @@ static int load_start(struct chains *k)
 	return EXIT_DONE;
 }
 
+void sample_elements(const struct compiled *c, const struct dgm_call *call)
+{
+	const struct dgm_function *element = dgm_function_find(c->mod, "sample.element");
+	for (int64_t i = 0; element && i < model_in_order(c->m); i++)
+		dgm_run(element, call);
+}
+
 /* Sweeps, and behind each what is kept of it.  Steps are adapted in the first half. */
 static int run_chains(struct chains *k, int64_t sweeps)
 {
@@ -211,6 +218,7 @@ static int run_chains(struct chains *k, int64_t sweeps)
 		if (fixed && 2 * i < sweeps + 2)
 			accepted = (struct dgm_acceptance){0};
 		dgm_transition_run(&t, t.end, k->store, &call, fixed ? DGM_FIXED : DGM_ADAPT, &accepted);
+		sample_elements(c, &call);
 		dgm_tempering_swap(&tempering, k->store, &call, &swaps);
 		status = keep_sweep(k, &call, i + 1);
 		dgm_progress_at(&p, (double)(i + 1), "%lld sweeps", (long long)i + 1);

@@ -46,7 +46,7 @@ struct node *ex_access(struct arena *a, const struct sym *s, const struct idx *b
 	x->hash = hash_mix(3, (uint64_t)s->id);
 	for (int i = 0; i < s->rank; i++) {
 		x->map[i] = s->dim[i] == 1 ? affine_const(0) : map[i]; /* one way to write an element */
-		x->hash = hash_mix(x->hash, affine_hash(map[i]));
+		x->hash = hash_mix(x->hash, affine_hash(x->map[i]));
 	}
 	return x;
 }

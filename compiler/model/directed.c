@@ -32,6 +32,22 @@ bool model_normalised(const struct model *m)
 	return true;
 }
 
+int64_t factor_elements(const struct factor *f)
+{
+	int64_t n = 1;
+	for (int k = 0; k < f->group->sym->rank - f->block; k++)
+		n *= f->group->sym->dim[k];
+	return n;
+}
+
+int64_t model_in_order(const struct model *m)
+{
+	int64_t n = 0;
+	for (int i = 0; i < m->factor.n; i++)
+		n += m->factor.at[i]->order ? factor_elements(m->factor.at[i]) : 0;
+	return n;
+}
+
 /* ---- what is used by name ---- */
 static struct node *in_place(struct arena *a, const struct node *access, void *arg)
 {

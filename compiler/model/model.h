@@ -144,6 +144,9 @@ const struct factor *model_factor(const struct model *m, const struct group *g);
 const struct factor *model_posterior(const struct model *m, const struct group *g); /* NULL: none */
 /* Has every group but the given ones a factor?  Then log Z is 0. */
 bool model_normalised(const struct model *m);
+/* How many draws the factor is made of; of all those in an order of values: sample.element runs so many times. */
+int64_t factor_elements(const struct factor *f);
+int64_t model_in_order(const struct model *m);
 /* x with all it uses by name put in its place, as it is outside training. */
 struct node *model_inline(const struct model *m, struct node *x);
 struct node *model_inline_when(const struct model *m, struct node *x, bool training);

@@ -451,37 +451,82 @@ bool objective_importance(struct expansion *x)
 }
 
 /* ---- samples ---- */
+/* What a factor's group is, and its mean, as those of the samples. */
+static void keep_sample(struct flow *fl, const struct walkers *w, const struct walkers *mean,
+                        const struct factor *f)
+{
+	struct expansion *x = fl->x;
+	struct arena *a = x->cx->prog;
+	int i = group_number(x, f->group);
+	struct node *own = ex_at(a, fl->state[i], fl->batch, f->at);
+	bool of_others = f->mean && !model_reads(x->m, f->mean, f->group->sym);
+	assign(x, fl->f, w->state[i], fl->batch, f->at, own);
+	if (f->group->role == GROUP_VISIBLE)
+		assign(x, fl->f, mean->state[i], fl->batch, f->at, of_others ? flow_at(fl, f->mean) : own);
+}
+
+/* From the first factor on whose elements follow one another in an order of values: these place
+ * after place (order.c), the others as they are given what is there of these. */
+static bool draw_in_order(struct flow *before, const struct walkers *w, const struct walkers *mean,
+                          int first)
+{
+	struct expansion *x = before->x;
+	struct arena *a = x->cx->prog;
+	const struct model *m = x->m;
+	const struct sym *count =
+	    sym_new(a, "place", SYM_VAR, VALUES_REAL, true, 0, NULL, (struct span){0});
+	program_tensor(x->p, count, SPACE_STATE, POP_SAMPLES, NULL);
+	assign(x, before->f, count, w->batch, NULL, ex_num(a, 0));
+	struct flow *fl =
+	    flow_new(x, program_function(x->p, "sample.element"), "sample.flow", POP_SAMPLES, 1);
+	struct node *place = ex_access(a, count, w->batch, NULL);
+	fl->batch = w->batch;
+	fl->apart = true;
+	for (int i = 0; i < m->group.n; i++)
+		fl->state[i] = w->state[i];
+	for (int i = first; i < m->factor.n; i++) {
+		const struct factor *f = m->factor.at[i];
+		if (!f->order && !flow_draw(fl, f))
+			return false;
+		if (f->order) {
+			flow_draw_at_place(fl, f, flow_places(before, f), place);
+			place = ex_sub(a, place, ex_num(a, (double)factor_elements(f)));
+		}
+	}
+	for (int i = first; i < m->factor.n; i++)
+		keep_sample(fl, w, mean, m->factor.at[i]);
+	place = ex_access(a, count, w->batch, NULL);
+	assign(x, fl->f, count, w->batch, NULL, ex_add(a, place, ex_num(a, 1)));
+	return true;
+}
+
 bool objective_ancestral(struct expansion *x, const struct walkers *w)
 {
-	struct arena *a = x->cx->prog;
+	const struct model *m = x->m;
 	struct walkers mean = walkers_means(x, "sample.mean", w, GROUP_VISIBLE);
-	struct flow *fl =
-	    flow_new(x, program_function(x->p, "sample.sweep"), "sample.flow", POP_SAMPLES, 1);
+	struct function *f = program_function(x->p, "sample.sweep");
+	bool in_order = model_in_order(m) && !m->walk && !m->prior;
+	int n = 0;
+	while (n < m->factor.n && !(in_order && m->factor.at[n]->order))
+		n++;
+	if (in_order && (!draw_independent(x, f, w, GROUP_VISIBLE, false) ||
+	                 !draw_independent(x, f, w, GROUP_HIDDEN, false)))
+		return false;
+	struct flow *fl = flow_new(x, f, "sample.flow", POP_SAMPLES, 1);
 	fl->batch = w->batch;
-	for (int i = 0; i < x->m->group.n; i++)
-		if (x->m->walk || !model_factor(x->m, x->m->group.at[i]))
+	for (int i = 0; i < m->group.n; i++)
+		if (m->walk || !model_factor(m, m->group.at[i]))
 			fl->state[i] = w->state[i];
 	program_function(x->p, "sample.begin");
-	if (x->m->walk && !flow_posteriors(fl))
+	if (m->walk && !flow_posteriors(fl))
 		return false;
-	for (int i = 0; i < x->m->factor.n; i++)
-		if (!flow_draw(fl, x->m->factor.at[i]))
+	for (int i = 0; i < n; i++)
+		if (!flow_draw(fl, m->factor.at[i]))
 			return false;
-	for (int i = 0; i < x->m->group.n; i++) {
-		const struct group *g = x->m->group.at[i];
-		const struct idx *at[MAX_RANK];
-		const struct factor *f = model_factor(x->m, g);
-		if (!f)
-			continue;
-		fresh_axes(a, g->sym, at);
-		assign(x, fl->f, w->state[i], fl->batch, at, ex_at(a, fl->state[i], fl->batch, at));
-		if (g->role != GROUP_VISIBLE)
-			continue;
-		struct node *value = f->mean && !model_reads(x->m, f->mean, g->sym)
-		                         ? flow_at(fl, f->mean)
-		                         : ex_at(a, fl->state[i], fl->batch, f->at);
-		assign(x, fl->f, mean.state[i], fl->batch, f->at, value);
-	}
+	for (int i = 0; i < n; i++)
+		keep_sample(fl, w, &mean, m->factor.at[i]);
+	if (n < m->factor.n && !draw_in_order(fl, w, &mean, n))
+		return false;
 	program_function(x->p, "sample.mean");
 	return true;
 }

@@ -57,6 +57,12 @@ struct function *embed_once(struct making *k, const char *function)
 	return program_function(k->x->p, function);
 }
 
+void embed_times(struct making *k, const char *function, int64_t times)
+{
+	if (times)
+		step(embed_phase(k, NULL, 0), function, times);
+}
+
 static const struct sym *symbol(const struct making *k, const char *name)
 {
 	const struct program *p = k->x->p;

@@ -66,6 +66,7 @@ bool make_ancestral(struct making *k)
 		embed_transition_calls(k, p, "sample.sweep");
 	} else {
 		embed_once(k, "sample.sweep");
+		embed_times(k, "sample.element", model_in_order(x->m));
 	}
 	for (int i = 0; i < x->m->group.n; i++) {
 		const struct group *g = x->m->group.at[i];

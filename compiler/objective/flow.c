@@ -189,7 +189,7 @@ static const struct sym *step(struct flow *fl, const char *name, enum values val
 	for (int k = 0; k < rank; k++)
 		dim[k] = s.at[k]->pop >= 0 ? fl->x->p->most.at[s.at[k]->pop] : s.at[k]->size;
 	s.sym = new_symbol(fl, name, values, batched, rank, dim);
-	s.rhs = fl->training ? split(fl, &s, rhs) : rhs;
+	s.rhs = fl->training || fl->apart ? split(fl, &s, rhs) : rhs;
 	assign(fl->x, fl->f, s.sym, s.batch, s.at, s.rhs);
 	vec_push(a, &fl->step, s);
 	return s.sym;

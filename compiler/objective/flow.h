@@ -27,6 +27,7 @@ struct flow {
 	const char *suffix; /* of the names of its symbols */
 	int pop;
 	const struct idx *batch;
+	bool apart;                  /* sums that nonlinear functions are taken of are steps, as they are in training */
 	bool training;               /* the name `training` is 1, and means over the batch are those of this batch */
 	bool keep;                   /* ... of which the running means are brought up to date */
 	const struct idx *particle;  /* NULL: one draw an example */
@@ -96,5 +97,9 @@ void flow_hold(struct flow *fl);       /* no gradient goes through the states dr
 /* order.c: is the order of the factor's elements drawn; its log-density as estimated from fl->place. */
 bool flow_order_drawn(const struct model *m, const struct factor *f);
 struct node *flow_density_at_place(struct flow *fl, const struct factor *f);
+/* For each element of a factor with an order of values the number of elements before it, kept; the state with the
+ * element drawn of which that number is `place`. */
+const struct sym *flow_places(struct flow *fl, const struct factor *f);
+void flow_draw_at_place(struct flow *fl, const struct factor *f, const struct sym *places, struct node *place);
 
 #endif

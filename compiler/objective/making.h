@@ -18,6 +18,7 @@ void embed_examples(struct making *k); /* the visible and the given groups as in
 /* A new phase, run count times (NULL: once); a function that is called once, next. */
 struct embed_phase *embed_phase(struct making *k, const char *count, int64_t least);
 struct function *embed_once(struct making *k, const char *function);
+void embed_times(struct making *k, const char *function, int64_t times); /* none: where that is 0 */
 /* A transition: its begin and its steps where it has them, its end. */
 void embed_transition_calls(struct making *k, struct embed_phase *p, const char *name);
 const struct sym *embed_named(const struct making *k, const struct group *g, const char *suffix); /* GROUP.suffix */

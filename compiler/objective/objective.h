@@ -18,6 +18,7 @@
  * ais.base, ais.start, ais.step, raise.base, raise.step        see runtime/train.h
  * sample.begin, sample.sweep, sample.mean      chains; visible groups that are bound begin at GROUP.data where
  *                    GROUP.known is 1, given ones at what is in GROUP.sample; GROUP.held is 1 where a unit stays
+ * sample.element     behind sample.sweep, once for each element that is drawn in an order of values
  * draw               (data) hidden groups := a joint draw given the examples
  * elbo, nll          (data) out := of a directed model
  * importance.start, importance.pass, importance    (data) out := - log of the sum of importance weights
