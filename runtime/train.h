@@ -196,10 +196,11 @@ struct dgm_train {
 	int64_t batch, chains, epochs;
 	/* once: init (parameters), prepare, begin (chains).
 	 * each update: load a batch; first; refine; sweep k times, the last ending with final (gradients); [enumeration];
-	 * the optimiser; prepare.
+	 * centre; the optimiser; prepare.
 	 * final sets every gradient; with `exact` all are zeroed before it. */
 	const struct dgm_function *init, *prepare, *begin, *first, *final;
 	const struct dgm_function *often;    /* final without gradients of parameters that do not move at each update; NULL: final */
+	const struct dgm_function *centre;   /* changes the gradients, after they are complete; NULL: none */
 	struct dgm_transition sweep;
 	struct dgm_tempering tempering;      /* after each sweep; final then has a sweep of its own, of the model's chains */
 	struct dgm_refine refine;

@@ -1,6 +1,6 @@
 /* One update of a training: a batch, the gradient, the optimiser's step.
  *
- *     load; first; sweep k times, final ending the last; [exact sums]; optimiser; prepare
+ *     load; first; sweep k times, final ending the last; [exact sums]; centre; optimiser; prepare
  *
  * The optimiser works on pieces of parameters on all threads; its rule is elementwise, so the cut
  * changes nothing.  Nothing is allocated here after dgm_update_plan. */
@@ -164,6 +164,7 @@ int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
 		if (status)
 			return status;
 	}
+	dgm_train_call(tr, t->centre);
 	if (t->ndescent) {
 		dgm_limit_gradients(tr);
 		dgm_parallel(optimise, tr, tr->nsegment);

@@ -176,6 +176,20 @@ static bool temperatures_used(struct unit *u, const struct compiled *c)
 	return c->x->sampling.temperatures == 1;
 }
 
+static bool expand_centered(struct unit *u, struct compiled *c)
+{
+	const struct clause *cl = block_clause(c->block, "centered");
+	struct value rate = {.num = 0};
+	if (!cl)
+		return true;
+	struct call call = {cl->name, cl->span, cl->name_span, cl->arg, cl->key, cl->narg};
+	if (!call_bind(&u->cx, &call, "rate:num[0,1]=0.01", &rate, NULL))
+		return false;
+	c->centered = true;
+	c->offset_rate = rate.num;
+	return objective_centre(c->x, rate.num, cl->span);
+}
+
 static bool expand_train(struct unit *u, struct compiled *c)
 {
 	const struct clause *obj = block_clause(c->block, "objective");
@@ -206,7 +220,7 @@ static bool expand_train(struct unit *u, struct compiled *c)
 	for (int i = 0; i < sum->nterm; i++)
 		if (!goal_expand(u, c, &sum->term[i]))
 			return false;
-	return true;
+	return expand_centered(u, c);
 }
 
 /* Where some parameters do not move at each update: the gradients of the others. */
@@ -368,7 +382,7 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 		ok = expand_evaluate(u, out, &w);
 	else
 		ok = keep_check(u, out) & (expand_sample(out) && inspect_expand(u, out));
-	if (b->kind == BLOCK_TRAIN && ok)
+	if (b->kind == BLOCK_TRAIN && ok && !out->centered)
 		expand_often(out, &t);
 	for (int i = 0; b->kind == BLOCK_TRAIN && i < b->nclause; i++)
 		if (monitors(&b->clause[i]))

@@ -91,6 +91,8 @@ const char *job_config(struct session *s, const struct compiled *c, const struct
 			value_text(&b, &cl->arg[0]);
 		buf_putc(&b, '\n');
 	}
+	if (c->centered)
+		buf_printf(&b, "centered %.17g\n", c->offset_rate);
 	for (int i = 0; i < c->block->nclause; i++)
 		optimizer_text(&b, &c->block->clause[i]);
 	buf_puts(&b, "pretrain");

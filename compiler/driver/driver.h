@@ -91,6 +91,8 @@ struct compiled {
 	struct model *whole, *m; /* the block's model; the part of it that is pretrained, else it */
 	VEC(struct goal) goal; /* their sum is minimised */
 	const int *descent_of; /* train, one a weight: which optimiser moves it */
+	bool centered;         /* the gradient is that of centred parameters, whose offsets move at this rate */
+	double offset_rate;
 	struct expansion *x;
 	struct plan *plan;
 	struct jit *jit;

@@ -448,6 +448,25 @@ static void explain_running_sums(struct writer *w, const struct plan *p)
 	}
 }
 
+/* What takes the gradients to those of a step in centred parameters, and the offsets along. */
+static void explain_centred(struct writer *w, const struct compiled *c)
+{
+	const struct program *p = c->x->p;
+	for (int i = 0; i < p->function.n; i++) {
+		const struct function *f = p->function.at[i];
+		if (strcmp(f->name, "train.centre") != 0)
+			continue;
+		heading(
+		    w, "centered: a step in the parameters of E(x - offset), in those of E; in this order");
+		for (int k = 0; k < f->nstmt; k++) {
+			const struct stmt *s = &f->stmt[k];
+			struct node *before = ex_at(w->u->cx.prog, s->dst, NULL, s->at);
+			equation(w, element(w, s->dst, s->at),
+			         formula(w, s->accumulate ? ex_add(w->u->cx.prog, before, s->rhs) : s->rhs));
+		}
+	}
+}
+
 static void explain_train(struct writer *w, struct compiled *c)
 {
 	const char *mark = w->latex ? "%" : " ";
@@ -463,6 +482,7 @@ static void explain_train(struct writer *w, struct compiled *c)
 	}
 	if (c->m != c->whole)
 		explain_conditionals(w, c->m);
+	explain_centred(w, c);
 	block_plan(w->u, c);
 	double running = train_cost(c->plan, rows, running_cost);
 	double sweep = kernels_cost(c->plan, "train.sweep", rows, product_cost);

@@ -459,6 +459,7 @@ int job_train(struct session *s, const struct block_def *b)
 	                              c->x->sampling.steps);
 	t.final = fn(c, "train.final");
 	t.often = fn(c, "train.often");
+	t.centre = fn(c, "train.centre");
 	t.scalar_inv_n = scalar(c, "inv_n");
 	t.scalar_inv_m = scalar(c, "inv_m");
 	t.decays = decays(c);

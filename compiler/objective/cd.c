@@ -38,6 +38,17 @@ static void copy_role(struct expansion *x, struct function *f, const struct walk
 	}
 }
 
+/* The means are known of all hidden groups, or of those that no term joins to another. */
+static void see(struct expansion *x, const struct walkers *means, bool all)
+{
+	bool known = true;
+	for (int i = 0; i < x->m->group.n && !all; i++)
+		known = known && !(x->m->group.at[i]->role == GROUP_HIDDEN &&
+		                   model_joined(x->m, x->m->group.at[i], model_role(x->m, GROUP_HIDDEN)));
+	if (known)
+		x->seen = arena_copy(x->cx->prog, means, sizeof *means);
+}
+
 static void gradients(struct expansion *x, struct function *f, const energy *F,
                       const struct walkers *pos, const struct walkers *neg)
 {
@@ -205,6 +216,7 @@ static bool expand_chains(struct expansion *x, const struct objective_args *args
 	}
 	gradients(x, final, &F, args->samples ? &pos_draw : &pos_mean,
 	          args->samples ? &chain : &neg_mean);
+	see(x, args->samples ? &pos_draw : &pos_mean, args->samples);
 	return true;
 }
 
@@ -232,6 +244,7 @@ static bool expand_meanfield(struct expansion *x, const struct objective_args *a
 	if (!transition_end(x, f, E, &chain))
 		return false;
 	gradients(x, f, NULL, &q, &chain);
+	see(x, &q, true);
 	return true;
 }
 
@@ -257,5 +270,6 @@ bool exact_likelihood(struct expansion *x)
 	if (!hidden_means(x, final, &data, &mean))
 		return false;
 	gradients(x, final, &F, &mean, NULL);
+	see(x, &mean, false);
 	return objective_enumerate(x, true);
 }

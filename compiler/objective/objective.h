@@ -9,6 +9,7 @@
  * train.pass         (data) with a mean-field posterior: one pass over the hidden groups' means
  * train.sweep        one sweep on the chains
  * train.final        the end of the last sweep; gradients := their estimate for the mean negative log-likelihood
+ * train.centre       gradients := those of a step in centred parameters, where this is asked for
  * enum.energy        (states) out := free energy of each state
  * enum.grad          (states) gradients -= the states' statistics, weighted
  * free_energy        (data) out := free energy
@@ -61,6 +62,7 @@ struct sampling { /* what the clause `sampler` says */
 	struct span span;
 };
 
+struct walkers;
 struct expansion;
 /* Is the group moved along the gradient?  *why: the term that keeps its conditional from a closed form; NULL: it has
  * one, and the clause asks for the move. */
@@ -83,6 +85,7 @@ struct expansion { /* of one block of a file */
 	bool begun;   /* an objective before it has set the gradients: this one adds to them */
 	VEC(struct held) held; /* sample: units that are held where they have a value */
 	bool *bound;           /* sample, one a group: chains start at data */
+	const struct walkers *seen; /* the examples, the hidden groups at their means; NULL: no objective has all of these */
 	bool exact;   /* the gradients are completed by enumeration: enum.energy and enum.grad */
 };
 /* A program with the model's parameters, their gradients, the visible groups' examples and data means, and init. */
@@ -124,6 +127,9 @@ bool objective_add(struct expansion *x, const struct objective *o, const struct 
 const char *const *objective_names(int *n);
 
 /* Each adds its functions; false: refused with a diagnostic. */
+/* train.centre: the gradients := those of a step in centred parameters; the offsets move by `rate` to the means of the
+ * units. */
+bool objective_centre(struct expansion *x, double rate, struct span span);
 bool objective_free_energy(struct expansion *x);
 bool objective_reconstruction(struct expansion *x);
 bool objective_pseudo_likelihood(struct expansion *x);
