@@ -20,22 +20,39 @@ typedef float CLONE(part) __attribute__((vector_size(16), aligned(4), may_alias)
 #define TILE_COLUMNS (TILE_PANELS * PANEL)
 #define PARTS (TILE_COLUMNS / LANES) /* vectors in a row of a tile */
 
-/* C = alpha * sum + beta * C for `rows` rows of C, TILE_COLUMNS of them or `width`. */
-static KERNEL __attribute__((noinline)) void CLONE(finish)(const struct dense_product *p, const float *sum,
-                                                         int64_t rows, float *c, int64_t width)
+/* Do the sums begin with C? */
+static inline KERNEL bool CLONE(onto)(const struct dense_product *p)
 {
-	for (; rows > 0; rows--, c += p->ldc, sum += TILE_COLUMNS) {
+	return p->alpha == 1 && p->beta == 1;
+}
+
+/* sum = C for `rows` rows, `width` columns of them. */
+static KERNEL __attribute__((noinline)) void CLONE(begin)(float *sum, int64_t columns, int64_t rows,
+                                                          const float *c, int64_t ldc, int64_t width)
+{
+	for (; rows > 0; rows--, c += ldc, sum += columns)
+		memcpy(sum, c, (size_t)(width < columns ? width : columns) * sizeof *c);
+}
+
+/* C = alpha * sum + beta * C for `rows` rows of C, `columns` of them or `width`. */
+static KERNEL __attribute__((noinline)) void CLONE(finish)(const struct dense_product *p, const float *sum,
+                                                           int64_t columns, int64_t rows, float *c,
+                                                           int64_t width)
+{
+	float beta = CLONE(onto)(p) ? 0 : p->beta;
+
+	for (; rows > 0; rows--, c += p->ldc, sum += columns) {
 		int64_t i = 0;
 
-		for (; i < TILE_COLUMNS && i + 16 <= width; i += 16) {
+		for (; i < columns && i + 16 <= width; i += 16) {
 			f32x16 v = p->alpha * CLONE(load)(sum + i);
 
-			if (p->beta != 0)
-				v += p->beta * CLONE(load)(c + i);
+			if (beta != 0)
+				v += beta * CLONE(load)(c + i);
 			CLONE(store)(c + i, v);
 		}
-		for (; i < TILE_COLUMNS && i < width; i++)
-			c[i] = p->alpha * sum[i] + (p->beta != 0 ? p->beta * c[i] : 0);
+		for (; i < columns && i < width; i++)
+			c[i] = p->alpha * sum[i] + (beta != 0 ? beta * c[i] : 0);
 	}
 }
 
@@ -45,20 +62,23 @@ static inline KERNEL __attribute__((always_inline)) void CLONE(tile)(const struc
 {
 	float out[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64)));
 	CLONE(part) sum[TILE_ROWS][PARTS];
-	const float *a = p->a + i * p->arow, *b[TILE_PANELS];
+	const float *a = p->a + i * p->arow, *b[TILE_PANELS], *from = out;
 	float *c = p->c + i * p->ldc + j * PANEL;
-	int64_t arow = p->arow, acol = p->acol;
-	bool plain = p->alpha == 1 && (p->beta == 0 || p->beta == 1) &&
-	             j * PANEL + TILE_COLUMNS <= p->n; /* C goes from memory to the sums or not at all */
+	int64_t arow = p->arow, acol = p->acol, width = p->n - j * PANEL, step = TILE_COLUMNS;
+	bool onto = CLONE(onto)(p), whole = width >= TILE_COLUMNS;
 
 	for (int t = 0; t < TILE_PANELS; t++) /* behind the last panel: that one again, not stored */
 		b[t] = p->b + (j + ((j + t) * PANEL < p->n ? t : 0)) * p->panel_stride;
+	if (onto && whole) {
+		from = c;
+		step = p->ldc;
+	} else if (onto) {
+		CLONE(begin)(out, TILE_COLUMNS, rows, c, p->ldc, width);
+	}
 #pragma GCC unroll 12
 	for (int r = 0; r < rows; r++)
 		for (int h = 0; h < PARTS; h++)
-			sum[r][h] = plain && p->beta == 1
-			                ? *(CLONE(part) *)(c + r * p->ldc + h * LANES)
-			                : (CLONE(part)){0};
+			sum[r][h] = onto ? *(const CLONE(part) *)(from + r * step + h * LANES) : (CLONE(part)){0};
 	for (int64_t k0 = 0, k; k0 < p->k; k0 += k) {
 		k = p->k - k0 < PACK_BLOCK ? p->k - k0 : PACK_BLOCK;
 		for (int64_t l = 0; l < k; l++, a += acol) {
@@ -74,7 +94,7 @@ static inline KERNEL __attribute__((always_inline)) void CLONE(tile)(const struc
 		for (int t = 0; t < TILE_PANELS; t++)
 			b[t] += (PACK_BLOCK + 1) * PANEL;
 	}
-	if (plain) {
+	if (whole && (onto || (p->alpha == 1 && p->beta == 0))) {
 #pragma GCC unroll 12
 		for (int r = 0; r < rows; r++)
 			for (int h = 0; h < PARTS; h++)
@@ -85,7 +105,7 @@ static inline KERNEL __attribute__((always_inline)) void CLONE(tile)(const struc
 	for (int r = 0; r < rows; r++)
 		for (int h = 0; h < PARTS; h++)
 			*(CLONE(part) *)(out + r * TILE_COLUMNS + h * LANES) = sum[r][h];
-	CLONE(finish)(p, out, rows, c, p->n - j * PANEL);
+	CLONE(finish)(p, out, TILE_COLUMNS, rows, c, width);
 }
 
 static KERNEL void CLONE(dense)(const struct dense_product *p)
@@ -126,3 +146,5 @@ static KERNEL void CLONE(dense)(const struct dense_product *p)
 #undef TILE_COLUMNS
 #undef LANES
 #undef PARTS
+
+#include "sparse_body.h"

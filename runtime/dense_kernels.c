@@ -4,12 +4,22 @@
 #include "dense.h"
 #include "pack.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 #define BODY "dense_body.h"
 #include "clones.h"
 
 dense_product_fn *dgm_dense_kernel(void)
 {
 	static dense_product_fn *const clone[DGM_CPU_LEVELS] = CLONES(dense);
+
+	return clone[dgm_cpu()];
+}
+
+dense_product_fn *dgm_sparse_kernel(void)
+{
+	static dense_product_fn *const clone[DGM_CPU_LEVELS] = CLONES(sparse);
 
 	return clone[dgm_cpu()];
 }
