@@ -20,9 +20,19 @@ int slot_of(const struct emit *e, const struct sym *s)
 
 LLVMValueRef call_field(struct emit *e, LLVMTypeRef type, size_t offset, const char *name)
 {
+	for (int k = 0; k < e->nfield; k++)
+		if (e->field[k].offset == offset)
+			return e->field[k].value;
+	struct scope *was = scope_goto(e, e->root);
 	LLVMValueRef at = emit_int(e, (int64_t)offset);
 	LLVMValueRef p = LLVMBuildGEP2(e->b, e->i8, e->call, &at, 1, "");
-	return LLVMBuildLoad2(e->b, type, p, name);
+	LLVMValueRef value = LLVMBuildLoad2(e->b, type, p, name);
+	scope_goto(e, was);
+	if (e->nfield < MAX_FIELD) {
+		e->field[e->nfield].offset = offset;
+		e->field[e->nfield++].value = value;
+	}
+	return value;
 }
 
 LLVMValueRef call_pop(struct emit *e, int pop)
@@ -58,9 +68,9 @@ LLVMValueRef slot_base(struct emit *e, int slot)
 {
 	e->used[slot] = true;
 	if (!e->base[slot]) {
+		LLVMValueRef table = call_field(e, e->ptr, offsetof(struct dgm_call, slot), "slots");
 		struct scope *was = scope_goto(e, e->root);
 		LLVMValueRef at = emit_int(e, slot_number(e, slot));
-		LLVMValueRef table = call_field(e, e->ptr, offsetof(struct dgm_call, slot), "slots");
 		LLVMValueRef p = LLVMBuildGEP2(e->b, e->ptr, table, &at, 1, "");
 		e->base[slot] = LLVMBuildLoad2(e->b, e->ptr, p, e->slot[slot].name);
 		scope_goto(e, was);

@@ -22,6 +22,7 @@ enum {
 	MAX_ACC = 96,
 	MAX_TERMS = 32,
 	MAX_DRAW = 8,
+	MAX_FIELD = 32,
 	LANES = 16,      /* of one vector step, at most */
 	LANES_LONG = 64, /* where more independent chains hide the latency of additions */
 	SCRATCH = 16384  /* floats of one draw's scratch buffer */
@@ -70,12 +71,18 @@ struct emit {
 	LLVMTargetMachineRef machine;
 	int lanes;   /* of one vector step: LANES, 4, or 1 where numbers are handled one by one */
 	bool bare;   /* calls nothing but memcpy and memset */
+	bool whole;  /* regions are called with one chunk */
 	bool no_fma; /* the machine has no fused multiply-add, and a bare object is made */
 	LLVMBuilderRef b;
 	LLVMTypeRef f32, i1, i8, i16, i32, i64, ptr, none;
 	/* the region */
 	LLVMValueRef fn, call, chunk, nchunk;
 	LLVMValueRef *base; /* slot pointers, loaded once */
+	struct {
+		size_t offset;
+		LLVMValueRef value;
+	} field[MAX_FIELD]; /* of the call, loaded once */
+	int nfield;
 	bool *used;         /* one a slot: read or written by a region of the plan */
 	int *number;        /* one a slot: its place in the table of a call; -1: none yet; NULL: the slot's own number */
 	struct slot_names {

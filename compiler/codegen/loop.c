@@ -9,7 +9,7 @@ void emit_rows(struct emit *e, LLVMValueRef rows, LLVMValueRef *lo, LLVMValueRef
 {
 	*lo = emit_int(e, 0);
 	*hi = rows;
-	if (e->bare) /* one chunk; no division of 64 bits */
+	if (e->whole)
 		return;
 	LLVMValueRef next = LLVMBuildNSWAdd(e->b, e->chunk, emit_int(e, 1), "");
 	*lo = LLVMBuildUDiv(e->b, LLVMBuildNSWMul(e->b, rows, e->chunk, ""), e->nchunk, "row.lo");

@@ -104,6 +104,7 @@ static void emit_region(struct emit *e, const struct region *r, const char *symb
 	e->scope = NULL;
 	scope_goto(e, e->root);
 	memset(e->base, 0, sizeof *e->base * (size_t)e->plan->slot.n);
+	e->nfield = 0;
 	int ndraw = 0;
 	unsigned units = 0;
 	for (int k = 0; k < r->kernel.n; k++)

@@ -323,6 +323,7 @@ struct object_text object_build(struct cx *cx, const object_list *list, const ch
 	LLVMContextRef llvm = LLVMContextCreate();
 	LLVMTargetMachineRef machine = target ? target_named(target) : target_new();
 	struct emit *e = emit_open(cx, llvm, machine, list->at[0].name);
+	e->whole = true;
 	e->bare = list->at[0].freestanding;
 	if (e->bare) {
 		bool fma;
