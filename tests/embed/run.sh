@@ -1,6 +1,6 @@
 #!/bin/sh
 # Objects to embed: headers of all models as C and as C++; the examples here, built as a user builds them, under
-# valgrind and with sanitizers; what is wrong in a call of dgm build.  Call: run.sh DGM.
+# valgrind and with sanitizers, and from an installed library; what is wrong in a call of dgm build.  Call: run.sh DGM.
 dgm=$1
 [ -x "$dgm" ] || { echo "usage: run.sh DGM"; exit 2; }
 cd "$(dirname "$0")" || exit 2
@@ -99,6 +99,37 @@ if python3 -c 'import numpy' 2>/dev/null; then
 else
 	echo "no numpy: caller.py left out"
 fi
+
+# ---- installed: the call of the compiler that README.md has, pkg-config, CMake ----
+prefix=$tmp/prefix
+mkdir "$tmp/model"
+does cmake --install "$lib" --prefix "$prefix"
+installed=$(dirname "$(find "$prefix" -name libdgmrt.a)")
+export LIBRARY_PATH="$installed"
+does "$prefix/bin/dgm" build bars.dgm --params "$params" --embed-params --shared -o "$tmp/installed.so"
+does "$prefix/bin/dgm" build bars.dgm --params "$params" --embed-params -o "$tmp/model/bars.o"
+does cc -I"$tmp/model" sampler.c "$tmp/model/bars.o" -ldgmrt -lopenblas -lm -o "$tmp/installed"
+does "$tmp/installed"
+unset LIBRARY_PATH
+if command -v pkg-config >/dev/null; then
+	flags=$(PKG_CONFIG_PATH=$installed/pkgconfig pkg-config --cflags --libs dgmrt)
+	# shellcheck disable=SC2086
+	does cc -I"$tmp/model" sampler.c "$tmp/model/bars.o" $flags -o "$tmp/installed"
+	does "$tmp/installed"
+else
+	echo "no pkg-config: left out"
+fi
+cat >"$tmp/model/CMakeLists.txt" <<-END
+	cmake_minimum_required(VERSION 3.25)
+	project(sampler C)
+	find_package(dgmrt REQUIRED)
+	add_executable(sampler $PWD/sampler.c bars.o)
+	target_include_directories(sampler PRIVATE .)
+	target_link_libraries(sampler dgm::dgmrt)
+END
+does cmake -G Ninja -S "$tmp/model" -B "$tmp/made" -DCMAKE_PREFIX_PATH="$prefix"
+does cmake --build "$tmp/made"
+does "$tmp/made/sampler"
 
 # ---- freestanding objects, here and on other machines ----
 there() { # PROGRAM...: are they all here?
