@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static struct affine affine_of(struct arena *a, struct aff x)
+struct affine sema_now(struct arena *a, struct aff x)
 {
 	struct affine r = affine_const(x.c);
 	for (int k = 0; k < x.n; k++)
@@ -74,7 +74,7 @@ static const char *free_name(struct term *t, const char *name)
 static int conditions(struct arena *a, const struct cond *c, int n, struct guard *out)
 {
 	for (int k = 0; k < n; k++)
-		out[k] = (struct guard){c[k].rel == COND_EQ, affine_of(a, c[k].e)};
+		out[k] = (struct guard){c[k].rel == COND_EQ, sema_now(a, c[k].e)};
 	return n;
 }
 
@@ -149,7 +149,7 @@ static struct node *build_at(struct term *t, const struct rt *r)
 {
 	struct affine before[MAX_RANK], at[MAX_RANK];
 	for (int k = 0; k < r->nbound; k++)
-		at[k] = affine_of(t->a, r->map[k]);
+		at[k] = sema_now(t->a, r->map[k]);
 	for (int k = 0; k < r->nbound; k++) {
 		before[k] = sema_ix(r->bound[k])->now;
 		sema_ix(r->bound[k])->now = at[k];
@@ -177,11 +177,11 @@ struct node *sema_build(struct term *t, const struct rt *r)
 	case RT_NUM:
 		return ex_num(t->a, r->num);
 	case RT_INDEX:
-		return ex_index(t->a, affine_of(t->a, r->map[0]));
+		return ex_index(t->a, sema_now(t->a, r->map[0]));
 	case RT_ACCESS: {
 		struct affine map[MAX_RANK];
 		for (int k = 0; k < r->sym->rank; k++)
-			map[k] = affine_of(t->a, r->map[k]);
+			map[k] = sema_now(t->a, r->map[k]);
 		const struct def *d = r->sym->kind == SYM_TEMP ? r->sym->info : NULL;
 		if (d && d->state)
 			return sema_state_at(t->a, d, t->model->batch, map);

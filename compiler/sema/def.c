@@ -54,37 +54,50 @@ static bool rank_fits(struct term *t, struct span at, const char *name, int rank
 	return false;
 }
 
-const struct sym *sema_computed(struct sema *s, const struct scope *sc, struct model_def *m,
-                                const struct ast *e, const char *name, struct ix *step, int *lead)
+/* x where the conditions hold that have none but these indices. */
+static struct node *where_known(struct term *t, struct ix *const *at, int nat, struct node *x)
 {
-	struct term t;
-	const struct idx *at[MAX_RANK];
-	sema_term_init(&t, s, sc, m, TERM_DEF);
-	if (step) {
-		vec_push(t.a, &t.active, step);
-		vec_push(t.a, &t.name, step->name);
-		sema_lead(&t, 0);
-	}
-	struct rt *r = sema_resolve(&t, e);
-	sema_term_finish(&t);
-	*lead = t.lead ? s->site->nlead : 0;
-	if (!r || t.bad || !rank_fits(&t, e->span, name, *lead + r->naxis))
-		return NULL;
+	struct guard *g = NEW_ARRAY(t->a, struct guard, t->cond.n);
+	int n = 0;
+	for (int k = 0; k < t->cond.n; k++)
+		if (sema_made_of(&t->cond.at[k], at, nat))
+			g[n++] = (struct guard){t->cond.at[k].rel == COND_EQ, sema_now(t->a, t->cond.at[k].e)};
+	return ex_mask(t->a, g, n, x);
+}
+
+const struct sym *sema_compute(struct term *t, struct rt *r, struct ix *const *lead, int nlead,
+                               const char *name, struct span at)
+{
+	const struct idx *own[MAX_RANK];
 	struct ix *axis[MAX_RANK];
-	int rank = *lead + r->naxis;
+	int rank = nlead + r->naxis;
+	if (t->bad || !rank_fits(t, at, name, rank))
+		return NULL;
 	for (int k = 0; k < rank; k++)
-		axis[k] = k < *lead ? t.lead[k] : r->axis[k - *lead];
+		axis[k] = k < nlead ? lead[k] : r->axis[k - nlead];
 	bool whole = r->kind == RT_ACCESS && rank == r->sym->rank;
 	for (int k = 0; whole && k < rank; k++)
 		whole = r->map[k].n == 1 && r->map[k].c == 0 && r->map[k].coef[0] == 1 &&
 		        sema_ix(r->map[k].ix[0]) == sema_ix(axis[k]);
 	if (whole)
 		return r->sym;
-	own_indices(&t, axis, rank, at);
-	t.at = at;
-	t.nat = rank;
-	t.about = name;
-	return sema_def_new(s, m, name, at, rank, sema_build(&t, r), e->span)->sym;
+	own_indices(t, axis, rank, own);
+	t->at = own;
+	t->nat = rank;
+	t->about = name;
+	struct node *rhs = where_known(t, axis, nlead, sema_build(t, r));
+	return sema_def_new(t->s, t->model, name, own, rank, rhs, at)->sym;
+}
+
+const struct sym *sema_computed(struct sema *s, const struct scope *sc, struct model_def *m,
+                                const struct ast *e, const char *name, int *lead)
+{
+	struct term t;
+	sema_term_init(&t, s, sc, m, TERM_DEF);
+	struct rt *r = sema_resolve(&t, e);
+	sema_term_finish(&t);
+	*lead = t.lead ? s->site->nlead : 0;
+	return r ? sema_compute(&t, r, t.lead, *lead, name, e->span) : NULL;
 }
 
 bool sema_reduces(const struct rt *r)

@@ -197,7 +197,8 @@ struct term {
 	const char *about; /* its name */
 	int stream;        /* TERM_INIT: of draws */
 	struct ix **lead;  /* the axes that the net carries along, once one is used */
-	int aligned;       /* so many of them are those of what a name stands for, the rest open axes */
+	const struct instance *called; /* whose names are resolved; NULL: none */
+	int aligned;       /* so many of its first axes are those of what a name stands for, the rest open axes */
 };
 /* A model, or a net called in it: what the names of its parameters begin with, the uses of layers. */
 struct site {
@@ -205,13 +206,14 @@ struct site {
 	int nlead; /* axes carried along: of the inputs, before those that the net declares */
 	const int64_t *lead;
 	VEC(const char *) layer;
-	const char *state; /* in its value: the name, and the index of its steps, the one axis carried along */
-	struct ix *step;
 };
 struct instance { /* a net called: its scope has its lets, value is NULL where it has none */
 	const struct ast_net *net;
+	/* Axes carried along: first those of the net that calls it, where an argument has them, then the ranges of
+	 * the indices in its arguments that are bound outside them, at[]: it is called for each of their values. */
 	int64_t lead[MAX_RANK];
-	int nlead, outer; /* axes carried along, of which the first are those of the net that calls it */
+	int nlead, outer, nat;
+	struct ix **at;
 	struct scope scope;
 	struct entry *value;
 	const struct sym **arg;
@@ -222,6 +224,7 @@ void sema_term_init(struct term *t, struct sema *s, const struct scope *sc, stru
 struct rt *sema_resolve(struct term *t, const struct ast *e);
 /* Settles the ranges, checks the affine subscripts and names the open axes. */
 void sema_term_finish(struct term *t);
+struct affine sema_now(struct arena *a, struct aff x); /* what it stands for, while nodes are built */
 /* The nodes of a resolved expression whose open axes stand for what their `now` says. */
 struct node *sema_build(struct term *t, const struct rt *r);
 
@@ -273,15 +276,25 @@ void sema_let(struct sema *s, struct scope *sc, struct model_def *m, const struc
 /* def.c: computed symbols */
 struct def *sema_def_new(struct sema *s, struct model_def *m, const char *name, const struct idx *const *at,
                          int nat, struct node *rhs, struct span span);
-/* The value of e in a scope, computed: a symbol of its shape.  NULL: an error was given.  step: the index of a
- * state's steps where e may have it; lead: its first axes that the net carries along. */
+/* The value of e in a scope, computed: a symbol of its shape.  NULL: an error was given.  lead: its first axes that
+ * the net carries along. */
 const struct sym *sema_computed(struct sema *s, const struct scope *sc, struct model_def *m, const struct ast *e,
-                                const char *name, struct ix *step, int *lead);
+                                const char *name, int *lead);
+/* The same in two steps, for arguments of a call: resolved, then computed over the axes lead[], those of the net and
+ * indices that are bound outside of it, which come first. */
+struct rt *sema_resolve_argument(const struct term *t, const struct ast *e, struct term *own);
+const struct sym *sema_compute(struct term *t, struct rt *r, struct ix *const *lead, int nlead, const char *name,
+                               struct span at);
 /* The let as a computed symbol; NULL: it is none (indices without ranges, nothing to compute). */
 struct def *sema_let_def(struct term *t, const struct entry *n);
 bool sema_reduces(const struct rt *r); /* is there a sum or noise in it? */
 struct node *sema_noise(struct term *t, struct rt *draw);
 void sema_state(struct sema *s, struct scope *sc, struct model_def *m, const struct ast_decl *d);
+/* argument.c: the inputs and sizes of a call, in the scope of the instance; inputs that were computed for a use of a
+ * layer named after it. */
+bool sema_bind_arguments(struct term *t, const struct ast *call, const struct entry *n, struct instance *in);
+void sema_name_arguments(struct term *t, const struct entry *n, const struct instance *in, const char *path);
+bool sema_made_of(const struct cond *c, struct ix *const *at, int nat); /* of these indices alone, and a guard? */
 /* The access to a state, its start where the first subscript is -1. */
 struct node *sema_state_at(struct arena *a, const struct def *d, const struct idx *batch, const struct affine *map);
 /* let m = batch_mean(x, start): the let as a computed symbol. */

@@ -43,185 +43,20 @@ struct ast *sema_pipe_call(struct sema *s, const struct ast *pipe)
 struct ix *sema_lead(struct term *t, int k)
 {
 	const struct site *own = t->s->site;
-	if (k >= t->aligned || k >= own->nlead)
+	const struct instance *in = t->called;
+	int nlead = in ? in->outer - in->nat : own->nlead;
+	if (k >= t->aligned || (!in && k >= nlead))
 		return NULL;
+	if (k >= nlead)
+		return in->at[k - nlead];
 	if (!t->lead) {
 		t->lead = NEW_ARRAY(t->a, struct ix *, own->nlead);
 		for (int i = 0; i < own->nlead; i++) {
-			t->lead[i] = own->step ? own->step : sema_ix_new(t, NULL, (struct span){0});
+			t->lead[i] = sema_ix_new(t, NULL, (struct span){0});
 			t->lead[i]->size = own->lead[i];
 		}
 	}
 	return t->lead[k];
-}
-
-/* ---- a call's arguments ---- */
-static const struct ast *argument(struct term *t, const struct ast *call, const struct ast_net *n,
-                                  int formal)
-{
-	int position = 0;
-	for (int k = 0; k < call->nkid; k++) {
-		if (call->key && call->key[k] ? !strcmp(call->key[k], n->formal[formal].name)
-		                              : position++ == formal)
-			return call->kid[k];
-	}
-	(void)t;
-	return NULL;
-}
-
-static bool check_arguments(struct term *t, const struct ast *call, const struct ast_net *n)
-{
-	int position = 0;
-	for (int k = 0; k < call->nkid; k++) {
-		int f = 0;
-		if (!call->key || !call->key[k]) {
-			position++;
-			continue;
-		}
-		while (f < n->nformal && strcmp(n->formal[f].name, call->key[k]))
-			f++;
-		if (f < n->nformal)
-			continue;
-		diag(t->s->cx->diags, DIAG_SEMA_KEY, call->kid[k]->span, call->name, call->key[k]);
-		return false;
-	}
-	if (position <= n->nformal)
-		return true;
-	diag(t->s->cx->diags, DIAG_SEMA_ARITY, call->span, call->name, n->nformal,
-	     n->nformal == 1 ? "" : "s", call->nkid);
-	return false;
-}
-
-static struct entry *declare_size(struct term *t, struct scope *sc, const char *name,
-                                  struct span at, double value)
-{
-	struct entry *e = sema_declare(t->s, sc, ENTRY_SIZE, name, at);
-	if (e)
-		e->num = value;
-	return e;
-}
-
-struct input {
-	const struct sym *sym;
-	int outer; /* its first axes are carried along by the net that calls */
-};
-
-/* Further axes before those that a net declares are carried along: the net is of each element. */
-static bool carry(struct instance *in, const int64_t *dim, int n)
-{
-	int own = in->nlead - in->outer;
-	if (n && !own) {
-		memcpy(in->lead + in->outer, dim, sizeof *dim * (size_t)n);
-		in->nlead += n;
-		return true;
-	}
-	return !n || (n == own && !memcmp(in->lead + in->outer, dim, sizeof *dim * (size_t)n));
-}
-
-/* The axes of an input against those of its argument; names that are nothing yet become sizes. */
-static bool bind_input(struct term *t, struct instance *in, const struct ast *call,
-                       const struct ast_formal *f, const struct input *x, struct span at)
-{
-	const struct ast_type *y = f->type;
-	const struct sym *arg = x->sym;
-	int64_t dim[MAX_RANK], lead = arg->rank - y->ndim;
-	bool ok = lead >= x->outer && carry(in, arg->dim + x->outer, (int)lead - x->outer);
-	for (int k = 0; ok && k < y->ndim; k++) {
-		const struct ast *d = y->dim[k];
-		if (d->kind == AST_NAME && !sema_lookup(&in->scope, d->name))
-			declare_size(t, &in->scope, d->name, d->span, (double)arg->dim[lead + k]);
-		const char *what = arena_printf(t->a, "axis %d of '%s'", k + 1, f->name);
-		if (!sema_size(t->s, &in->scope, d, what, &dim[k]))
-			return false;
-		ok = dim[k] == arg->dim[lead + k];
-	}
-	if (!ok) {
-		const char *got = arg->rank ? sema_shape(t->a, arg->dim, arg->rank) : "a single number";
-		diag(t->s->cx->diags, DIAG_SEMA_NET_INPUT, at, call->name, f->name, got);
-		sema_note(t->s, f->span, "it is declared here");
-		return false;
-	}
-	struct entry *e = sema_declare(t->s, &in->scope, ENTRY_DEF, f->name, f->span);
-	if (!e)
-		return false;
-	e->sym = arg;
-	e->lead = x->outer ? 0 : in->outer;
-	e->to = e->lead + (int)lead;
-	e->type = arena_printf(t->a, "real%s", sema_shape(t->a, arg->dim + lead, y->ndim));
-	return true;
-}
-
-static const char *argument_name(struct term *t, const struct entry *n, const struct ast_formal *f)
-{
-	return arena_printf(t->a, "%s%s.%s", t->s->site->path, n->name, f->name);
-}
-
-/* Arguments that were computed for this use of a layer are named after it: decoder.dense2.x. */
-static void name_arguments(struct term *t, const struct entry *n, const struct instance *in,
-                           const char *path)
-{
-	for (int k = 0; k < n->net->nformal; k++) {
-		const struct ast_formal *f = &n->net->formal[k];
-		struct def *d = in->arg[k] && in->arg[k]->kind == SYM_TEMP ? in->arg[k]->info : NULL;
-		if (d && !strcmp(d->sym->name, argument_name(t, n, f)))
-			d->sym->name = arena_printf(t->a, "%s%s", path, f->name);
-	}
-}
-
-/* The index of the steps, in the value of a state; not in the formula of a function there. */
-static struct ix *step_in_force(const struct term *t)
-{
-	struct ix *step = t->s->site->step;
-	return step && sema_active(t, step->name) == step ? step : NULL;
-}
-
-static bool steps_known(struct term *t, const struct ast *call)
-{
-	const struct site *at = t->s->site;
-	if (!at->step || at->lead[0])
-		return true;
-	diag(t->s->cx->diags, DIAG_SEMA_STATE_RANGE, call->span, at->state, at->step->name,
-	     at->step->name);
-	return false;
-}
-
-static bool bind_arguments(struct term *t, const struct ast *call, const struct entry *n,
-                           struct instance *in)
-{
-	bool ok = check_arguments(t, call, n->net);
-	struct input *input = NEW_ARRAY(t->a, struct input, n->net->nformal);
-	struct ix *step = step_in_force(t);
-	in->arg = NEW_ARRAY(t->a, const struct sym *, n->net->nformal);
-	for (int k = 0; ok && k < n->net->nformal; k++) { /* computed in the caller's scope */
-		const struct ast_formal *f = &n->net->formal[k];
-		const struct ast *e = argument(t, call, n->net, k);
-		if (f->type && e) {
-			const char *name = argument_name(t, n, f);
-			input[k].sym = in->arg[k] =
-			    sema_computed(t->s, t->scope, t->model, e, name, step, &input[k].outer);
-			ok = in->arg[k] != NULL;
-			if (input[k].outer)
-				in->outer = input[k].outer;
-		} else if (!e && !f->value) {
-			diag(t->s->cx->diags, DIAG_SEMA_NET_ARGUMENT, call->span, n->name, f->name);
-			sema_note(t->s, f->span, "it is declared here");
-			ok = false;
-		}
-	}
-	in->nlead = in->outer;
-	if (in->outer)
-		memcpy(in->lead, t->s->site->lead, sizeof *in->lead * (size_t)in->outer);
-	for (int k = 0; ok && k < n->net->nformal; k++) {
-		const struct ast_formal *f = &n->net->formal[k];
-		const struct ast *e = argument(t, call, n->net, k);
-		double x;
-		if (f->type)
-			ok = bind_input(t, in, call, f, &input[k], e->span);
-		else if ((ok = e ? sema_const(t->s, t->scope, e, &x)
-		                 : sema_const(t->s, &in->scope, f->value, &x)))
-			ok = declare_size(t, &in->scope, f->name, f->span, x) != NULL;
-	}
-	return ok;
 }
 
 /* ---- the body ---- */
@@ -270,7 +105,7 @@ static bool body(struct term *t, const struct ast_net *n, struct instance *in)
 		e->kind = ENTRY_DEF;
 		e->name = n->name;
 		e->span = n->value->span;
-		e->sym = sema_computed(s, &in->scope, t->model, n->value, name, NULL, &e->to);
+		e->sym = sema_computed(s, &in->scope, t->model, n->value, name, &e->to);
 		e->bad = !e->sym;
 		in->value = e;
 		vec_push(t->a, &t->model->value, ((struct net_value){n->name, e->sym}));
@@ -278,18 +113,22 @@ static bool body(struct term *t, const struct ast_net *n, struct instance *in)
 	return diags_errors(s->cx->diags) == before;
 }
 
+/* A call of the same net with the same inputs before, at the indices of this one; NULL: none. */
 static struct instance *same_call(struct term *t, const struct instance *in)
 {
 	for (int k = 0; k < t->s->instance.n; k++) {
 		struct instance *x = t->s->instance.at[k];
-		bool same = x->net == in->net && x->outer == in->outer;
+		bool same = x->net == in->net && x->outer == in->outer && x->nat == in->nat;
 		for (int f = 0; same && f < in->net->nformal; f++)
 			same = x->arg[f] == in->arg[f];
 		for (int f = 0; same && f < in->scope.entry.n && f < x->scope.entry.n; f++)
 			same = in->scope.entry.at[f]->kind != ENTRY_SIZE ||
 			       in->scope.entry.at[f]->num == x->scope.entry.at[f]->num;
-		if (same)
-			return x;
+		if (!same)
+			continue;
+		x = arena_copy(t->a, x, sizeof *x);
+		x->at = in->at;
+		return x;
 	}
 	return NULL;
 }
@@ -306,12 +145,12 @@ const struct instance *sema_instance(struct term *t, const struct ast *e)
 	}
 	in->net = n->net;
 	in->scope.up = &s->top;
-	if (!steps_known(t, call) || !bind_arguments(t, call, n, in))
+	if (!sema_bind_arguments(t, call, n, in))
 		return NULL;
 	if (!n->layer && (before = same_call(t, in)))
 		return before;
 	const char *path = path_of(t, n);
-	name_arguments(t, n, in, path);
+	sema_name_arguments(t, n, in, path);
 	struct site own = {.path = path, .nlead = in->nlead, .lead = in->lead}, *outer = s->site;
 	s->site = &own;
 	s->depth++;
@@ -326,16 +165,34 @@ const struct instance *sema_instance(struct term *t, const struct ast *e)
 }
 
 /* ---- uses ---- */
+struct names { /* of which instance they are in a term */
+	const struct instance *called;
+	int aligned;
+};
+
+static struct names enter(struct term *t, const struct instance *in)
+{
+	struct names outer = {t->called, t->aligned};
+	t->called = outer.called ? outer.called : in;
+	t->aligned = in->outer < outer.aligned ? in->outer : outer.aligned;
+	return outer;
+}
+
+static void leave(struct term *t, struct names outer)
+{
+	t->called = outer.called;
+	t->aligned = outer.aligned;
+}
+
 struct rt *sema_resolve_instance(struct term *t, const struct instance *in, const struct ast *e,
                                  struct span at)
 {
 	if (!in || (in->value && in->value->bad))
 		return sema_poison(t);
 	if (in->value) {
-		int before = t->aligned;
-		t->aligned = in->outer < before ? in->outer : before;
+		struct names outer = enter(t, in);
 		struct rt *r = sema_resolve_sym(t, in->value->sym, 0, in->value->to, e, at);
-		t->aligned = before;
+		leave(t, outer);
 		return r;
 	}
 	diag(t->s->cx->diags, DIAG_SEMA_NET_VALUE, at, in->net->name);
@@ -374,13 +231,12 @@ struct rt *sema_resolve_field(struct term *t, const struct ast *e)
 		return sema_poison(t);
 	struct ast name = {
 	    .kind = AST_NAME, .name = e->name, .span = e->span, .name_span = e->name_span};
-	const struct scope *outer = t->scope;
-	int before = t->aligned;
+	const struct scope *scope = t->scope;
+	struct names outer = enter(t, in);
 	t->scope = &in->scope;
-	t->aligned = in->outer < before ? in->outer : before;
 	struct rt *r = sema_resolve_name(t, &name);
-	t->scope = outer;
-	t->aligned = before;
+	t->scope = scope;
+	leave(t, outer);
 	return r;
 }
 

@@ -91,24 +91,6 @@ static int64_t steps_of(const struct scope *sc, const struct ast *e, const char 
 	return size;
 }
 
-/* The value, in which nets and layers carry the axis of the steps along. */
-static struct rt *resolve_value(struct term *t, const struct ast_decl *d, struct ix *step)
-{
-	struct site *outer = t->s->site, own = *outer;
-	own.state = d->name;
-	own.step = step;
-	own.lead = &step->size;
-	own.nlead = 1;
-	t->s->site = &own;
-	struct rt *r = sema_resolve(t, d->value);
-	sema_term_finish(t);
-	t->s->site = outer;
-	outer->layer.at = own.layer.at;
-	outer->layer.n = own.layer.n;
-	outer->layer.cap = own.layer.cap;
-	return r;
-}
-
 static struct node *in_place(struct arena *a, const struct node *access, void *arg)
 {
 	const struct def *d = arg;
@@ -200,7 +182,8 @@ void sema_state(struct sema *s, struct scope *sc, struct model_def *m, const str
 		return;
 	e->sym = def->sym;
 	int first = m->def.n;
-	struct rt *r = resolve_value(&t, d, steps);
+	struct rt *r = sema_resolve(&t, d->value);
+	sema_term_finish(&t);
 	e->bad = !r || t.bad;
 	if (!e->bad && !steps->size) {
 		diag(s->cx->diags, DIAG_SEMA_STATE_RANGE, d->span, d->name, d->index[0], d->index[0]);

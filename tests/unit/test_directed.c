@@ -156,6 +156,27 @@ static const struct gradient_case cases[] = {
      "dropout(0.3), u[t-1]), u[-1] = 0.5;\n"
      "x ~ normal(u[2], 0.7); }",
      IN_TRAINING},
+    {"a net of a state in a distribution",
+     "net f(u : real[N], H) { u |> dense(3) |> tanh |> dense(H) }\n"
+     "model m(T = 4, V = 2, U = 3) { visible v : binary[T,V]; param Q : real[U,U] = 0; param R : "
+     "real[V,U] = 0;\n"
+     "state u[t] : real[U] = tanh(u[t-1]@Q + v[t]@R), u[-1] = 0.3; v[t] ~ bernoulli(logits = "
+     "f(u[t-1], V)); }",
+     NLL},
+    {"layers at indices of sums, with conditions",
+     "layer bend(x : real, M) { param a : real[M] = 0; param b : real[M] = 0; let out[j] = "
+     "tanh(a[j]*x + b[j]); out }\n"
+     "model m(D = 4) { visible x : real[D]; x[d] ~ normal(mean = sum(i < d) bend(x[i], 2)[0] + "
+     "sum(i < D, i >= 1, i < d) bend(x[i-1], 2)[0]*bend(x[i], 2)[1], sd = 1); }",
+     NLL},
+    {"nets at indices, in each other, in functions and lets",
+     "fn twice(x) = 2*dense(x, 2);\n"
+     "net g(x : real[N], y : real) { let a = x |> dense(3) |> tanh; let b = y*sum(a); a*b }\n"
+     "model m(D = 3, V = 2) { visible x : real[D,V]; param s : real[D] = 0; let h[d] = sum(i < d) "
+     "sum(g(twice(x[i]) |> tanh, s[d]));\n"
+     "let k[d,e < 3] = sum(i < d) g(x[i], s[i]).a[e]; x[d] ~ normal(mean = h[d] + sum(e) k[d,e], "
+     "sd = 0.7); }",
+     NLL},
     {"recurrent nade",
      "model m(T = 3, V = 3, U = 2, H = 2) { visible v : binary[T,V]; param Q : real[U,U] = 0; "
      "param R : real[V,U] = 0; param B : real[U,H] = 0; param W : real[H,V] = 0; param P : "
