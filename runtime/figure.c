@@ -6,6 +6,24 @@
 #include <math.h>
 #include <stdlib.h>
 
+int dgm_figure_rows(struct dgm_store *s, const struct dgm_figure *f, struct dgm_call *call,
+                    int64_t first, int64_t *index, int64_t rows)
+{
+	for (int64_t i = 0; i < rows; i++)
+		index[i] = first + i;
+	int status = dgm_inputs_load(s, f->input, f->ninput, index, rows, call->seed, 0);
+
+	if (status)
+		return status;
+	call->pop[f->pop] = rows;
+	call->row0[f->pop] = first;
+	if (f->start)
+		dgm_run(f->start, call);
+	dgm_refine_run(&f->refine, s, call);
+	dgm_run(f->fn, call);
+	return DGM_OK;
+}
+
 int dgm_figure_mean(struct dgm_store *s, const struct dgm_figure *f, uint64_t seed,
                     struct dgm_mean *out)
 {
@@ -31,18 +49,8 @@ int dgm_figure_mean(struct dgm_store *s, const struct dgm_figure *f, uint64_t se
 		int64_t rows = n - first < capacity ? n - first : capacity;
 		const float *x = s->slot[f->out];
 
-		for (int64_t i = 0; i < rows; i++)
-			index[i] = first + i;
-		status = dgm_inputs_load(s, f->input, f->ninput, index, rows, seed, 0);
-		if (status)
-			break;
-		call.pop[f->pop] = rows;
-		call.row0[f->pop] = first;
-		if (f->start)
-			dgm_run(f->start, &call);
-		dgm_refine_run(&f->refine, s, &call);
-		dgm_run(f->fn, &call);
-		for (int64_t i = 0; i < rows; i++) {
+		status = dgm_figure_rows(s, f, &call, first, index, rows);
+		for (int64_t i = 0; i < rows && !status; i++) {
 			double v = (double)x[i * stride], d = v - mean;
 
 			mean += d / (double)(first + i + 1);

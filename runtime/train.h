@@ -264,6 +264,24 @@ struct dgm_ais_result {
  * [.5, .9], the rest in [.9, 1].  Log-weights are summed in double. */
 int dgm_ais_run(const struct dgm_ais *a, struct dgm_ais_result *out);
 
+/* The same for each example, and within it for each element of the slots `out` and `base_logz`: a log Z of its own. */
+struct dgm_ais_each {
+	struct dgm_store *store;
+	struct dgm_figure free_energy;   /* of an example; chains stand in the rows of its population */
+	int64_t chains, betas;           /* chains: for each example */
+	const struct dgm_function *prepare, *base, *start, *step;
+	int out, base_logz;
+	int scalar_b0, scalar_b1;
+	uint64_t seed;
+	bool quiet;
+};
+struct dgm_ais_each_result {
+	struct dgm_mean loglik;  /* over examples of - free energy - sum of log Z */
+	double log_z, z_stderr;  /* of an example, on average; what the chains leave uncertain in that average */
+	double ess;              /* effective sample size, on average */
+};
+int dgm_ais_each_run(const struct dgm_ais_each *a, struct dgm_ais_each_result *out);
+
 /* Reverse annealing (RAISE: Burda, Grosse & Salakhutdinov 2015): from examples at b = 1 down to the base model. */
 struct dgm_raise {
 	struct dgm_store *store;

@@ -10,6 +10,10 @@ enum { DGM_STAGE_CLUSTERS = 0xFFFF9, DGM_STAGE_RAISE = 0xFFFFA, DGM_STAGE_PILOT 
 /* b_i of n (ais.c). */
 double dgm_temperature(int64_t i, int64_t n);
 
+/* The figure of examples first .. first + rows, in its slot; index: room for rows numbers (figure.c). */
+int dgm_figure_rows(struct dgm_store *s, const struct dgm_figure *f, struct dgm_call *call, int64_t first,
+                    int64_t *index, int64_t rows);
+
 /* ---- the training's state ---- */
 struct dgm_segment { /* a piece of a parameter, for one call of the optimiser */
 	int64_t at, n;   /* floats from the start of params */

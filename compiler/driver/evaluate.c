@@ -106,16 +106,47 @@ static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
 }
 
 /* ---- log Z ---- */
+static const char *loglik_name(const struct evaluation *e)
+{
+	return e->c.posterior.given                   ? "log-likelihood bound (mean field)"
+	       : e->c.m->prior && e->c.m->posterior.n ? "log-likelihood bound (posterior)"
+	                                              : "log-likelihood";
+}
+
 struct log_z { /* what an estimator found */
 	double value, stderr_;
 	const char *method, *detail; /* for the reader; for results.jsonl */
 	const char *figure;          /* what it makes of the log-likelihood; NULL: itself */
 	const char *kind;
+	bool each; /* examples have one each: then this is the log-likelihood */
+	struct dgm_mean loglik;
 };
+
+/* Minus log p(v) + log Z of the examples, or its bound. */
+static int free_energy(struct evaluation *e, struct dgm_figure *f)
+{
+	return e->c.posterior.given ? job_bound(e->s, &e->c, f)
+	                            : job_figure(e->s, &e->c, figure_find("free_energy"), f);
+}
 
 static bool expand_exact(struct expansion *x)
 {
-	return model_normalised(x->m) || objective_enumerate(x, false);
+	return model_normalised(x->m) ||
+	       (objective_each(x->m) ? objective_states_nll(x) : objective_enumerate(x, false));
+}
+
+static int exact_each(struct evaluation *e, struct log_z *out)
+{
+	const struct figure_kind nll = {.name = "nll", .function = "nll"};
+	struct dgm_figure f;
+	int status = job_figure(e->s, &e->c, &nll, &f);
+	*out = (struct log_z){.each = true, .method = "log Z of each exactly", .kind = "exact"};
+	if (status != EXIT_DONE)
+		return status;
+	if (dgm_figure_mean(e->store, &f, (uint64_t)e->s->u->opt->seed, &out->loglik) != DGM_OK)
+		return run_failed();
+	out->loglik.mean = -out->loglik.mean;
+	return EXIT_DONE;
 }
 
 static const char products[] = "exactly, a product of conditionals";
@@ -129,6 +160,8 @@ static int estimate_exact(struct evaluation *e, const struct value *arg, struct 
 		*out = (struct log_z){.method = products, .kind = "exact"};
 		return EXIT_DONE;
 	}
+	if (objective_each(e->c.m))
+		return exact_each(e, out);
 	struct dgm_enumeration *en = job_enumeration(s, &e->c);
 	if (dgm_enumerate(e->store, en, (uint64_t)s->u->opt->seed, false, &out->value) != DGM_OK)
 		return run_failed();
@@ -145,6 +178,46 @@ static int scalar_named(const struct dgm_module *m, const char *name)
 		if (strcmp(m->scalar_name[i], name) == 0)
 			return i;
 	return -1;
+}
+
+/* The same where each example has a log Z of its own. */
+static int ais_each(struct evaluation *e, const struct value *arg, struct log_z *out)
+{
+	struct session *s = e->s;
+	struct arena *a = s->u->cx.prog;
+	const struct dgm_module *m = e->c.mod;
+	struct dgm_ais_each_result r;
+	struct dgm_ais_each ais = {.store = e->store,
+	                           .chains = (int64_t)arg[0].num,
+	                           .betas = (int64_t)arg[1].num,
+	                           .prepare = dgm_function_find(m, "prepare"),
+	                           .base = dgm_function_find(m, "ais.base"),
+	                           .start = dgm_function_find(m, "ais.start"),
+	                           .step = dgm_function_find(m, "ais.step"),
+	                           .out = dgm_slot_find(m, "out.ais.step"),
+	                           .base_logz = dgm_slot_find(m, "out.ais.base"),
+	                           .scalar_b0 = scalar_named(m, "b0"),
+	                           .scalar_b1 = scalar_named(m, "b1"),
+	                           .seed = (uint64_t)s->u->opt->seed,
+	                           .quiet = s->u->opt->quiet};
+	int status = free_energy(e, &ais.free_energy);
+	if (status != EXIT_DONE)
+		return status;
+	if (dgm_ais_each_run(&ais, &r) != DGM_OK)
+		return run_failed();
+	*out = (struct log_z){.each = true, .loglik = r.loglik, .stderr_ = r.z_stderr};
+	out->kind = "estimate, too high on average (AIS)";
+	out->method =
+	    arena_printf(a,
+	                 "log Z of each by AIS, on average %.3f +- %.4f, %lld chains x %lld "
+	                 "temperatures, effective sample size %.1f",
+	                 r.log_z, r.z_stderr, (long long)ais.chains, (long long)ais.betas, r.ess);
+	out->detail =
+	    arena_printf(a,
+	                 ", \"log_z\": %.9g, \"log_z_stderr\": %.9g, \"chains\": %lld, \"betas\": "
+	                 "%lld, \"ess\": %.6g",
+	                 r.log_z, r.z_stderr, (long long)ais.chains, (long long)ais.betas, r.ess);
+	return EXIT_DONE;
 }
 
 static int estimate_ais(struct evaluation *e, const struct value *arg, struct log_z *out)
@@ -169,6 +242,8 @@ static int estimate_ais(struct evaluation *e, const struct value *arg, struct lo
 	                      .betas = (int64_t)arg[1].num,
 	                      .seed = (uint64_t)s->u->opt->seed,
 	                      .quiet = s->u->opt->quiet};
+	if (objective_each(e->c.m))
+		return ais_each(e, arg, out);
 	if (dgm_ais_run(&ais, &r) != DGM_OK)
 		return run_failed();
 	out->value = r.log_z;
@@ -293,7 +368,14 @@ const struct estimator *estimator_find(const char *name)
 
 const char *estimator_what(const struct estimator *e, const struct model *m)
 {
-	return e->expand == expand_exact && model_normalised(m) ? products : e->what;
+	bool exact = e->expand == expand_exact;
+	if (exact && model_normalised(m))
+		return products;
+	if (objective_each(m) && (exact || e->expand == objective_ais))
+		return exact ? "log Z of each example, in closed form or by enumeration"
+		             : "annealed importance sampling for each example, from its energy with hidden "
+		               "units at 0, a sweep at each temperature";
+	return e->what;
 }
 
 static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
@@ -304,32 +386,29 @@ static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 	struct log_z z = {0};
 	struct dgm_figure f;
 	struct dgm_mean m;
-	bool bound = e->c.posterior.given;
 	int k = 0;
 	while (strcmp(estimators[k].public.name, how->name) != 0)
 		k++;
 	call_bind(&s->u->cx, how, estimators[k].public.signature, arg, NULL);
 	if (estimators[k].public.likelihood)
 		return estimators[k].run(e, arg, NULL);
-	int status =
-	    bound ? job_bound(s, &e->c, &f) : job_figure(s, &e->c, figure_find("free_energy"), &f);
+	int status = free_energy(e, &f);
 	if (status == EXIT_DONE)
 		status = estimators[k].run(e, arg, &z);
 	if (status != EXIT_DONE)
 		return status;
-	if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
+	if (z.each)
+		m = z.loglik;
+	else if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &m) != DGM_OK)
 		return run_failed();
+	double value = z.each ? m.mean : -m.mean - z.value;
 	double error = sqrt(m.stderr_ * m.stderr_ + z.stderr_ * z.stderr_);
-	const char *name = z.figure                               ? z.figure
-	                   : bound                                ? "log-likelihood bound (mean field)"
-	                   : e->c.m->prior && e->c.m->posterior.n ? "log-likelihood bound (posterior)"
-	                                                          : "log-likelihood";
-	bool below = bound || (e->c.m->prior && e->c.m->posterior.n);
-	struct result r = {.figure = name,
+	bool below = e->c.posterior.given || (e->c.m->prior && e->c.m->posterior.n);
+	struct result r = {.figure = z.figure ? z.figure : loglik_name(e),
 	                   .quantity = "log-likelihood",
 	                   .kind = below ? arena_printf(s->u->cx.prog, "lower bound, log Z: %s", z.kind)
 	                                 : z.kind,
-	                   .value = (-m.mean - z.value) / e->per,
+	                   .value = value / e->per,
 	                   .error = error / e->per,
 	                   .method = z.method,
 	                   .detail = z.detail};

@@ -292,8 +292,7 @@ bool model_reads_states(const struct model *m)
 	return false;
 }
 
-/* The step of the variables in x, an index or a number; false: they are of several. */
-static bool one_step(const struct model *m, const struct node *x, const struct affine **t)
+bool directed_one_step(const struct model *m, const struct node *x, const struct affine **t)
 {
 	for (int i = 0; i < m->group.n && x->kind == N_ACCESS; i++) {
 		const struct group *g = m->group.at[i];
@@ -305,7 +304,7 @@ static bool one_step(const struct model *m, const struct node *x, const struct a
 		*t = &x->map[0];
 	}
 	for (int k = 0; k < x->nkid; k++)
-		if (!one_step(m, x->kid[k], t))
+		if (!directed_one_step(m, x->kid[k], t))
 			return false;
 	return true;
 }
@@ -339,7 +338,7 @@ static bool step_term(struct cx *cx, const struct model *m, const struct node *x
 {
 	const struct affine *t = NULL;
 	struct facts none = {.a = m->a};
-	if (one_step(m, x, &t) && (!t || earlier(m, x, *t, &none)))
+	if (directed_one_step(m, x, &t) && (!t || earlier(m, x, *t, &none)))
 		return true;
 	diag(cx->diags, DIAG_ENERGY_STEP, at, ex_text(m->a, x));
 	diag(cx->diags, DIAG_ENERGY_STEP_NOTE, at);

@@ -155,6 +155,10 @@ struct node *model_when(const struct model *m, struct node *x, bool training);
 /* Does x read the group or the parameter, through what it uses by name too? */
 bool model_reads(const struct model *m, const struct node *x, const struct sym *s);
 bool model_reads_states(const struct model *m); /* does the energy? */
+/* steps.c: of an energy that is a sum of energies of steps, each with variables of its own, their number; 1: there is
+ * but one.  The part of x, made of such an energy or of what variables are summed out of, at a step; NULL: not found. */
+int64_t model_steps(const struct model *m);
+struct node *model_at_step(const struct model *m, struct node *x, const struct idx *step);
 /* log of the density of a factor, summed over its elements. */
 struct node *factor_log_density(const struct model *m, const struct factor *f);
 bool factor_drawn(const struct factor *f); /* has it a draw, or the means of a block to draw by? */

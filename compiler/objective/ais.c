@@ -9,7 +9,7 @@
  * temperature, before it reads them: it is one of the other groups then, and leaves their
  * distribution alone.  Of all hidden groups where that can be, else greedily of all; where groups
  * are moved along the gradient, of those that the mover sums out, if it begins with the move. */
-static const bool *weighed_out(struct expansion *x, const energy *E, const struct walkers *w)
+const bool *weighed_out(struct expansion *x, const energy *E, const struct walkers *w)
 {
 	const bool *hidden = model_role(x->m, GROUP_HIDDEN);
 	bool *may = NEW_ARRAY(x->cx->prog, bool, x->m->group.n + 1);
@@ -67,6 +67,8 @@ static void gain(struct expansion *x, struct function *f, const char *name,
 bool objective_ais(struct expansion *x)
 {
 	struct annealing n;
+	if (objective_each(x->m))
+		return objective_ais_each(x);
 	if (x->m->prior)
 		x = expansion_prior(x);
 	if (!without_given(x, "annealed importance sampling") || !anneal(x, "ais", &n))

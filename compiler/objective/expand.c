@@ -105,6 +105,17 @@ void set_gradient(struct expansion *x, struct function *f, int i, const struct i
 	program_stmt(x->p, f, s);
 }
 
+bool without_states(struct expansion *x, const char *what)
+{
+	for (int i = 0; i < x->m->def.n && model_reads_states(x->m); i++)
+		if (x->m->def.at[i]->state) {
+			diag(x->cx->diags, DIAG_STATE_CHAINS, x->m->def.at[i]->span, what,
+			     x->m->def.at[i]->sym->name);
+			return false;
+		}
+	return true;
+}
+
 bool without_given(struct expansion *x, const char *what)
 {
 	for (int i = 0; i < x->m->group.n; i++)
@@ -113,13 +124,7 @@ bool without_given(struct expansion *x, const char *what)
 			     x->m->group.at[i]->name);
 			return false;
 		}
-	for (int i = 0; i < x->m->def.n && model_reads_states(x->m); i++)
-		if (x->m->def.at[i]->state) {
-			diag(x->cx->diags, DIAG_STATE_CHAINS, x->m->def.at[i]->span, what,
-			     x->m->def.at[i]->sym->name);
-			return false;
-		}
-	return true;
+	return without_states(x, what);
 }
 
 /* ---- walkers ---- */

@@ -31,6 +31,7 @@ struct walkers walkers_part(const struct expansion *prior, const struct expansio
 
 /* Refuses a model with given variables, or states: `what` has no values for them, or none to sum over. */
 bool without_given(struct expansion *x, const char *what);
+bool without_states(struct expansion *x, const char *what);
 
 /* dst[at] = rhs */
 void assign(struct expansion *x, struct function *f, const struct sym *dst, const struct idx *batch,
@@ -63,9 +64,16 @@ const bool *summed_out(struct expansion *x, const energy *E, const bool *may);
  * ones without a greatest value at the start's (at b = 0 nothing else would bound them); the others have none.  f keeps
  * its numbers. */
 energy base_energy(struct expansion *x, struct function *f, bool at_mean);
+void base_hidden(struct expansion *x, energy *base); /* the hidden ones' */
 energy tempered(struct expansion *x, const energy *base, struct node *b); /* b*E + (1 - b)*base */
 /* The energy that chains with replicas move in, row by row at the temperature of the row: E where there is one only. */
 energy tempering(struct expansion *x, const char *begin, bool at_mean, const struct walkers *w);
+
+/* ---- ais.c, ais_each.c ---- */
+/* The groups that log-weights have summed out. */
+const bool *weighed_out(struct expansion *x, const energy *E, const struct walkers *w);
+/* ais.base, ais.start, ais.step over the rows of the examples. */
+bool objective_ais_each(struct expansion *x);
 
 /* ---- hmc.c ---- */
 struct mover {
@@ -141,7 +149,6 @@ const struct sym *out_sym(struct expansion *x, const char *function, int pop);
 
 /* Figures and samples of directed models. */
 bool objective_directed_nll(struct expansion *x, const char *name);
-bool objective_states_nll(struct expansion *x);
 bool objective_prior_bound(struct expansion *x);
 bool objective_walk_reconstruction(struct expansion *x);
 /* One pass: the groups that have a factor, w's other states given. */

@@ -138,6 +138,8 @@ bool objective_pseudo_likelihood(struct expansion *x);
 bool objective_error(struct expansion *x, const struct group *y, bool by_means, double damping);
 bool objective_bound(struct expansion *x, double damping);
 bool objective_ais(struct expansion *x);
+bool objective_states_nll(struct expansion *x);
+bool objective_each(const struct model *m); /* has each example a log Z of its own? */
 bool objective_raise(struct expansion *x);
 /* draw: (data) hidden groups, under their own names, := a joint draw given the examples. */
 bool objective_draw(struct expansion *x);

@@ -101,6 +101,8 @@ static bool not_held(struct expansion *x)
 
 static bool markov(struct expansion *x, struct walkers w)
 {
+	if (!without_states(x, "sampling"))
+		return false;
 	energy E = tempering(x, "sample.begin", false, &w);
 	struct walkers mean = walkers_means(x, "sample.mean", &w, GROUP_VISIBLE);
 	struct function *f = program_function(x->p, "sample.begin");

@@ -36,6 +36,20 @@ static struct node *kept(struct expansion *x, struct function *f, const struct g
 	return ex_at(a, s, NULL, at);
 }
 
+void base_hidden(struct expansion *x, energy *base)
+{
+	for (int i = 0; i < x->m->group.n; i++) {
+		const struct group *g = x->m->group.at[i];
+		const struct idx *at[MAX_RANK];
+		struct node *p;
+		if (g->role != GROUP_HIDDEN || !g->family->continuous || !isinf(g->family->hi))
+			continue;
+		fresh_axes(x->cx->prog, g->sym, at);
+		struct node *n = natural_at(x, g, at, false, &p);
+		energy_push(x->cx->prog, base, model_independent(x->m, g, at, n, p), g->span);
+	}
+}
+
 energy base_energy(struct expansion *x, struct function *f, bool at_mean)
 {
 	struct arena *a = x->cx->prog;
@@ -44,16 +58,15 @@ energy base_energy(struct expansion *x, struct function *f, bool at_mean)
 		const struct group *g = x->m->group.at[i];
 		const struct idx *at[MAX_RANK];
 		struct node *n, *p;
-		bool visible = g->role == GROUP_VISIBLE;
-		bool unbounded = g->family->continuous && isinf(g->family->hi);
-		if (g->role == GROUP_GIVEN || (!visible && !unbounded))
+		if (g->role != GROUP_VISIBLE)
 			continue;
 		fresh_axes(a, g->sym, at);
-		n = natural_at(x, g, at, visible && at_mean, &p);
-		n = visible ? kept(x, f, g, "base", at, n) : n;
-		p = visible && p ? kept(x, f, g, "base.precision", at, p) : p;
+		n = natural_at(x, g, at, at_mean, &p);
+		n = kept(x, f, g, "base", at, n);
+		p = p ? kept(x, f, g, "base.precision", at, p) : p;
 		energy_push(a, &base, model_independent(x->m, g, at, n, p), g->span);
 	}
+	base_hidden(x, &base);
 	return base;
 }
 

@@ -46,6 +46,13 @@ between "$got" -2.18804 -2.18800 || fail "joined.dgm by nll(): $got is not -2.18
 run ppca ppca.dgm
 got=$(value "$tmp/ppca" log-likelihood)
 between "$got" -3.7105 -3.7065 || fail "ppca.dgm by elbo(): $got, not -3.707509"
+# ---- each example its own log Z: the estimate within 4 of its standard errors, 1e-4 for rounding --------------
+run given given.dgm
+awk '{ match($0, /"value": [-0-9.e+]*/); v = substr($0, RSTART + 9, RLENGTH - 9)
+       match($0, /"log_z_stderr": [-0-9.e+]*/); e = substr($0, RSTART + 16, RLENGTH - 16)
+       if (NR % 2) exact = v; else if ((v - exact)^2 > (4*e + 1e-4)^2) bad = 1 }
+     END { exit bad || NR != 6 }' "$tmp/given/results.jsonl" ||
+	fail "given.dgm: $(value "$tmp/given" log-likelihood) are not the same in pairs"
 run bounds bounds.dgm
 set -- $(value "$tmp/bounds" log-likelihood)
 between "$2" "$1" "$3" && between "$3" "$1" $summit && [ "$1" != "$3" ] ||
