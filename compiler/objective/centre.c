@@ -77,23 +77,29 @@ static struct node *statistic_of(const struct centre *c, int weight, const struc
 }
 
 /* ---- what can be centred ---- */
-/* Is dE/db = k x[at] + what is free of units, with k free of them?  Then k; else NULL. */
+/* Is dE/db[at] = k x[at] + what is free of units, with k free of all variables?  Then k; else NULL.
+ */
 static struct node *bias_scale(const struct centre *c, int weight, int group)
 {
 	const struct model *m = c->x->m;
 	const struct sym *s = m->group.at[group]->sym, *b = m->weight.at[weight]->sym;
-	const struct idx *const *at = c->of[group].at;
-	struct node **term, *of = ex_num(m->a, 0);
-	bool same = b->rank == s->rank && !c->x->frozen[weight];
-	for (int r = 0; r < s->rank && same; r++)
-		same = b->dim[r] == s->dim[r];
-	int n = same ? ex_terms(statistic_of(c, weight, at), &term) : 0;
-	for (int i = 0; i < n; i++)
-		of = mentions(m, term[i], false) ? ex_add(m->a, of, term[i]) : of;
-	struct node *k = ex_set_all(m->a, of, s, 1);
-	same = !ex_is_num(k, 0) && !mentions(m, k, false) &&
-	       ex_same(of, ex_mul(m->a, k, ex_at(m->a, s, m->batch, at)));
-	return same ? k : NULL;
+	const struct idx *other[MAX_RANK];
+	bool fits = b->rank == s->rank && !c->x->frozen[weight];
+	for (int r = 0; r < s->rank && fits; r++)
+		fits = b->dim[r] == s->dim[r];
+	if (!fits)
+		return NULL;
+	struct node *e = statistic_of(c, weight, c->of[group].at);
+	for (int g = 0; g < m->group.n; g++)
+		if (g != group && drawn(m, g) && ex_mentions(e, m->group.at[g]->sym))
+			return NULL;
+	fresh_axes(m->a, s, other);
+	struct node *d = slope(m->a, e, s, other);
+	struct node *k = ex_reduce(m->a, RED_SUM, other, s->rank, NULL, 0, d);
+	struct node *alone = ex_mul(m->a, k, ex_at(m->a, s, m->batch, c->of[group].at));
+	bool is =
+	    !ex_is_num(k, 0) && !mentions(m, k, false) && ex_same(d, slope(m->a, alone, s, other));
+	return is ? k : NULL;
 }
 
 /* The group's bias and its offset; false: it has no bias. */
@@ -151,6 +157,22 @@ static bool find(struct centre *c, int weight)
 			return false;
 		c->coupling[weight] = c->coupling[weight] || joins;
 	}
+	return true;
+}
+
+/* Else it is not the same function of centred parameters. */
+static bool free_of_biases(const struct centre *c, int weight)
+{
+	const struct model *m = c->x->m;
+	const struct weight *w = m->weight.at[weight];
+	const struct idx *at[MAX_RANK];
+	fresh_axes(m->a, w->sym, at);
+	struct node *s = statistic_of(c, weight, at);
+	for (int g = 0; g < m->group.n; g++)
+		if (c->of[g].offset && ex_mentions(s, m->weight.at[c->of[g].bias]->sym)) {
+			diag(c->x->cx->diags, DIAG_CENTERED_DEGREE, w->span, w->name);
+			return false;
+		}
 	return true;
 }
 
@@ -235,6 +257,9 @@ bool objective_centre(struct expansion *x, double rate, struct span span)
 	}
 	for (int w = 0; w < m->weight.n; w++)
 		if (!x->frozen[w] && !find(&c, w))
+			return false;
+	for (int w = 0; w < m->weight.n; w++)
+		if (c.coupling[w] && !free_of_biases(&c, w))
 			return false;
 	for (int w = 0; w < m->weight.n; w++)
 		if (c.coupling[w])
