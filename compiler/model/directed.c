@@ -370,17 +370,20 @@ static bool energy_by_steps(struct cx *cx, const struct model *m)
 	return true;
 }
 
-/* The first access in the factor to the group that is to no earlier element in this order. */
+/* The first access in what the element's distribution is made of, or its draw, to the group that is
+ * to no earlier element in this order. */
 static const struct node *disorder(const struct model *m, const struct factor *f,
                                    const struct sym *order)
 {
-	struct node *part[] = {f->draw, f->mean};
 	const struct node *bad = NULL;
-	for (int k = 0; k < 2 && !bad; k++) {
+	for (int k = 0; k < f->nargument + 2 && !bad; k++) {
 		struct facts none = {.a = m->a};
-		if (!part[k] || !model_reads(m, part[k], f->group->sym))
+		struct node *part = k < f->nargument    ? f->argument[k]
+		                    : k == f->nargument ? f->draw
+		                                        : f->mean;
+		if (!part || !model_reads(m, part, f->group->sym))
 			continue;
-		struct node *x = model_inline(m, part[k]);
+		struct node *x = model_inline(m, part);
 		bad = not_before(m, x, f, order, &none);
 		bad = bad ? bad : batch_mean(m, x, f->group);
 	}
@@ -463,6 +466,10 @@ static struct factor *build(const struct model *m, const struct factor_def *d)
 	f->draw = d->draw;
 	f->mean = d->mean;
 	f->variance = d->variance;
+	f->lowest = d->lowest;
+	f->highest = d->highest;
+	f->argument = d->argument.at;
+	f->nargument = d->argument.n;
 	f->span = d->span;
 	return f;
 }
@@ -478,6 +485,31 @@ static bool check_where(struct cx *cx, const struct model *m, const struct facto
 		return false;
 	}
 	return true;
+}
+
+/* Is one end of what the posterior draws within that of the prior?  NULL: that of the domain; ends
+ * that are no numbers may be. */
+static bool within(const struct node *prior, const struct node *posterior, int sign)
+{
+	if (!prior || (posterior && ex_same(prior, posterior)))
+		return true;
+	if (!posterior)
+		return false;
+	return prior->kind != N_CONST || posterior->kind != N_CONST ||
+	       sign * prior->num <= sign * posterior->num;
+}
+
+/* Does a variable have a density wherever its posterior draws it? */
+static bool check_support(struct cx *cx, const struct model *m, const struct factor *q)
+{
+	const struct factor *p = model_factor(m, q->group);
+	if (!p || !p->log_density || !q->dist ||
+	    (p->block == q->block && within(p->lowest, q->lowest, 1) &&
+	     within(p->highest, q->highest, -1)))
+		return true;
+	diag(cx->diags, DIAG_SUPPORT, q->span, q->group->name, p->dist, q->dist);
+	diag(cx->diags, DIAG_NOTE, p->span, "its distribution is here");
+	return false;
 }
 
 static bool check_groups(struct cx *cx, const struct model *m)
@@ -558,7 +590,7 @@ void directed_build(struct cx *cx, struct model *m, const struct model_def *def)
 	for (int i = 0; ok && i < m->factor.n; i++)
 		ok = check_factor(cx, m, m->factor.at[i]);
 	for (int i = 0; ok && i < m->posterior.n; i++)
-		ok = check_factor(cx, m, m->posterior.at[i]);
+		ok = check_factor(cx, m, m->posterior.at[i]) && check_support(cx, m, m->posterior.at[i]);
 	if (ok && sort_factors(cx, m, m->factor.at, m->factor.n))
 		sort_factors(cx, m, m->posterior.at, m->posterior.n);
 	m->walk = m->factor.n && m->E.n == 0 && !model_normalised(m);

@@ -291,15 +291,19 @@ bool sema_bind_arguments(struct term *t, const struct ast *call, const struct en
 		}
 	}
 	ok = ok && compute_inputs(t, call, n, in, input);
-	for (int k = 0; ok && k < n->net->nformal; k++) {
-		const struct ast_formal *f = &n->net->formal[k];
-		const struct ast *e = argument(t, call, n->net, k);
-		double x;
-		if (f->type)
-			ok = bind_input(t, in, call, f, &input[k], e->span);
-		else if ((ok = e ? sema_const(t->s, t->scope, e, &x)
-		                 : sema_const(t->s, &in->scope, f->value, &x)))
-			ok = declare_size(t, &in->scope, f->name, f->span, x) != NULL;
-	}
+	for (int pass = 0; pass < 3;
+	     pass++) /* sizes that are given, inputs that may use them, defaults */
+		for (int k = 0; ok && k < n->net->nformal; k++) {
+			const struct ast_formal *f = &n->net->formal[k];
+			const struct ast *e = argument(t, call, n->net, k);
+			double x;
+			if (pass != (f->type ? 1 : e ? 0 : 2))
+				continue;
+			if (f->type)
+				ok = bind_input(t, in, call, f, &input[k], e->span);
+			else if ((ok = e ? sema_const(t->s, t->scope, e, &x)
+			                 : sema_const(t->s, &in->scope, f->value, &x)))
+				ok = declare_size(t, &in->scope, f->name, f->span, x) != NULL;
+		}
 	return ok;
 }

@@ -287,9 +287,25 @@ static struct node *attribute(struct sema *s, struct scope *sc, struct model_def
 	return sema_build(&t, l->body);
 }
 
+/* An argument at the element, over indices of its own. */
+static struct node *at_own_axes(struct sema *s, const struct scope *sc, struct model_def *m,
+                                const struct element *x, const struct let *l)
+{
+	struct term t;
+	sema_term_init(&t, s, sc, m, x->mode);
+	t.at = x->at;
+	t.nat = x->rank;
+	t.about = x->name;
+	for (int k = 0; k < l->naxis; k++)
+		sema_ix(l->axis[k])->now =
+		    affine_idx(s->a, idx_new(s->a, sema_fresh_name(&t), sema_ix(l->axis[k])->size));
+	return sema_build(&t, l->body);
+}
+
 static bool read_dist(struct sema *s, const struct scope *sc, struct model_def *m,
                       struct element *x, const struct sym *sym, const struct variable *v,
-                      const struct ast *e, struct scope *out, const struct ast_net **dist)
+                      const struct ast *e, struct scope *out, const struct ast_net **dist,
+                      struct factor_def *into)
 {
 	const struct ast *arg[32];
 	const struct ast_net *n = *dist = choose(s, v, e, arg);
@@ -306,6 +322,8 @@ static bool read_dist(struct sema *s, const struct scope *sc, struct model_def *
 		struct let *l = argument(s, sc, m, x, &n->formal[k], arg[k]);
 		if (l)
 			declare_own(s, out, n->formal[k].name, n->formal[k].span, l);
+		if (l && into)
+			vec_push(s->a, &into->argument, at_own_axes(s, sc, m, x, l));
 		ok = ok && l;
 	}
 	if (!ok)
@@ -388,7 +406,7 @@ void sema_factor(struct sema *s, struct scope *sc, struct model_def *m, const st
 			vec_push(s->a, &m->factor, f);
 		return;
 	}
-	if (!read_dist(s, sc, m, &x, v->sym, v, d->value, own, &dist))
+	if (!read_dist(s, sc, m, &x, v->sym, v, d->value, own, &dist, f))
 		return;
 	f->dist = dist->name;
 	f->block = x.block;
@@ -396,6 +414,8 @@ void sema_factor(struct sema *s, struct scope *sc, struct model_def *m, const st
 	f->draw = attribute(s, own, m, &x, v->name, "draw");
 	f->mean = attribute(s, own, m, &x, v->name, "expectation");
 	f->variance = attribute(s, own, m, &x, v->name, "variance");
+	f->lowest = attribute(s, own, m, &x, v->name, "lowest");
+	f->highest = attribute(s, own, m, &x, v->name, "highest");
 	if (d->where && !(f->where = at_element(s, sc, m, &x, "where", d->where)))
 		return;
 	if (f->log_density)
@@ -414,7 +434,7 @@ struct node *sema_initial_draw(struct sema *s, const struct scope *sc, struct mo
 	const struct ast_net *dist;
 	for (int k = 0; k < x.rank; k++)
 		x.at[k] = p->at[k];
-	if (!read_dist(s, sc, m, &x, p->sym, NULL, e, own, &dist))
+	if (!read_dist(s, sc, m, &x, p->sym, NULL, e, own, &dist, NULL))
 		return NULL;
 	struct node *draw = x.block ? NULL : attribute(s, own, m, &x, p->name, "draw");
 	if (!draw)

@@ -85,6 +85,8 @@ struct factor_def {
 	struct node *draw;             /* over all axes, from noise; NULL: by inversion of mean, one of the block */
 	struct node *mean, *variance;  /* over all axes; NULL: not known */
 	struct node *where;            /* over the other axes: what the log-density is multiplied by; NULL: 1 */
+	struct node *lowest, *highest; /* over the other axes: the ends of what has a density; NULL: those of the domain */
+	VEC(struct node *) argument;   /* of the distribution, over the other axes and their own */
 	struct span span;
 };
 struct energy_term { /* the energy is their sum, in the file's order */
