@@ -11,6 +11,7 @@ enum {
 	DENSE_ROWS = 192,   /* rows of A at a time */
 	DENSE_COLUMNS = 96, /* columns of B that are packed at a time, DENSE_DEPTH rows of them; ... */
 	PACKED = DENSE_COLUMNS * (DENSE_DEPTH + DENSE_DEPTH / PACK_BLOCK),
+	CLOSE_COLUMNS = 32,        /* ... or fewer */
 	SPARSE_DEPTH = PACK_BLOCK, /* ... for the sparse kernel so many rows, and the more columns */
 	SPARSE_WIDTH = 96,         /* columns that are worth a list of what is not zero */
 	SAMPLE = 16                /* one value in so many is looked at */
@@ -89,19 +90,71 @@ static int64_t equal_part(int64_t n, int64_t most, int64_t unit)
 	return ((n + parts - 1) / parts + unit - 1) / unit * unit;
 }
 
-/* Columns of B to pack at a time, `depth` rows of them, n in all. */
-static int64_t columns_of(bool sparse, int64_t depth, int64_t n)
+/* Columns of B to pack at a time, `depth` rows of them, n in all: few where those have to lie
+ * close. */
+static int64_t columns_of(bool sparse, bool close, int64_t depth, int64_t n)
 {
 	int64_t room = PACKED / dgm_pack_size(depth, 1) * PANEL;
 
+	if (close)
+		return sparse ? SPARSE_WIDTH : CLOSE_COLUMNS;
 	return sparse ? equal_part(n, room / SPARSE_COLUMNS * SPARSE_COLUMNS, SPARSE_COLUMNS)
 	              : DENSE_COLUMNS;
 }
 
-void dgm_sgemm(int32_t ta, int32_t tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
-               int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+/* The elements [i, j] of a matrix with row*i + column*j + constant >= 0. */
+struct cut {
+	int64_t row, column, constant;
+};
+struct range {
+	int64_t lo, hi;
+};
+
+/* The rows of 0..n that have an element of the cut in columns j0..j1. */
+static struct range rows_in(struct cut x, int64_t j0, int64_t j1, int64_t n)
+{
+	int64_t most = x.constant + x.column * (x.column > 0 ? j1 - 1 : j0);
+	struct range r = {0, n};
+
+	if (most < 0)
+		r.lo = x.row > 0 ? dgm_min(n, (x.row - 1 - most) / x.row) : n;
+	else if (x.row < 0)
+		r.hi = dgm_min(n, most / -x.row + 1);
+	return r;
+}
+
+/* Zeros for what is outside of the cut: in C, and in columns j..j+n of B from row k0 on, packed. */
+static void clear_outside(struct cut x, int64_t m, int64_t n, float *c, int64_t ldc)
+{
+	struct cut turned = {x.column, x.row, x.constant};
+
+	for (int64_t i = 0; i < m; i++, c += ldc) {
+		struct range r = rows_in(turned, i, i + 1, n);
+
+		dgm_scale(1, r.lo, 0, c, 0);
+		dgm_scale(1, n - r.hi, 0, c + r.hi, 0);
+	}
+}
+
+static void clear_packed(struct cut x, int64_t k0, int64_t k, int64_t j, int64_t n, float *packed)
+{
+	for (int64_t at = 0; at < n; at++) {
+		float *column = packed + at / PANEL * dgm_pack_size(k, 1) + at % PANEL;
+		struct range r = rows_in(x, j + at, j + at + 1, k0 + k);
+
+		for (int64_t l = k0; l < k0 + k; l++)
+			if (l < r.lo || l >= r.hi)
+				column[dgm_pack_row(l - k0)] = 0;
+	}
+}
+
+void dgm_cut_sgemm(int32_t ta, int32_t tb, int64_t m, int64_t n, int64_t k, float alpha,
+                   const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
+                   int64_t ldc, int64_t b_row, int64_t b_column, int64_t b_constant, int64_t c_row,
+                   int64_t c_column, int64_t c_constant)
 {
 	float packed[PACKED] __attribute__((aligned(64)));
+	struct cut of_b = {b_row, b_column, b_constant}, of_c = {c_row, c_column, c_constant};
 	struct dense_product p = {
 	    .m = m,
 	    .n = n,
@@ -113,26 +166,42 @@ void dgm_sgemm(int32_t ta, int32_t tb, int64_t m, int64_t n, int64_t k, float al
 	    .b = packed,
 	    .ldc = ldc,
 	};
-	bool sparse = is_sparse(&p);
-	int64_t most = sparse ? SPARSE_DEPTH : DENSE_DEPTH, depth = equal_part(k, most, PACK_ROWS);
+	bool sparse = is_sparse(&p), b_is_cut = b_row || b_column, c_is_cut = c_row || c_column;
+	int64_t depth = equal_part(k > 0 ? k : 1, sparse ? SPARSE_DEPTH : DENSE_DEPTH, PACK_ROWS);
+	int64_t width = columns_of(sparse, b_is_cut || c_is_cut, depth, n);
 
-	if (k <= 0 || (beta != 0 && beta != 1))
-		dgm_scale(m, n, beta, c, ldc);
-	for (int64_t k0 = 0, width; k0 < k && m > 0; k0 += depth)
-		for (int64_t j = 0; j < n; j += width) {
+	for (int64_t j = 0; j < n; j += width) {
+		int64_t columns = dgm_min(n - j, width);
+		struct range row = rows_in(of_c, j, j + columns, m), l = rows_in(of_b, j, j + columns, k);
+
+		p.n = columns;
+		p.m = row.hi - row.lo;
+		p.c = c + row.lo * ldc + j;
+		if (p.m > 0 && (l.lo >= l.hi || (beta != 0 && beta != 1)))
+			dgm_scale(p.m, columns, beta, p.c, ldc);
+		p.beta = beta != 0;
+		for (int64_t k0 = l.lo; k0 < l.hi && p.m > 0; k0 += depth) {
 			float *to = packed;
 
-			width = dgm_min(n - j, columns_of(sparse, depth, n));
-			p.n = width;
-			p.k = dgm_min(k - k0, depth);
-			p.beta = k0 || beta != 0;
-			p.a = a + k0 * p.acol;
+			p.k = dgm_min(l.hi - k0, depth);
+			p.a = a + row.lo * p.arow + k0 * p.acol;
 			p.panel_stride = dgm_pack_size(p.k, 1);
-			p.c = c + j;
-			for (int64_t at = 0; at < width; at += PANEL)
+			for (int64_t at = 0; at < columns; at += PANEL)
 				to = dgm_pack_panel(tb, k0, k0 + p.k, j + at, n, b, ldb, to);
+			if (b_is_cut)
+				clear_packed(of_b, k0, p.k, j, columns, packed);
 			if (alpha != 1)
 				dgm_scale(1, to - packed, alpha, packed, 0);
 			multiply(&p, sparse);
+			p.beta = 1;
 		}
+	}
+	if (c_is_cut)
+		clear_outside(of_c, m, n, c, ldc);
+}
+
+void dgm_sgemm(int32_t ta, int32_t tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+               int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+{
+	dgm_cut_sgemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, 0, 0, 0, 0, 0, 0);
 }

@@ -1,6 +1,8 @@
 /* MATMUL and PACK kernels: calls of the runtime's products on the rows of a chunk. */
 #include "codegen/emit.h"
 
+#include <string.h>
+
 static LLVMValueRef extent(struct emit *e, struct extent x)
 {
 	return x.pop >= 0 ? call_pop(e, x.pop) : emit_int(e, x.size);
@@ -68,6 +70,26 @@ static void emit_row_products(struct emit *e, const struct matmul_op *mm)
 	loop_close(e, NULL, NULL);
 }
 
+/* With the arguments of dgm_sgemm, C from row m0 on. */
+static void emit_sgemm(struct emit *e, const struct matmul_op *mm, LLVMValueRef *arg,
+                       LLVMValueRef m0)
+{
+	enum { PLAIN = 13, ALL = PLAIN + 6 };
+	const struct cut *b = &mm->b_cut, *c = &mm->c_cut;
+	LLVMValueRef all[ALL] = {NULL};
+	if (!plan_is_cut(*b) && !plan_is_cut(*c)) {
+		emit_rt(e, "dgm_sgemm", arg, PLAIN);
+		return;
+	}
+	memcpy(all, arg, PLAIN * sizeof *all);
+	int64_t cut[] = {b->row, b->column, b->constant, c->row, c->column, c->constant};
+	for (int i = PLAIN; i < ALL; i++)
+		all[i] = emit_int(e, cut[i - PLAIN]);
+	all[ALL - 1] =
+	    LLVMBuildNSWAdd(e->b, all[ALL - 1], LLVMBuildNSWMul(e->b, m0, emit_int(e, c->row), ""), "");
+	emit_rt(e, "dgm_cut_sgemm", all, ALL);
+}
+
 void emit_matmul(struct emit *e, const struct kernel *k)
 {
 	const struct matmul_op *mm = &k->mm;
@@ -95,10 +117,10 @@ void emit_matmul(struct emit *e, const struct kernel *k)
 	switch (mm->how) {
 	case MM_SGEMM:
 		a = offset(e, mm->a, e->f32, m0, mm->ta ? 1 : lda);
-		emit_rt(e, "dgm_sgemm",
-		        (LLVMValueRef[]){flag(e, mm->ta), flag(e, mm->tb), m, n, depth, alpha, a, la, b, lb,
-		                         beta, c, lc},
-		        13);
+		emit_sgemm(e, mm,
+		           (LLVMValueRef[]){flag(e, mm->ta), flag(e, mm->tb), m, n, depth, alpha, a, la, b,
+		                            lb, beta, c, lc},
+		           m0);
 		break;
 	case MM_PACKED:
 		a = offset(e, mm->a, e->f32, m0, lda);

@@ -12,7 +12,7 @@ static const struct prototype {
 #include "rt.def"
 #undef RT
 };
-enum { NPROTOTYPE = sizeof prototypes / sizeof *prototypes, MAX_PARAM = 16 };
+enum { NPROTOTYPE = sizeof prototypes / sizeof *prototypes, MAX_PARAM = 24 };
 
 static LLVMTypeRef type_of(struct emit *e, const char *s, size_t n)
 {
@@ -42,6 +42,8 @@ static LLVMTypeRef function_type(struct emit *e, const struct prototype *p)
 		while (*s == ' ')
 			s++;
 		end = s + strcspn(s, ",)");
+		if (n == MAX_PARAM)
+			BUG("codegen: %s has more than %d parameters", p->name, MAX_PARAM);
 		params[n++] = type_of(e, s, (size_t)(end - s));
 		if (*end == ')')
 			break;

@@ -29,11 +29,12 @@ struct contract {
 	const struct sym *turn; /* what a sequential statement writes, else NULL */
 	VEC(struct seen) seen;
 };
-/* node, or alpha * the product (not computed yet) */
+/* node, or alpha * the product (not computed yet), where the guard, if any, holds */
 struct contracted {
 	struct node *node;
 	struct product *product;
 	struct node *alpha;
+	const struct guard *guard;
 };
 struct sum { /* one reduction while it is taken apart */
 	struct factor f[MAX_FACTOR];
@@ -305,7 +306,10 @@ static struct contracted contract_sum(struct contract *c, struct node *x, bool g
 
 static struct node *finish(struct contract *c, struct contracted r)
 {
-	return r.product ? times(c->w->a, r.alpha, plan_product(c->w, r.product)) : r.node;
+	if (!r.product)
+		return r.node;
+	struct node *x = times(c->w->a, r.alpha, plan_product(c->w, r.product));
+	return r.guard ? ex_mask(c->w->a, r.guard, 1, x) : x;
 }
 
 static struct node *contract(struct contract *c, struct node *x, bool guarded);
@@ -332,8 +336,8 @@ static struct node *contract(struct contract *c, struct node *x, bool guarded)
 	return y;
 }
 
-/* A term of the right side: alpha * sum ... is taken apart here, so that it may go to dst directly.
- */
+/* A term of the right side: alpha * sum ..., or that under one guard, is taken apart here, so that
+ * it may go to dst directly. */
 static struct contracted contract_term(struct contract *c, struct node *x)
 {
 	struct arena *a = c->w->a;
@@ -347,14 +351,21 @@ static struct contracted contract_term(struct contract *c, struct node *x)
 		else
 			core = kid[i];
 	}
+	const struct guard *guard =
+	    core && core->kind == N_MASK && core->nguard == 1 ? core->guard : NULL;
+	if (guard)
+		core = core->kid[0];
 	if (!core || core->kind != N_REDUCE)
 		return (struct contracted){.node = contract(c, x, false)};
-	struct node *y = contract_kids(c, core, false);
-	if (y->kind != N_REDUCE)
-		return (struct contracted){.node = times(a, alpha, y)};
-	struct contracted r = contract_sum(c, y, false);
-	if (!r.product)
-		return (struct contracted){.node = times(a, alpha, r.node)};
+	struct node *y = contract_kids(c, core, guard != NULL);
+	struct contracted r = {.node = y};
+	if (y->kind == N_REDUCE)
+		r = contract_sum(c, y, guard != NULL);
+	if (!r.product) {
+		r.node = times(a, alpha, r.node);
+		return (struct contracted){.node = guard ? ex_mask(a, guard, 1, r.node) : r.node};
+	}
+	r.guard = guard;
 	r.alpha = r.alpha ? times(a, alpha, r.alpha) : alpha;
 	return r;
 }
@@ -363,10 +374,13 @@ static struct contracted contract_term(struct contract *c, struct node *x)
 static void assign(struct contract *c, const struct stmt *s, struct contracted *r, int n)
 {
 	struct work *w = c->w;
+	struct cut cut = {0};
 	int direct = 0;
 	for (int i = 0; i < n; i++) {
 		if (r[i].product && !c->turn && !plan_product_known(w, r[i].product) &&
-		    plan_product_fits(r[i].product, s->dst, &c->order))
+		    plan_product_fits(r[i].product, s->dst, &c->order) &&
+		    (!r[i].guard ||
+		     (n == 1 && !s->accumulate && plan_product_cut(r[i].product, r[i].guard, &cut))))
 			direct++;
 		else
 			r[i] = (struct contracted){.node = finish(c, r[i])};
@@ -392,7 +406,7 @@ static void assign(struct contract *c, const struct stmt *s, struct contracted *
 	}
 	for (int i = 0; i < n; i++)
 		if (r[i].product) {
-			plan_product_into(w, r[i].product, s->dst, r[i].alpha, accumulate);
+			plan_product_into(w, r[i].product, s->dst, r[i].alpha, accumulate, cut);
 			accumulate = true;
 		}
 }

@@ -8,6 +8,10 @@
  * padded, so it forms a run of its own; where it would have to be one with other indices, there is
  * a product for each of its rows, and where k has it, their sum.
  *
+ * A factor that one inequality makes zero outside of a part of a whole tensor (a mask of a
+ * staircase) is that tensor, and the part is handed on with the product; so is a part of the
+ * result.
+ *
  * A product is taken when it is not small: a sum of few terms, or with few results, is better off
  * in the loop that uses it. */
 #include "plan/work.h"
@@ -74,6 +78,47 @@ static bool fits(const struct factor *f, const struct seq *k)
 		last = last && seq_has(k, f->ix.ix[f->ix.n - 1 - i]);
 	}
 	return first || last;
+}
+
+bool plan_is_cut(struct cut c)
+{
+	return c.row || c.column || c.constant;
+}
+
+/* The guard as a cut of a matrix with one index of rows, one of columns. */
+static bool cut_of(const struct guard *g, const struct seq *rows, const struct seq *columns,
+                   struct cut *out)
+{
+	if (g->equal || rows->n != 1 || columns->n != 1 || rows->ix[0]->pop >= 0 ||
+	    columns->ix[0]->pop >= 0)
+		return false;
+	*out = (struct cut){.constant = g->e.c};
+	for (int i = 0; i < g->e.n; i++)
+		if (g->e.ix[i] == rows->ix[0])
+			out->row = g->e.coef[i];
+		else if (g->e.ix[i] == columns->ix[0])
+			out->column = g->e.coef[i];
+		else
+			return false;
+	return true;
+}
+
+bool plan_product_cut(const struct product *p, const struct guard *g, struct cut *out)
+{
+	return !p->row && cut_of(g, &p->m, &p->n, out);
+}
+
+/* A y that is part of a tensor as that tensor and its cut. */
+static void take_cut(struct product *p)
+{
+	struct node *e = p->y.e;
+	if (e->kind != N_MASK || e->nguard != 1 || p->row || !cut_of(e->guard, &p->k, &p->n, &p->y_cut))
+		return;
+	struct factor whole = plan_factor(e->kid[0]);
+	if (fits(&whole, &p->k) && whole.ix.n == p->y.ix.n)
+		p->y = whole;
+	else
+		p->y_cut = (struct cut){0};
 }
 
 static bool is_binary(const struct factor *f)
@@ -251,6 +296,7 @@ bool plan_match(struct work *w, const struct factor *x, const struct factor *y, 
 		return false;
 	if (should_swap(out, order))
 		swap_sides(out);
+	take_cut(out);
 	return out->m.n + out->n.n <= MAX_RANK && runs_are_possible(w, out) &&
 	       lay_out(w, out, order, guarded) && worth_it(out);
 }
@@ -277,12 +323,19 @@ bool plan_product_fits(struct product *p, const struct sym *dst, const struct se
 	struct seq mn = plan_product_layout(p);
 	if (seq_same(&mn, layout))
 		return true;
+	if (plan_is_cut(p->y_cut))
+		return false;
 	swap_sides(p);
 	mn = plan_product_layout(p);
 	if (seq_same(&mn, layout))
 		return true;
 	swap_sides(p);
 	return false;
+}
+
+static bool same_cut(struct cut x, struct cut y)
+{
+	return x.row == y.row && x.column == y.column && x.constant == y.constant;
 }
 
 static const struct known_product *find_product(const struct work *w, const struct product *p)
@@ -292,7 +345,8 @@ static const struct known_product *find_product(const struct work *w, const stru
 	for (int i = 0; i < w->product.n; i++) {
 		const struct known_product *q = &w->product.at[i];
 		if (q->a == p->x.e->sym && q->b == p->y.e->sym && q->ta == p->ta && q->tb == p->tb &&
-		    q->nk == p->k.n && q->rows == (p->row != NULL) && q->summed == p->summed)
+		    q->nk == p->k.n && q->rows == (p->row != NULL) && q->summed == p->summed &&
+		    same_cut(q->b_cut, p->y_cut))
 			return q;
 	}
 	return NULL;
@@ -324,7 +378,7 @@ static const struct sym *operand(struct work *w, const struct product *p, const 
 }
 
 void plan_product_into(struct work *w, struct product *p, const struct sym *dst, struct node *alpha,
-                       bool accumulate)
+                       bool accumulate, struct cut cut)
 {
 	struct work_kernel *k = NEW(w->a, struct work_kernel);
 	k->a = operand(w, p, &p->x, p->x_made, &p->x_layout);
@@ -342,10 +396,12 @@ void plan_product_into(struct work *w, struct product *p, const struct sym *dst,
 	                             .ldc = leading(p, dst, &p->n),
 	                             .alpha = alpha,
 	                             .accumulate = accumulate,
+	                             .b_cut = p->y_cut,
+	                             .c_cut = cut,
 	                             .row = p->row,
 	                             .sum = p->summed};
 	plan_emit(w, k);
-	if (!alpha && !accumulate)
+	if (!alpha && !accumulate && !plan_is_cut(cut))
 		vec_push(w->a, &w->product,
 		         ((struct known_product){.a = k->a,
 		                                 .b = k->b,
@@ -354,7 +410,8 @@ void plan_product_into(struct work *w, struct product *p, const struct sym *dst,
 		                                 .tb = p->tb,
 		                                 .nk = p->k.n,
 		                                 .rows = p->row != NULL,
-		                                 .summed = p->summed}));
+		                                 .summed = p->summed,
+		                                 .b_cut = p->y_cut}));
 }
 
 struct node *plan_product(struct work *w, struct product *p)
@@ -364,6 +421,6 @@ struct node *plan_product(struct work *w, struct product *p)
 	if (q)
 		return plan_access(w, q->c, &layout);
 	const struct sym *t = plan_temp(w, &layout, VALUES_REAL);
-	plan_product_into(w, p, t, NULL, false);
+	plan_product_into(w, p, t, NULL, false, (struct cut){0});
 	return plan_access(w, t, &layout);
 }

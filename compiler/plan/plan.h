@@ -73,6 +73,10 @@ struct extent {
 	int pop; /* -1: constant */
 	int64_t size;
 };
+/* The elements [i, j] with row*i + column*j + constant >= 0; all three 0: the whole matrix. */
+struct cut {
+	int64_t row, column, constant;
+};
 struct matmul_op {
 	enum matmul how;
 	struct extent m, n, k;
@@ -82,6 +86,8 @@ struct matmul_op {
 	int64_t lda, ldb, ldc;
 	struct node *alpha;   /* an expression of constants and call scalars only; NULL: 1 */
 	bool accumulate;
+	/* MM_SGEMM, one product: outside of it B[k, n] counts as 0, C[m, n] becomes 0 (accumulate: whole) */
+	struct cut b_cut, c_cut;
 	/* NULL: one product.  Else one for each row of this population, of the rows of batched operands;
 	 * sum: c is not batched, and gets their sum. */
 	const struct idx *row;
@@ -131,6 +137,7 @@ struct plan {
 	VEC(const struct sym *) scalar; /* number = position */
 };
 /* requires: a program whose statements are in normal form; ensures: the invariants above. */
+bool plan_is_cut(struct cut c); /* is it less than the whole? */
 struct plan *plan_build(struct cx *cx, struct program *p);
 int plan_slot(const struct plan *p, const struct sym *s); /* -1: none */
 void plan_print(const struct plan *p, FILE *out); /* dgm emit --stage=plan */

@@ -42,6 +42,13 @@ static void print_extent(const struct plan *p, struct extent e, FILE *out)
 		fprintf(out, "%lld", (long long)e.size);
 }
 
+static void print_cut(const char *of, struct cut c, FILE *out)
+{
+	if (plan_is_cut(c))
+		fprintf(out, ", of [%s] where (%lld, %lld) . [%s] + %lld >= 0", of, (long long)c.row,
+		        (long long)c.column, of, (long long)c.constant);
+}
+
 static void print_matmul(const struct plan *p, const struct matmul_op *mm, FILE *out)
 {
 	static const char *const how[] = {[MM_SGEMM] = "sgemm",
@@ -61,8 +68,11 @@ static void print_matmul(const struct plan *p, const struct matmul_op *mm, FILE 
 	fprintf(out, ": %s %s ", p->slot.at[mm->c].sym->name, mm->accumulate ? "+=" : "=");
 	if (mm->alpha)
 		fprintf(out, "(%s) * ", ex_text(p->a, mm->alpha));
-	fprintf(out, "%s%s * %s%s\n", p->slot.at[mm->a].sym->name, mm->ta ? "'" : "",
+	fprintf(out, "%s%s * %s%s", p->slot.at[mm->a].sym->name, mm->ta ? "'" : "",
 	        p->slot.at[mm->b].sym->name, mm->tb ? "'" : "");
+	print_cut("k, n", mm->b_cut, out);
+	print_cut("m, n", mm->c_cut, out);
+	fputc('\n', out);
 }
 
 static void print_loop(const struct plan *p, const struct kernel *k, FILE *out)

@@ -22,11 +22,16 @@ static bool is_bits(const struct work *w, const struct sym *s)
 	return plan_tensor(w, s)->repr == REPR_BITS;
 }
 
+static bool is_cut(const struct work_kernel *k)
+{
+	return plan_is_cut(k->k.mm.b_cut) || plan_is_cut(k->k.mm.c_cut);
+}
+
 /* Is the right operand of k a parameter, to be packed once for all uses until it changes? */
 static bool right_is_packed(const struct work *w, const struct work_function *f,
                             const struct work_kernel *k)
 {
-	return plan_tensor(w, k->b)->t.space == SPACE_PARAM && !function_writes(f, k->b);
+	return plan_tensor(w, k->b)->t.space == SPACE_PARAM && !function_writes(f, k->b) && !is_cut(k);
 }
 
 /* Can the left operand of k be bits? */
@@ -34,7 +39,7 @@ static bool left_may_be_bits(const struct work *w, const struct work_function *f
                              const struct work_kernel *k)
 {
 	const struct matmul_op *mm = &k->k.mm;
-	if (!k->a->batched || mm->row)
+	if (!k->a->batched || mm->row || is_cut(k))
 		return false;
 	if (mm->ta)
 		return mm->k.pop >= 0;

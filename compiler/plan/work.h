@@ -34,6 +34,7 @@ struct known_product {
 	bool ta, tb;
 	int nk; /* axes summed over */
 	bool rows, summed; /* a product a row, their sum */
+	struct cut b_cut;
 };
 
 /* A copy of a tensor whose axis `axis` is the last. */
@@ -117,6 +118,7 @@ struct product {
 	struct seq x_layout, y_layout;
 	bool x_made, y_made; /* x (y) must be materialised in its layout */
 	bool ta, tb;         /* stored [k, m], [n, k] */
+	struct cut y_cut;    /* of y[k, n] */
 	double cost;
 };
 struct factor plan_factor(struct node *e);
@@ -129,8 +131,11 @@ struct seq plan_product_layout(const struct product *p); /* the row, m, n */
 struct node *plan_product(struct work *w, struct product *p);
 /* Can p be written to dst, stored as layout?  May swap x and y to make it so. */
 bool plan_product_fits(struct product *p, const struct sym *dst, const struct seq *layout);
+/* Does the guard make p's result zero outside of a cut? */
+bool plan_product_cut(const struct product *p, const struct guard *g, struct cut *out);
+/* cut: of the result; none where p goes onto dst. */
 void plan_product_into(struct work *w, struct product *p, const struct sym *dst, struct node *alpha,
-                       bool accumulate);
+                       bool accumulate, struct cut cut);
 bool plan_product_known(struct work *w, struct product *p);
 
 /* The passes, in order. */

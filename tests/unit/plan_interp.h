@@ -326,6 +326,11 @@ static inline double *operand_at(struct memory *m, const struct sym *s, int64_t 
 	return values_at(m, s) + (s->batched ? row * items_of(s) : 0) + first * (ld < 0 ? items_of(s) : ld) + second;
 }
 
+static inline bool in_cut(struct cut c, int64_t row, int64_t column)
+{
+	return c.row * row + c.column * column + c.constant >= 0;
+}
+
 /* Rows lo..hi of C, with the items of this row. */
 static inline void run_product(struct memory *m, const struct plan *p, const struct matmul_op *mm, int64_t row,
                                int64_t lo, int64_t hi, bool accumulate)
@@ -346,10 +351,10 @@ static inline void run_product(struct memory *m, const struct plan *p, const str
 					                       : *operand_at(m, param, b->pack_n, 0, k, c);
 				} else
 					y = *operand_at(m, b->sym, mm->ldb, row, mm->tb ? c : k, mm->tb ? k : c);
-				sum += x * y;
+				sum += in_cut(mm->b_cut, k, c) ? x * y : 0;
 			}
 			double *dst = operand_at(m, p->slot.at[mm->c].sym, mm->ldc, row, r, c);
-			*dst = alpha * sum + (accumulate ? *dst : 0);
+			*dst = in_cut(mm->c_cut, r, c) ? alpha * sum + (accumulate ? *dst : 0) : 0;
 		}
 }
 

@@ -268,7 +268,13 @@ struct product_case {
 	bool statistic; /* G[i,j] += alpha sum(n) a[n,i] b[n,j]; else C[n,j] = sum(i) a[n,i] B[i,j] */
 	bool transposed_b; /* B stored as [j,i] */
 	bool accumulate;
+	struct cut b_cut, c_cut;
 };
+
+static bool in_cut(struct cut c, int64_t row, int64_t column)
+{
+	return c.row * row + c.column * column + c.constant >= 0;
+}
 
 static void product(const struct product_case *t)
 {
@@ -291,6 +297,8 @@ static void product(const struct product_case *t)
 	mm->lda = -1;
 	mm->n = ej;
 	mm->accumulate = t->accumulate;
+	mm->b_cut = t->b_cut;
+	mm->c_cut = t->c_cut;
 	if (t->statistic) {
 		mm->b = 1;
 		mm->c = 3;
@@ -335,7 +343,8 @@ static void product(const struct product_case *t)
 			for (int64_t n = 0; n < J; n++) {
 				double sum = 0;
 				for (int64_t d = 0; d < nk; d++)
-					sum += t->statistic
+					sum += !in_cut(t->b_cut, d, n) || !in_cut(t->c_cut, m, n) ? 0
+					       : t->statistic
 					           ? fx_get(f, a, d, m) * fx_get(f, h, d, n)
 					           : fx_get(f, a, m, d) *
 					                 fx_get(f, w, 0, t->transposed_b ? n * I + d : d * J + n);
@@ -356,12 +365,21 @@ static void product(const struct product_case *t)
 static void products(void)
 {
 	static const struct product_case cases[] = {
-	    {MM_SGEMM, false, false, false},     {MM_SGEMM, false, true, true},
-	    {MM_PACKED, false, false, false},    {MM_PACKED, false, true, true},
-	    {MM_SGEMM, true, false, true},       {MM_BITS, false, false, false},
-	    {MM_BITS, false, true, true},        {MM_BITS_T, true, false, true},
-	    {MM_BITS_T, true, false, false},     {MM_BITS_COUNT, true, false, true},
-	    {MM_BITS_COUNT, true, false, false},
+	    {MM_SGEMM, false, false, false, {0}, {0}},
+	    {MM_SGEMM, false, true, true, {0}, {0}},
+	    {MM_PACKED, false, false, false, {0}, {0}},
+	    {MM_PACKED, false, true, true, {0}, {0}},
+	    {MM_SGEMM, true, false, true, {0}, {0}},
+	    {MM_BITS, false, false, false, {0}, {0}},
+	    {MM_BITS, false, true, true, {0}, {0}},
+	    {MM_BITS_T, true, false, true, {0}, {0}},
+	    {MM_BITS_T, true, false, false, {0}, {0}},
+	    {MM_BITS_COUNT, true, false, true, {0}, {0}},
+	    {MM_BITS_COUNT, true, false, false, {0}, {0}},
+	    {MM_SGEMM, false, false, true, {-4, 1, 3}, {0}},
+	    {MM_SGEMM, false, true, false, {3, -1, 0}, {0}},
+	    {MM_SGEMM, true, false, false, {0}, {4, -1, -2}},
+	    {MM_SGEMM, true, false, false, {0}, {-3, 1, 5}},
 	};
 	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
 		product(&cases[k]);

@@ -141,6 +141,37 @@ static void test_plain(void)
 	each_level(false);
 }
 
+/* Products of a part of B, and of a part of C: elements beyond them are not read, and are 0. */
+static void test_cut(void)
+{
+	static const int64_t cut[][3] = {{3, -1, 0},  {-3, 1, 5},  {-1, -4, 300}, {2, 3, -250},
+	                                 {1, 0, -40}, {0, -1, 70}, {-1, 0, -1},   {1, 1, 1000}};
+	enum { M = 70, N = 210, K = 230 };
+	for (int s = 0; s < 64; s++) {
+		const int64_t *of_b = cut[s % 8], *of_c = cut[s / 8];
+		float *a = matrix(K, M, s % 3 ? 0 : .6), *b = matrix(K, N, 0), *c = matrix(M, N, 0);
+		double worst = 0;
+
+		for (int64_t m0 = 0; m0 < M; m0 += 35)
+			dgm_cut_sgemm(1, 0, 35, N, K, .5f, a + m0, M + PAD, b, N + PAD, 0, c + m0 * (N + PAD),
+			              N + PAD, of_b[0], of_b[1], of_b[2], of_c[0], of_c[1],
+			              of_c[2] + m0 * of_c[0]);
+		for (int64_t i = 0; i < M; i++)
+			for (int64_t j = 0; j < N; j++) {
+				double sum = 0, got = (double)c[i * (N + PAD) + j];
+
+				for (int64_t l = 0; l < K; l++)
+					if (of_b[0] * l + of_b[1] * j + of_b[2] >= 0)
+						sum += .5 * (double)a[l * (M + PAD) + i] * (double)b[l * (N + PAD) + j];
+				if (of_c[0] * i + of_c[1] * j + of_c[2] < 0)
+					sum = 0;
+				worst = fmax(worst, fabs(got - sum) + (double)(sum == 0 && got != 0));
+			}
+		CU_ASSERT(worst < 1e-6 + 3.5e-8 * K);
+		free(a), free(b), free(c);
+	}
+}
+
 int main(void)
 {
 	CU_pSuite suite;
@@ -152,6 +183,7 @@ int main(void)
 	CU_add_test(suite, "A B with B packed", test_packed);
 	CU_add_test(suite, "op(A) op(B)", test_plain);
 	CU_add_test(suite, "many zeros", test_sparse);
+	CU_add_test(suite, "parts", test_cut);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	failed = CU_get_number_of_failures();

@@ -179,6 +179,39 @@ static void test_third_order_and_masks(void)
 	end();
 }
 
+/* A staircase of zeros in a factor, and in a gradient, goes with the product: nothing is masked
+ * apart. */
+static void test_staircase(void)
+{
+	begin();
+	const struct sym *W = tensor("W", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(8, 9));
+	const struct sym *gW = tensor("gW", SPACE_GRAD, -1, VALUES_REAL, W, DIMS(8, 9));
+	const struct sym *x = tensor("x", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(8));
+	const struct sym *y = tensor("y", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(9));
+	const struct idx *n = batch("n", data), *i = ix("i", 8), *j = ix("j", 9);
+	fun = program_function(prog, "f");
+	struct affine twice = affine_add(cx.prog, affine_const(1), affine_idx(cx.prog, j), 2);
+	struct guard g = {false, affine_add(cx.prog, twice, affine_idx(cx.prog, i), -3)};
+	struct node *xw = mul(AT(x, n, i), AT(W, NULL, i, j)),
+	            *yw = mul(AT(y, n, j), AT(W, NULL, i, j));
+	ASSIGN(y, n, false, ex_reduce(cx.prog, RED_SUM, &i, 1, &g, 1, xw), j);
+	ASSIGN(x, n, false, ex_reduce(cx.prog, RED_SUM, &j, 1, &g, 1, yw), i);
+	ASSIGN(gW, NULL, false, ex_mask(cx.prog, &g, 1, SUM(mul(AT(x, n, i), AT(y, n, j)), n)), i, j);
+	struct plan *p = plan();
+	CU_ASSERT_EQUAL(count(p, KERNEL_MATMUL, MM_SGEMM), 3);
+	CU_ASSERT_EQUAL(count(p, KERNEL_LOOP, MM_SGEMM), 0);
+
+	fun->nstmt = 0; /* what is added to is masked apart, and an equation is no staircase */
+	ASSIGN(gW, NULL, true, ex_mask(cx.prog, &g, 1, SUM(mul(AT(x, n, i), AT(y, n, j)), n)), i, j);
+	p = plan();
+	CU_ASSERT_EQUAL(count(p, KERNEL_LOOP, MM_SGEMM), 1);
+	fun->nstmt = 0;
+	g.equal = true;
+	ASSIGN(gW, NULL, false, ex_mask(cx.prog, &g, 1, SUM(mul(AT(x, n, i), AT(y, n, j)), n)), i, j);
+	plan();
+	end();
+}
+
 /* The denominator of a softmax is computed once a row; a loss is summed in two steps. */
 static void test_hoist(void)
 {
@@ -346,6 +379,7 @@ int main(void)
 	CU_add_test(suite, "orientation and representation", test_orientation);
 	CU_add_test(suite, "materialised factors", test_factors);
 	CU_add_test(suite, "third order and masks", test_third_order_and_masks);
+	CU_add_test(suite, "staircases", test_staircase);
 	CU_add_test(suite, "hoisted reductions", test_hoist);
 	CU_add_test(suite, "repeated functions", test_repeat);
 	CU_add_test(suite, "sums with a common factor", test_merge);
