@@ -164,7 +164,8 @@ int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
 		if (status)
 			return status;
 	}
-	dgm_train_call(tr, t->centre);
+	if (t->centre)
+		dgm_run(t->centre, &tr->call);
 	if (t->ndescent) {
 		dgm_limit_gradients(tr);
 		dgm_parallel(optimise, tr, tr->nsegment);
