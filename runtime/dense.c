@@ -142,9 +142,10 @@ static void clear_packed(struct cut x, int64_t k0, int64_t k, int64_t j, int64_t
 		float *column = packed + at / PANEL * dgm_pack_size(k, 1) + at % PANEL;
 		struct range r = rows_in(x, j + at, j + at + 1, k0 + k);
 
-		for (int64_t l = k0; l < k0 + k; l++)
-			if (l < r.lo || l >= r.hi)
-				column[dgm_pack_row(l - k0)] = 0;
+		for (int64_t l = k0; l < dgm_min(r.lo, k0 + k); l++)
+			column[dgm_pack_row(l - k0)] = 0;
+		for (int64_t l = r.hi > k0 ? r.hi : k0; l < k0 + k; l++)
+			column[dgm_pack_row(l - k0)] = 0;
 	}
 }
 
