@@ -74,19 +74,22 @@ static int monitor_value(const struct dgm_trainer *tr, const struct dgm_monitor 
 
 	if (!status && m->b.fn)
 		status = dgm_figure_mean(tr->s, &m->b, tr->t->seed, &b);
-	if (!status)
-		*value = (a.mean - b.mean) / (m->per != 0 ? m->per : 1);
-	return status;
+	if (status)
+		return status;
+	*value = (a.mean - b.mean) / (m->per != 0 ? m->per : 1);
+	return isfinite(*value)
+	           ? DGM_OK
+	           : dgm_fail(DGM_ENONFINITE, "%s: %s is %s at the end of epoch %" PRId64, tr->t->model,
+	                      m->name, isnan(*value) ? "not a number" : "infinite", tr->epoch);
 }
 
-/* What the monitor that may stop the training says: worse is also what is not a number. */
+/* What the monitor that may stop the training says. */
 static void heed(struct dgm_trainer *tr, double value)
 {
 	const struct dgm_stop *stop = &tr->t->stop;
 	const int64_t every = tr->t->monitor[stop->monitor].every;
 
-	if (isfinite(value) &&
-	    (tr->best_epoch < 0 || (stop->higher ? value > tr->best : value < tr->best))) {
+	if (tr->best_epoch < 0 || (stop->higher ? value > tr->best : value < tr->best)) {
 		tr->best = value;
 		tr->best_epoch = tr->epoch;
 		memcpy(tr->best_params, tr->s->params, (size_t)tr->s->nparam * sizeof *tr->best_params);

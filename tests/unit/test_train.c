@@ -221,6 +221,30 @@ static void test_diverges(void)
 	run_free(r);
 }
 
+/* A figure that is not finite ends the training, whether it may stop it or not: the error names it
+ * and the epoch. */
+static void infinite_loss(const struct dgm_call *call, int64_t chunk, int64_t nchunk)
+{
+	for (int64_t r = chunk; r < call->pop[0]; r += nchunk)
+		floats(call, LOSS)[r] = INFINITY;
+}
+
+static void test_figure(void)
+{
+	const struct dgm_region region = {infinite_loss};
+	const struct dgm_function infinite = {"infinite", 1, &region};
+	for (int stops = 0; stops < 2; stops++) {
+		struct run *r = run_new(stops ? "figure.stop" : "figure");
+		r->monitor.a.fn = &infinite;
+		if (stops)
+			r->t.stop = (struct dgm_stop){.monitor = 0, .patience = 1};
+		CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_ENONFINITE);
+		CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "loss(digits) is "));
+		CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "at the end of epoch 5"));
+		run_free(r);
+	}
+}
+
 /* A full disk, found by the metrics or by the checkpoint (files of no more than 1000 bytes): the
  * error says what is left of the training. */
 static void test_full_disk(void)
@@ -318,6 +342,7 @@ int main(void)
 	CU_add_test(s, "killed and resumed: the same bits", test_killed);
 	CU_add_test(s, "stopped and resumed: the same bits; other runs are refused", test_resume);
 	CU_add_test(s, "divergence keeps a good checkpoint", test_diverges);
+	CU_add_test(s, "a figure that is not finite", test_figure);
 	CU_add_test(s, "a full disk keeps a good checkpoint and names it", test_full_disk);
 	CU_add_test(s, "a damaged checkpoint is refused", test_damaged);
 	CU_add_test(s, "data that do not fit are refused", test_refused);
