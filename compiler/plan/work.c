@@ -36,10 +36,10 @@ int seq_batches(const struct seq *s)
 
 bool plan_storable(const struct work *w, const struct seq *s)
 {
-	int n = seq_batches(s);
+	int n = seq_batches(s), rank = s->n - (n > 0);
 	for (int k = 0; k < s->n && n > 1; k++)
 		n += s->ix[k]->pop >= 0 && !w->prog->most.at[s->ix[k]->pop];
-	return n <= 2;
+	return n <= 2 && rank <= MAX_RANK;
 }
 
 double seq_size(const struct seq *s)
