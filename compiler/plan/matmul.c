@@ -232,9 +232,9 @@ static bool lay_out(struct work *w, struct product *p, const struct seq *order, 
 static bool worth_it(struct product *p)
 {
 	double m = seq_size(&p->m), n = seq_size(&p->n), k = seq_size(&p->k);
-	p->cost =
-	    (m * n * k + (p->x_made ? m * k : 0) + (p->y_made ? n * k : 0)) * (p->row ? BATCH_ROWS : 1);
-	return m >= MIN_SIDE && n >= MIN_SIDE && k >= MIN_SUM && m * n * k >= MIN_WORK &&
+	double rows = p->row ? BATCH_ROWS : 1, terms = k * (p->summed ? rows : 1);
+	p->cost = (m * n * k + (p->x_made ? m * k : 0) + (p->y_made ? n * k : 0)) * rows;
+	return m >= MIN_SIDE && n >= MIN_SIDE && terms >= MIN_SUM && m * n * k >= MIN_WORK &&
 	       (!p->x_made || n >= MIN_REUSE) && (!p->y_made || m >= MIN_REUSE);
 }
 
