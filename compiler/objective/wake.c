@@ -78,7 +78,11 @@ static bool wake(struct expansion *x, const struct objective_args *args, double 
 static bool sleep(struct expansion *x, double share, const struct walkers *chain)
 {
 	const struct model *m = x->m;
-	struct flow *fl = flow_new(x, program_function(x->p, "train.final"), "dream", POP_DATA, 1);
+	struct arena *a = x->cx->prog;
+	const int pop = m->prior ? chain->pop : POP_DATA;
+	struct flow *fl = flow_new(x, program_function(x->p, "train.final"), "dream", pop, 1);
+	struct node *each =
+	    ex_access(a, scalar_sym(x, pop == POP_DATA ? "inv_n" : "inv_m"), NULL, NULL);
 	fl->training = true;
 	for (int i = 0; i < m->group.n; i++)
 		if (m->group.at[i]->role != GROUP_GIVEN)
@@ -87,7 +91,7 @@ static bool sleep(struct expansion *x, double share, const struct walkers *chain
 		if (!flow_draw(fl, m->factor.at[i]))
 			return false;
 	flow_hold(fl);
-	struct node *loss = flow_mean_loss(x, ex_scale(x->cx->prog, -share, log_posterior(fl)));
+	struct node *loss = ex_scale(a, -share * x->scale, ex_mul(a, each, log_posterior(fl)));
 	return flow_gradient(fl, loss, NULL, true);
 }
 
