@@ -29,6 +29,7 @@ int dgm_figure_mean(struct dgm_store *s, const struct dgm_figure *f, uint64_t se
 {
 	const int64_t capacity = s->pop_capacity[f->pop];
 	const int64_t stride = dgm_item_stride(&s->mod->slot[f->out]);
+	const int64_t items = dgm_slot_items(&s->mod->slot[f->out]);
 	struct dgm_call call = dgm_call_on(s, seed);
 	double mean = 0, squares = 0;
 	int64_t n, *index;
@@ -39,6 +40,8 @@ int dgm_figure_mean(struct dgm_store *s, const struct dgm_figure *f, uint64_t se
 		return status;
 	if (f->limit > 0 && f->limit < n)
 		n = f->limit;
+	for (int64_t u = 0; f->sums && u < items; u++)
+		f->sums[u] = 0;
 	if (n < 1 || capacity < 1)
 		return dgm_fail(DGM_ESHAPE, "%s: there are no examples to average over", f->fn->name);
 	index = malloc((size_t)capacity * sizeof *index);
@@ -57,6 +60,8 @@ int dgm_figure_mean(struct dgm_store *s, const struct dgm_figure *f, uint64_t se
 			squares += d * (v - mean);
 			if (f->each)
 				f->each[first + i] = v;
+			for (int64_t u = 0; f->sums && u < items; u++)
+				f->sums[u] += (double)x[i * stride + u];
 		}
 	}
 	free(index);

@@ -119,6 +119,7 @@ struct dgm_figure {
 	int ninput;
 	int64_t limit;          /* at most this many examples, the first; 0: all */
 	double *each;           /* receives the number of each example; NULL: none does */
+	double *sums;           /* receives the sums over the examples of all that out holds; NULL: of its first number alone */
 };
 struct dgm_mean {
 	double mean, stderr_;   /* standard error over examples */

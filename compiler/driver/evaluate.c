@@ -220,6 +220,37 @@ static int ais_each(struct evaluation *e, const struct value *arg, struct log_z 
 	return EXIT_DONE;
 }
 
+/* The base of annealing where the prior is an energy: means of the posterior's draws, as those of
+ * data smoothed where they lie between bounds. */
+static int prior_means(struct evaluation *e)
+{
+	const struct model *p = e->c.m->prior;
+	struct arena *a = e->s->u->cx.prog;
+	for (int i = 0; p && i < p->group.n; i++) {
+		const struct group *g = p->group.at[i];
+		const char *name = arena_printf(a, "posterior.%s", g->name);
+		const struct figure_kind k = {.name = name, .function = name};
+		struct dgm_figure f;
+		struct dgm_mean m;
+		if (!dgm_function_find(e->c.mod, name))
+			continue;
+		int status = job_figure(e->s, &e->c, &k, &f);
+		if (status != EXIT_DONE)
+			return status;
+		int to = dgm_slot_find(e->c.mod, arena_printf(a, "mean.%s", g->name));
+		int64_t items = dgm_slot_items(&e->c.mod->slot[to]);
+		bool gauss = g->family->shape == SHAPE_GAUSS;
+		double more = gauss || g->sym->values == VALUES_SPIN ? 0 : 1;
+		f.sums = NEW_ARRAY(a, double, items);
+		if (dgm_figure_mean(e->store, &f, (uint64_t)e->s->u->opt->seed, &m) != DGM_OK)
+			return run_failed();
+		float *mean = e->store->slot[to];
+		for (int64_t u = 0; u < items; u++)
+			mean[u] = (float)((f.sums[u] + more) / (double)(m.n + (gauss ? 0 : 2)));
+	}
+	return EXIT_DONE;
+}
+
 static int estimate_ais(struct evaluation *e, const struct value *arg, struct log_z *out)
 {
 	const double few = 2, share = 0.1; /* without a warning log Z rests on more chains than these */
@@ -244,6 +275,9 @@ static int estimate_ais(struct evaluation *e, const struct value *arg, struct lo
 	                      .quiet = s->u->opt->quiet};
 	if (objective_each(e->c.m))
 		return ais_each(e, arg, out);
+	int status = prior_means(e);
+	if (status != EXIT_DONE)
+		return status;
 	if (dgm_ais_run(&ais, &r) != DGM_OK)
 		return run_failed();
 	out->value = r.log_z;

@@ -1,9 +1,10 @@
 /* Annealed importance sampling (Neal 2001), from the base-rate model of Salakhutdinov & Murray
- * (2008): visible units independent at the data's mean, everything else uniform.  With E_b = b*E +
+ * (2008): visible units independent at the data's mean, those of a prior that factors read at the
+ * mean of the posterior's draws, everything else uniform.  With E_b = b*E +
  * (1 - b)*E_base,     F_b its free energy, a step from temperature b0 to b1 gives log-weight
  * F_b0(v) - F_b1(v) and one sweep of block Gibbs at b1, which begins with what F has summed out.
  * log Z of the base model is its free energy with the visible groups summed out too. */
-#include "objective/internal.h"
+#include "objective/flow.h"
 
 /* The groups that the weights have summed out.  A transition has to draw them anew, at its own
  * temperature, before it reads them: it is one of the other groups then, and leaves their
@@ -64,13 +65,56 @@ static void gain(struct expansion *x, struct function *f, const char *name,
 	assign(x, f, out_sym(x, name, POP_AIS), n->w.batch, NULL, at_walkers(x, lw, &n->w));
 }
 
+/* posterior.G: a draw of G from the posterior of each example, in out.posterior.G. */
+static bool posterior_draw(struct expansion *x, const struct group *g)
+{
+	struct arena *a = x->cx->prog;
+	const char *name = arena_printf(a, "posterior.%s", g->name);
+	struct flow *fl = flow_new(x, program_function(x->p, name), name, POP_DATA, 1);
+	const struct idx *at[MAX_RANK];
+	const struct sym *out = sym_new(a, arena_printf(a, "out.%s", name), SYM_TEMP, VALUES_REAL, true,
+	                                g->sym->rank, g->sym->dim, g->span);
+	int i = 0;
+	if (!flow_posteriors(fl))
+		return false;
+	while (x->m->group.at[i]->sym != g->sym)
+		i++;
+	program_tensor(x->p, out, SPACE_STATE, POP_DATA, NULL);
+	fresh_axes(a, out, at);
+	assign(x, fl->f, out, fl->batch, at, flow_at(fl, ex_at(a, g->sym, x->m->batch, at)));
+	return true;
+}
+
+/* The prior, with the means of its visible groups, which are those of the posterior's draws. */
+static struct expansion *prior_with_means(struct expansion *x)
+{
+	struct arena *a = x->cx->prog;
+	struct expansion *p = expansion_prior(x);
+	struct model *m = arena_copy(a, p->m, sizeof *p->m);
+	p->m = m;
+	m->group.at = arena_copy(a, m->group.at, sizeof *m->group.at * (size_t)m->group.n);
+	for (int i = 0; i < m->group.n; i++) {
+		struct group *g = arena_copy(a, m->group.at[i], sizeof *g);
+		const char *name = arena_printf(a, "mean.%s", g->name);
+		if (g->role != GROUP_VISIBLE)
+			continue;
+		if (!posterior_draw(x, g))
+			return NULL;
+		g->mean =
+		    sym_new(a, name, SYM_INPUT, VALUES_REAL, false, g->sym->rank, g->sym->dim, g->span);
+		program_tensor(x->p, g->mean, SPACE_STATE, -1, NULL);
+		m->group.at[i] = g;
+	}
+	return p;
+}
+
 bool objective_ais(struct expansion *x)
 {
 	struct annealing n;
 	if (objective_each(x->m))
 		return objective_ais_each(x);
-	if (x->m->prior)
-		x = expansion_prior(x);
+	if (x->m->prior && !(x = prior_with_means(x)))
+		return false;
 	if (!without_given(x, "annealed importance sampling") || !anneal(x, "ais", &n))
 		return false;
 	struct function *f = program_function(x->p, "ais.start");

@@ -303,6 +303,7 @@ for file in $(cd "$tmp/dbn" && ls *.safetensors */*.safetensors) plain; do
 done
 set -- $(value "$tmp/dbn" 'log-likelihood[^"]*')
 between "$2" "$1" $summit && [ "$1" != "$2" ] || fail "dbn.dgm: a bound of $1 after the layers, $2 after the refinement"
+awk -v x="$2" -v y="$3" 'BEGIN { exit !(x - y < 0.05 && y - x < 0.05) }' || fail "dbn.dgm: $2 exactly, $3 by AIS"
 
 # ---- a belief network that is a machine upside down: evaluated with what the machine hands on alone ---------------
 run tied tied.dgm
