@@ -59,6 +59,7 @@ struct dgm_series {
 	int64_t n;
 	const double *x, *y;
 };
+void dgm_svg_write(FILE *f, const char *title, const char *xlabel, const struct dgm_series *s, int n, bool legend);
 int dgm_svg_curves(const char *path, const char *title, const char *xlabel, const struct dgm_series *s, int n);
 
 /* ---- metrics.jsonl: one JSON object a line, appended and flushed line by line; a resumed run first cuts

@@ -169,6 +169,12 @@ const char *diags_error(const struct diags *d)
 	return NULL;
 }
 
+void diags_print_all(const struct diags *d, FILE *out)
+{
+	for (int i = 0; i < d->list.n; i++)
+		message_print(&d->list.at[i], out);
+}
+
 void diags_settle(struct diags *d)
 {
 	d->settled = d->list.n;

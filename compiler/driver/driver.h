@@ -12,6 +12,8 @@
 #include "syntax/ast.h"
 #include "train.h"
 
+#include <stdio.h>
+
 enum { EXIT_DONE = 0, EXIT_FILE = 1, EXIT_USAGE = 2, EXIT_RUN = 3 };
 
 struct options {
@@ -250,19 +252,31 @@ struct chains { /* of a sample block, while it runs */
 	const int64_t *example;        /* of each row */
 	struct average *average;
 	int naverage;
+	struct trace *trace; /* NULL: none */
 };
+/* trace.c: chains over time, of the first visible variable: MODEL.chains.png, MODEL.chains.svg. */
+int trace_begin(struct chains *k, int64_t sweeps);
+void trace_sweep(struct chains *k, const struct dgm_call *call, int64_t sweep); /* behind the sweep */
+int trace_write(const struct chains *k);
+void trace_free(struct chains *k);
 bool outputs_check(struct unit *u); /* no file is written twice, pictures are of a known kind */
 bool keep_check(struct unit *u, const struct compiled *c);
 int keep_begin(struct chains *k);
 int keep_sweep(struct chains *k, const struct dgm_call *call, int64_t sweep); /* behind the sweep */
 int keep_write(struct chains *k);
+/* The slot of what chains hold of a group, "sample" or "sample.mean"; a number in it. */
+int keep_slot(const struct chains *k, const struct group *g, const char *suffix);
+float keep_value(const struct chains *k, int slot, int64_t row, int64_t item);
 /* The states of a visible or given group, a row a chain, in floats; NULL: no memory.  free() it. */
 float *keep_states(const struct chains *k, const struct group *g);
-/* FOLDER/MODEL.WHAT, with the number of the model's sample block where it is not the first. */
-const char *keep_path(const struct chains *k, const char *what, const char *extension);
+/* FOLDER/MODEL.WHAT.EXTENSION, with the number of the model's sample block behind WHAT where it is not the first. */
+const char *sample_path(struct session *s, const struct block_def *b, const char *what, const char *extension);
 void keep_free(struct chains *k);
 const char *job_path(struct session *s, const char *path); /* in the results' folder */
 void job_picture(struct session *s, const struct group *g, int64_t *h, int64_t *w); /* the size of its picture */
+/* Is it to be shown as pictures?  It or its data have two axes, or it has more units than a table has columns. */
+bool job_pictured(struct session *s, const struct group *g);
+const struct group *first_visible(const struct model *m);
 bool filters_check(struct unit *u, const struct compiled *c); /* the parameters have a visible variable's axes */
 struct result { /* a figure as it is told and recorded */
 	const char *model, *figure;
@@ -302,6 +316,9 @@ void quantise_object(struct unit *u, const embed_list *offers, struct object *o)
 /* loss.c: o->loss: what few bits cost, measured on the file's data or on samples; told on standard output. */
 void measure_loss(struct unit *u, struct model *m, struct object *o);
 int run_failed(void); /* prints dgm_error(), returns EXIT_RUN */
+
+void explain_unit(struct unit *u, bool latex, FILE *out); /* what was derived, as text or LaTeX; diagnostics stay */
+int run_report(struct session *s); /* in compiler/report, which uses this layer: DIR/report.html; EXIT_DONE, EXIT_RUN */
 
 int call_run(struct options *o);
 int call_check(struct options *o);

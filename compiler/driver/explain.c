@@ -9,6 +9,7 @@
 struct writer {
 	struct unit *u;
 	bool latex;
+	FILE *out;
 };
 
 static const char *formula(struct writer *w, const struct node *x)
@@ -38,29 +39,29 @@ static void places(struct writer *w, const struct span *s, int n)
 {
 	if (n == 0)
 		return;
-	printf(w->latex ? "%% from" : "      from");
+	fprintf(w->out, w->latex ? "%% from" : "      from");
 	for (int i = 0; i < n; i++) {
 		struct place p = source_place(s[i]);
 		const struct source *src = source_get(s[i].src);
 		if (src == NULL)
 			continue;
-		printf("%s %s:%d:%d  %.*s", i ? (w->latex ? "\n%     " : "\n          ") : "", src->path,
-		       p.line, p.col, (int)(s[i].end - s[i].beg), src->text + s[i].beg);
+		fprintf(w->out, "%s %s:%d:%d  %.*s", i ? (w->latex ? "\n%     " : "\n          ") : "",
+		        src->path, p.line, p.col, (int)(s[i].end - s[i].beg), src->text + s[i].beg);
 	}
-	printf("\n");
+	fprintf(w->out, "\n");
 }
 
 static void equation(struct writer *w, const char *left, const char *right)
 {
 	if (w->latex)
-		printf("\\[ %s = %s \\]\n", left, right);
+		fprintf(w->out, "\\[ %s = %s \\]\n", left, right);
 	else
-		printf("    %s = %s\n", left, right);
+		fprintf(w->out, "    %s = %s\n", left, right);
 }
 
 static void heading(struct writer *w, const char *text)
 {
-	printf(w->latex ? "%% %s\n" : "  %s\n", text);
+	fprintf(w->out, w->latex ? "%% %s\n" : "  %s\n", text);
 }
 
 /* The terms of E that share a parameter with a formula, or hold `of`. */
@@ -177,10 +178,10 @@ static bool explain_conditionals(struct writer *w, const struct model *m)
 	heading(w, "blocks of Gibbs sampling, in the order of a sweep: the units of a block are drawn "
 	           "together");
 	for (int b = 0; b < blocks.n; b++) {
-		printf(w->latex ? "%% block %d:" : "    block %d:", b + 1);
+		fprintf(w->out, w->latex ? "%% block %d:" : "    block %d:", b + 1);
 		for (int i = 0; i < blocks.at[b].group.n; i++)
-			printf("%s %s", i ? "," : "", blocks.at[b].group.at[i]->name);
-		printf("\n");
+			fprintf(w->out, "%s %s", i ? "," : "", blocks.at[b].group.at[i]->name);
+		fprintf(w->out, "\n");
 	}
 	heading(w, "conditionals");
 	for (int b = 0; b < blocks.n; b++)
@@ -404,15 +405,16 @@ static void explain_running_sum(struct writer *w, struct plan_function *f, const
 {
 	const char *d = k->scan->name;
 	double steps = (double)k->scan->size, kept = (double)s->at[0]->size;
-	printf("%s   running sum found: of %s over what comes %s %s, kept along %s < %.0f for each ",
-	       w->latex ? "%" : " ", formula(w, running_term(w->u->cx.prog, f, s)),
-	       k->down ? "after" : "before", d, d, steps);
+	fprintf(w->out,
+	        "%s   running sum found: of %s over what comes %s %s, kept along %s < %.0f for each ",
+	        w->latex ? "%" : " ", formula(w, running_term(w->u->cx.prog, f, s)),
+	        k->down ? "after" : "before", d, d, steps);
 	for (int i = 0; i < k->nouter; i++) {
-		printf("%s < %.0f, ", k->outer[i]->name, (double)k->outer[i]->size);
+		fprintf(w->out, "%s < %.0f, ", k->outer[i]->name, (double)k->outer[i]->size);
 		kept *= (double)k->outer[i]->size;
 	}
-	printf("%s < %.0f: %.4g additions an example, not %.4g\n", s->at[0]->name,
-	       (double)s->at[0]->size, steps * kept, steps * (steps - 1) / 2 * kept);
+	fprintf(w->out, "%s < %.0f: %.4g additions an example, not %.4g\n", s->at[0]->name,
+	        (double)s->at[0]->size, steps * kept, steps * (steps - 1) / 2 * kept);
 }
 
 /* Does a kernel of steps read what its store t adds up? */
@@ -474,11 +476,11 @@ static void explain_train(struct writer *w, struct compiled *c)
 	double rows = batch ? batch->arg[0].num : 100;
 	for (int i = 0; i < c->goal.n; i++) {
 		const struct goal *g = &c->goal.at[i];
-		printf("%s %s %s%s%s: ", mark, i ? "  and for" : "training of", c->m->name,
-		       c->block->stage ? ", stage " : "", c->block->stage ? c->block->stage : "");
+		fprintf(w->out, "%s %s %s%s%s: ", mark, i ? "  and for" : "training of", c->m->name,
+		        c->block->stage ? ", stage " : "", c->block->stage ? c->block->stage : "");
 		if (g->scale != 1)
-			printf("%g times ", g->scale);
-		printf("%s\n", g->objective->what);
+			fprintf(w->out, "%g times ", g->scale);
+		fprintf(w->out, "%s\n", g->objective->what);
 	}
 	if (c->m != c->whole)
 		explain_conditionals(w, c->m);
@@ -488,16 +490,18 @@ static void explain_train(struct writer *w, struct compiled *c)
 	double sweep = kernels_cost(c->plan, "train.sweep", rows, product_cost);
 	explain_running_sums(w, c->plan);
 	if (!c->m->factor.n)
-		printf("%s   statistics: dE/d theta at the hidden units' conditional means where E is "
-		       "affine in them, else dF/d theta\n",
-		       mark);
-	printf("%s   cost of an update at a batch of %g: %.3g multiply-adds in matrix products", mark,
-	       rows, train_cost(c->plan, rows, product_cost));
+		fprintf(w->out,
+		        "%s   statistics: dE/d theta at the hidden units' conditional means where E is "
+		        "affine in them, else dF/d theta\n",
+		        mark);
+	fprintf(w->out,
+	        "%s   cost of an update at a batch of %g: %.3g multiply-adds in matrix products", mark,
+	        rows, train_cost(c->plan, rows, product_cost));
 	if (running > 0)
-		printf(", %.3g in running sums", running);
+		fprintf(w->out, ", %.3g in running sums", running);
 	if (sweep > 0)
-		printf(", and %.3g for each sweep beyond the first", sweep);
-	printf("\n");
+		fprintf(w->out, ", and %.3g for each sweep beyond the first", sweep);
+	fprintf(w->out, "\n");
 }
 
 /* How the groups of a block's chains are sampled, and why so; nothing where there are no chains. */
@@ -516,23 +520,24 @@ static void explain_sampler(struct writer *w, const struct compiled *c)
 		}
 		any = true;
 		const struct sampler *s = how->how ? how->how : sampler_find("hmc");
-		printf("%s   sampler of %s: %s, %lld step%s", mark, g->name, s->what, (long long)how->steps,
-		       how->steps == 1 ? "" : "s");
-		printf(s->adjusted ? " of size %g, adapted to acceptance %g" : " of size %g", how->step,
-		       how->acceptance);
-		printf(": %s\n", why ? "its conditional has no closed form" : "asked for");
+		fprintf(w->out, "%s   sampler of %s: %s, %lld step%s", mark, g->name, s->what,
+		        (long long)how->steps, how->steps == 1 ? "" : "s");
+		fprintf(w->out, s->adjusted ? " of size %g, adapted to acceptance %g" : " of size %g",
+		        how->step, how->acceptance);
+		fprintf(w->out, ": %s\n", why ? "its conditional has no closed form" : "asked for");
 		if (why)
 			places(w, &why->span, 1);
 	}
 	if (chains && how->temperatures > 1)
-		printf("%s   %lld replicas of each chain, from the model to independent units, change "
-		       "places\n",
-		       mark, (long long)how->temperatures);
+		fprintf(w->out,
+		        "%s   %lld replicas of each chain, from the model to independent units, change "
+		        "places\n",
+		        mark, (long long)how->temperatures);
 	if (drawn)
-		printf("%s   %s: block Gibbs sampling\n", mark,
-		       any           ? "sampler of the other groups"
-		       : c->m->prior ? "sampler of the energy's groups"
-		                     : "sampler of all groups");
+		fprintf(w->out, "%s   %s: block Gibbs sampling\n", mark,
+		        any           ? "sampler of the other groups"
+		        : c->m->prior ? "sampler of the energy's groups"
+		                      : "sampler of all groups");
 }
 
 static void explain_block(struct writer *w, const struct block_def *b)
@@ -544,18 +549,48 @@ static void explain_block(struct writer *w, const struct block_def *b)
 	if (b->kind == BLOCK_TRAIN)
 		explain_train(w, &c);
 	if (b->kind == BLOCK_SAMPLE)
-		printf("%s samples of %s: %s\n", mark, c.m->name,
-		       c.m->prior ? "sweeps in the order above, from independent units, then the factors "
-		                    "drawn one after the other"
-		       : c.m->factor.n ? "the factors drawn one after the other"
-		                       : "sweeps in the order above, from independent units");
+		fprintf(w->out, "%s samples of %s: %s\n", mark, c.m->name,
+		        c.m->prior ? "sweeps in the order above, from independent units, then the factors "
+		                     "drawn one after the other"
+		        : c.m->factor.n ? "the factors drawn one after the other"
+		                        : "sweeps in the order above, from independent units");
 	for (int i = 0; b->kind == BLOCK_EVALUATE && i < b->nclause; i++) {
 		if (strcmp(b->clause[i].name, "loglik") != 0)
 			continue;
-		printf("%s log-likelihood of %s: %s\n", mark, c.m->name,
-		       estimator_what(estimator_find(b->clause[i].arg[0].call->name), c.m));
+		fprintf(w->out, "%s log-likelihood of %s: %s\n", mark, c.m->name,
+		        estimator_what(estimator_find(b->clause[i].arg[0].call->name), c.m));
 	}
 	explain_sampler(w, &c);
+}
+
+static void explain_model(struct writer *w, const struct model *m)
+{
+	energy F;
+	fprintf(w->out, w->latex ? "%% model %s\n" : "model %s\n", m->name);
+	if (m->factor.n)
+		explain_factors(w, m);
+	if (m->factor.n && !m->prior)
+		return;
+	if (m->prior)
+		m = m->prior;
+	explain_energy(w, m);
+	if (!explain_conditionals(w, m))
+		return;
+	if (model_sum_out(NULL, m, &m->E, model_role(m, GROUP_HIDDEN), &F)) {
+		explain_free_energy(w, m, &F);
+		explain_gradients(w, m, &F);
+	} else {
+		explain_meanfield(w, m);
+	}
+}
+
+void explain_unit(struct unit *u, bool latex, FILE *out)
+{
+	struct writer w = {u, latex, out};
+	for (int i = 0; i < u->model.n; i++)
+		explain_model(&w, u->model.at[i]);
+	for (int i = 0; i < u->checked->block.n; i++)
+		explain_block(&w, u->checked->block.at[i]);
 }
 
 int call_explain(struct options *o)
@@ -564,29 +599,7 @@ int call_explain(struct options *o)
 	int status = unit_read(&u, o);
 	if (status != EXIT_DONE)
 		return status;
-	struct writer w = {&u, o->latex};
-	for (int i = 0; i < u.model.n; i++) {
-		const struct model *m = u.model.at[i];
-		energy F;
-		printf(w.latex ? "%% model %s\n" : "model %s\n", m->name);
-		if (m->factor.n)
-			explain_factors(&w, m);
-		if (m->factor.n && !m->prior)
-			continue;
-		if (m->prior)
-			m = m->prior;
-		explain_energy(&w, m);
-		if (!explain_conditionals(&w, m))
-			continue;
-		if (model_sum_out(NULL, m, &m->E, model_role(m, GROUP_HIDDEN), &F)) {
-			explain_free_energy(&w, m, &F);
-			explain_gradients(&w, m, &F);
-		} else {
-			explain_meanfield(&w, m);
-		}
-	}
-	for (int i = 0; i < u.checked->block.n; i++)
-		explain_block(&w, u.checked->block.at[i]);
+	explain_unit(&u, o->latex, stdout);
 	diags_print(u.cx.diags, stderr);
 	unit_time(&u);
 	return diags_errors(u.cx.diags) ? EXIT_FILE : EXIT_DONE;

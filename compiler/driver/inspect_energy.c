@@ -102,7 +102,7 @@ static int draw_energies(const struct look *l, const struct energies *e, int n)
 	hi = hi > lo ? hi : lo + 1;
 	for (int k = 0; k < n; k++)
 		s[k] = outline(a, &e[k], lo, hi);
-	const char *path = keep_path(l->k, "free_energy", "svg");
+	const char *path = sample_path(l->k->s, l->k->c->block, "free_energy", "svg");
 	if (dgm_svg_curves(path, arena_printf(a, "share of examples, %s", l->k->c->m->name),
 	                   "free energy", s, n) != DGM_OK)
 		return run_failed();

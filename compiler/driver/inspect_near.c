@@ -71,15 +71,18 @@ static int table_neighbours(const struct look *l, const struct dgm_copies *c, co
 static int write_neighbours(const struct look *l, const struct dgm_copies *c,
                             const struct dgm_points *train)
 {
-	const char *image = l->arg[4].name;
-	const char *picture = *image ? job_path(l->k->s, image) : keep_path(l->k, "neighbours", "png");
-	const char *table = keep_path(l->k, "neighbours", "csv");
-	int status = table_neighbours(l, c, table);
-	if (status == DGM_OK)
-		status = picture_neighbours(l, c, train, picture);
-	if (status != DGM_OK)
+	struct session *s = l->k->s;
+	const char *image = l->arg[4].name,
+	           *table = sample_path(s, l->k->c->block, "neighbours", "csv");
+	if (table_neighbours(l, c, table) != DGM_OK)
 		return run_failed();
 	look_tell(l, table);
+	if (*image == 0 && !job_pictured(s, l->g))
+		return EXIT_DONE;
+	const char *picture =
+	    *image ? job_path(s, image) : sample_path(s, l->k->c->block, "neighbours", "png");
+	if (picture_neighbours(l, c, train, picture) != DGM_OK)
+		return run_failed();
 	look_tell(l, picture);
 	return EXIT_DONE;
 }
@@ -137,11 +140,11 @@ int inspect_modes(struct look *l)
 	r.error = b.pairs ? r.value / sqrt((double)b.pairs) : 0;
 	r.method = arena_printf(
 	    a,
-	    "among %lld samples %lld pairs are as close as the %lld closest among as many held-out "
+	    "among %lld samples %lld pair%s as close as the %lld closest among as many held-out "
 	    "examples: samples repeat as those of %s%.0f distinct modes do, the data as those of %.0f "
 	    "(p = %.2g)",
-	    (long long)b.n, (long long)b.pairs, (long long)b.held_pairs, b.pairs ? "" : "more than ",
-	    r.value, fmin(b.held_modes, all), b.p);
+	    (long long)b.n, (long long)b.pairs, b.pairs == 1 ? " is" : "s are", (long long)b.held_pairs,
+	    b.pairs ? "" : "more than ", r.value, fmin(b.held_modes, all), b.p);
 	return look_judge(l, r, b.p < LOOK_LEVEL, "fewer distinct modes than the data have", b.p);
 }
 

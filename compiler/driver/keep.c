@@ -106,12 +106,12 @@ bool outputs_check(struct unit *u)
 }
 
 /* ---- values of slots ---- */
-static int slot_of(const struct chains *k, const struct group *g, const char *suffix)
+int keep_slot(const struct chains *k, const struct group *g, const char *suffix)
 {
 	return dgm_slot_find(k->c->mod, arena_printf(k->s->u->cx.prog, "%s.%s", g->name, suffix));
 }
 
-static float value_at(const struct chains *k, int slot, int64_t row, int64_t item)
+float keep_value(const struct chains *k, int slot, int64_t row, int64_t item)
 {
 	const struct dgm_slot *sl = &k->c->mod->slot[slot];
 	int64_t at = row * dgm_item_stride(sl);
@@ -146,7 +146,7 @@ static int tensor_of(const struct chains *k, const struct group *g, int slot, st
 	for (int r = 0; r < g->sym->rank; r++)
 		t->dim[r + 1] = g->sym->dim[r];
 	for (int64_t i = 0; i < k->rows * n; i++) {
-		float x = value_at(k, slot, i / n, i % n);
+		float x = keep_value(k, slot, i / n, i % n);
 		if (bits)
 			((uint8_t *)t->data)[i] = x != 0;
 		else
@@ -168,7 +168,7 @@ int keep_begin(struct chains *k)
 		*a = (struct average){.clause = &b->clause[i],
 		                      .group = visible_named(k->c->m, v[0].name),
 		                      .burn = (int64_t)v[2].num};
-		a->slot = slot_of(k, a->group, "sample.mean");
+		a->slot = keep_slot(k, a->group, "sample.mean");
 		a->sum = calloc((size_t)(k->rows * units_of(a->group)), sizeof *a->sum);
 		if (a->sum == NULL)
 			return no_memory(k), run_failed();
@@ -190,7 +190,7 @@ int keep_sweep(struct chains *k, const struct dgm_call *call, int64_t sweep)
 		fresh = true;
 		a->n++;
 		for (int64_t x = 0; x < k->rows * n; x++)
-			a->sum[x] += (double)value_at(k, a->slot, x / n, x % n);
+			a->sum[x] += (double)keep_value(k, a->slot, x / n, x % n);
 	}
 	return EXIT_DONE;
 }
@@ -209,14 +209,14 @@ static float guess(const struct chains *k, const struct group *g, int mean, int6
 	for (int i = 0; i < k->naverage; i++)
 		if (k->average[i].group == g && k->average[i].n)
 			return (float)(k->average[i].sum[row * units_of(g) + item] / (double)k->average[i].n);
-	return value_at(k, mean, row, item);
+	return keep_value(k, mean, row, item);
 }
 
 /* ---- pictures ---- */
 /* A tile a row; where units are held two: those that are, the others half-way, then all. */
 static int write_image(const struct chains *k, const struct group *g, const char *path)
 {
-	int mean = slot_of(k, g, "sample.mean"), held = slot_of(k, g, "held");
+	int mean = keep_slot(k, g, "sample.mean"), held = keep_slot(k, g, "held");
 	int64_t h, w, n = units_of(g), each = held < 0 ? 1 : 2;
 	bool finite =
 	    isfinite(g->family->lo) && isfinite(g->family->hi); /* else each by its own range */
@@ -228,7 +228,7 @@ static int write_image(const struct chains *k, const struct group *g, const char
 		float *tile = tiles + i / n * n * each, x = guess(k, g, mean, i / n, i % n);
 		tile[(each - 1) * n + i % n] = x;
 		if (held >= 0)
-			tile[i % n] = value_at(k, held, i / n, i % n) != 0 ? x : (lo + hi) / 2;
+			tile[i % n] = keep_value(k, held, i / n, i % n) != 0 ? x : (lo + hi) / 2;
 	}
 	job_picture(k->s, g, &h, &w);
 	int64_t columns = each * (int64_t)ceil(sqrt((double)k->rows / (double)each));
@@ -249,7 +249,7 @@ static int write_arrays(struct chains *k)
 			continue;
 		const struct group *g = visible_named(k->c->m, v[0].name);
 		bool average = strcmp(b->clause[i].name, "average") == 0;
-		status = tensor_of(k, g, slot_of(k, g, average ? "sample.mean" : "sample"), &t);
+		status = tensor_of(k, g, keep_slot(k, g, average ? "sample.mean" : "sample"), &t);
 		const struct average *a = average ? &k->average[nth++] : NULL;
 		for (int64_t x = 0; a && status == DGM_OK && x < k->rows * units_of(g); x++)
 			((float *)t.data)[x] = (float)(a->sum[x] / (double)a->n);
@@ -266,23 +266,23 @@ static int write_arrays(struct chains *k)
 float *keep_states(const struct chains *k, const struct group *g)
 {
 	const int64_t n = k->rows * units_of(g);
-	const int slot = slot_of(k, g, "sample");
+	const int slot = keep_slot(k, g, "sample");
 	float *x = malloc((size_t)n * sizeof *x);
 	for (int64_t i = 0; x && i < n; i++)
-		x[i] = value_at(k, slot, i / units_of(g), i % units_of(g));
+		x[i] = keep_value(k, slot, i / units_of(g), i % units_of(g));
 	return x;
 }
 
-const char *keep_path(const struct chains *k, const char *what, const char *extension)
+const char *sample_path(struct session *s, const struct block_def *b, const char *what,
+                        const char *extension)
 {
-	const struct checked *all = k->s->u->checked;
-	struct arena *a = k->s->u->cx.prog;
+	const struct checked *all = s->u->checked;
+	struct arena *a = s->u->cx.prog;
 	int number = 1; /* of the model's sample blocks */
-	for (int i = 0; all->block.at[i] != k->c->block; i++)
-		number +=
-		    all->block.at[i]->kind == BLOCK_SAMPLE && all->block.at[i]->model == k->c->block->model;
+	for (int i = 0; all->block.at[i] != b; i++)
+		number += all->block.at[i]->kind == BLOCK_SAMPLE && all->block.at[i]->model == b->model;
 	const char *which = number > 1 ? arena_printf(a, "%d", number) : "";
-	return job_path(k->s, arena_printf(a, "%s.%s%s.%s", k->c->m->name, what, which, extension));
+	return job_path(s, arena_printf(a, "%s.%s%s.%s", b->model->name, what, which, extension));
 }
 
 static int write_states(struct chains *k)
@@ -295,10 +295,10 @@ static int write_states(struct chains *k)
 		const struct group *g = k->c->m->group.at[i / 2];
 		if (g->role != GROUP_VISIBLE)
 			continue;
-		status = tensor_of(k, g, slot_of(k, g, suffix[i % 2]), &t[n]);
+		status = tensor_of(k, g, keep_slot(k, g, suffix[i % 2]), &t[n]);
 		t[n++].name = arena_printf(a, i % 2 ? "%s.mean" : "%s", g->name);
 	}
-	const char *path = keep_path(k, "samples", "safetensors");
+	const char *path = sample_path(k->s, k->c->block, "samples", "safetensors");
 	const char *const meta[] = {"model", k->c->m->name, NULL};
 	if (status == DGM_OK)
 		status = dgm_safetensors_write(path, t, n, meta);
@@ -331,9 +331,9 @@ static int record_completion(struct chains *k, int group)
 {
 	const struct group *g = k->c->m->group.at[group];
 	const struct dgm_data *d = k->start[group];
-	int held = slot_of(k, g, "held"), data = slot_of(k, g, "data"),
-	    mean = slot_of(k, g, "sample.mean");
-	int known = slot_of(k, g, "known");
+	int held = keep_slot(k, g, "held"), data = keep_slot(k, g, "data"),
+	    mean = keep_slot(k, g, "sample.mean");
+	int known = keep_slot(k, g, "known");
 	int64_t n = units_of(g), rows = 0, units = 0, q = 1;
 	double sum = 0, squares = 0;
 	if (one_of(g))
@@ -344,10 +344,10 @@ static int record_completion(struct chains *k, int group)
 		int64_t free = 0;
 		double total = 0;
 		for (int64_t i = 0; i < n; i++) {
-			if (value_at(k, known, r, i) == 0 || value_at(k, held, r, i) != 0)
+			if (keep_value(k, known, r, i) == 0 || keep_value(k, held, r, i) != 0)
 				continue;
 			free++;
-			total += cost(g, (double)value_at(k, data, r, i), (double)guess(k, g, mean, r, i));
+			total += cost(g, (double)keep_value(k, data, r, i), (double)guess(k, g, mean, r, i));
 		}
 		if (free == 0)
 			continue;
@@ -380,13 +380,11 @@ static int record_completion(struct chains *k, int group)
 int keep_write(struct chains *k)
 {
 	const struct clause *image = block_clause(k->c->block, "image");
-	const struct group *first = NULL;
 	int status = write_states(k);
-	for (int i = k->c->m->group.n - 1; i >= 0; i--)
-		first = k->c->m->group.at[i]->role == GROUP_VISIBLE ? k->c->m->group.at[i] : first;
-	if (status == DGM_OK && image) {
-		const char *path = job_path(k->s, image->arg[0].name);
-		status = write_image(k, first, path);
+	if (status == DGM_OK && (image || job_pictured(k->s, first_visible(k->c->m)))) {
+		const char *path = image ? job_path(k->s, image->arg[0].name)
+		                         : sample_path(k->s, k->c->block, "samples", "png");
+		status = write_image(k, first_visible(k->c->m), path);
 		if (status == DGM_OK && !k->s->u->opt->json)
 			printf("%s: %s\n", k->c->m->name, path);
 	}

@@ -144,6 +144,8 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 		dgm_out_abort(&s.results);
 	else if (s.results.f && dgm_out_commit(&s.results) != DGM_OK)
 		status = run_failed();
+	if (status == EXIT_DONE)
+		status = run_report(&s);
 	if (status == EXIT_DONE && !o->json)
 		printf("results in %s\n", s.out_dir);
 	return status;

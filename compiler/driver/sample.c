@@ -6,19 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The height and width of a group's picture: its own last two axes, its data's, else nearly square.
- */
-void job_picture(struct session *s, const struct group *g, int64_t *h, int64_t *w)
+static int64_t units_of(const struct group *g)
 {
-	int64_t items = 1;
+	int64_t n = 1;
 	for (int i = 0; i < g->sym->rank; i++)
-		items *= g->sym->dim[i];
-	*h = 0;
-	if (g->sym->rank >= 2) {
-		*w = g->sym->dim[g->sym->rank - 1];
-		*h = items / *w;
-	}
-	for (int i = 0; i < s->u->checked->block.n && *h == 0; i++) {
+		n *= g->sym->dim[i];
+	return n;
+}
+
+const struct group *first_visible(const struct model *m)
+{
+	int i = 0;
+	while (m->group.at[i]->role != GROUP_VISIBLE)
+		i++;
+	return m->group.at[i];
+}
+
+/* The width by the group's own last axis, or its data's; 0: neither has two axes. */
+static int64_t width_of(struct session *s, const struct group *g)
+{
+	if (g->sym->rank >= 2)
+		return g->sym->dim[g->sym->rank - 1];
+	for (int i = 0; i < s->u->checked->block.n; i++) {
 		const struct block_def *b = s->u->checked->block.at[i];
 		for (int k = 0; k < b->nbind; k++) {
 			int status;
@@ -26,18 +35,31 @@ void job_picture(struct session *s, const struct group *g, int64_t *h, int64_t *
 			    is_drawn(b->bind[k].data))
 				continue;
 			const struct dgm_data *d = dataset(s->u, b->bind[k].data, true, &status);
-			if (d && d->items == items && d->rank >= 2) {
-				*w = d->dim[d->rank - 1];
-				*h = items / *w;
-			}
+			if (d && d->items == units_of(g) && d->rank >= 2)
+				return d->dim[d->rank - 1];
 		}
 	}
-	if (*h == 0) {
+	return 0;
+}
+
+/* Where no axes say, it is nearly square. */
+void job_picture(struct session *s, const struct group *g, int64_t *h, int64_t *w)
+{
+	const int64_t items = units_of(g);
+	*w = width_of(s, g);
+	if (*w == 0) {
 		*h = (int64_t)sqrt((double)items);
 		while (items % *h)
 			--*h;
 		*w = items / *h;
 	}
+	*h = items / *w;
+}
+
+bool job_pictured(struct session *s, const struct group *g)
+{
+	enum { COLUMNS = 32 };
+	return units_of(g) > COLUMNS || width_of(s, g) > 0;
 }
 
 const char *job_path(struct session *s, const char *path)
@@ -221,6 +243,7 @@ static int run_chains(struct chains *k, int64_t sweeps)
 		sample_elements(c, &call);
 		dgm_tempering_swap(&tempering, k->store, &call, &swaps);
 		status = keep_sweep(k, &call, i + 1);
+		trace_sweep(k, &call, i + 1);
 		dgm_progress_at(&p, (double)(i + 1), "%lld sweeps", (long long)i + 1);
 	}
 	dgm_progress_end(&p);
@@ -273,19 +296,23 @@ int job_sample(struct session *s, const struct block_def *b)
 	status = load_start(&k);
 	if (status == EXIT_DONE)
 		status = keep_begin(&k);
+	const int64_t sweeps = steps ? (int64_t)steps->arg[0].num : model_normalised(c.m) ? 1 : 1000;
 	if (status == EXIT_DONE)
-		status = run_chains(&k, steps                   ? (int64_t)steps->arg[0].num
-		                        : model_normalised(c.m) ? 1
-		                                                : 1000);
+		status = trace_begin(&k, sweeps);
+	if (status == EXIT_DONE)
+		status = run_chains(&k, sweeps);
 	if (status == EXIT_DONE)
 		status = all_finite(&k);
 	if (status == EXIT_DONE)
 		status = keep_write(&k);
 	if (status == EXIT_DONE)
+		status = trace_write(&k);
+	if (status == EXIT_DONE)
 		status = inspect_samples(&k);
 	if (status == EXIT_DONE)
 		status = job_filters(s, &c, k.store);
 	keep_free(&k);
+	trace_free(&k);
 	dgm_store_free(k.store);
 	jit_free(c.jit);
 	return status;

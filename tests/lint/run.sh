@@ -21,6 +21,7 @@ plan: base expr
 codegen: base expr plan ; dgm_rt.h rt.def
 driver: base syntax expr sema model objective plan codegen ; *
 verify: base syntax expr sema model objective plan codegen driver ; *
+report: base syntax expr sema model objective plan codegen driver ; *
 '
 include_lint() {
 	grep -Hno '^[ 	]*#[ 	]*include[ 	]*"[^"]*"' compiler/*.c compiler/*/*.[ch] runtime/*.[ch] |

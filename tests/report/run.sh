@@ -75,5 +75,55 @@ else
 	echo "DGM_DATA has no MNIST: planted copies and collapse are skipped here (unit.test_inspect plants others)"
 fi
 
+# ---- the page of a run: well-formed, whole, and asking no network for anything ---------------------------------
+# Tags that are opened are closed, in order; attributes are in quotes; text has no bare < or &.
+well_formed() {
+	awk 'BEGIN { RS = "<" }
+		NR == 1 { next }
+		/^!DOCTYPE html>/ { next }
+		{ end = index($0, ">"); tag = substr($0, 1, end - 1); text = substr($0, end + 1); name = tag; sub(/[ \n].*/, "", name) }
+		end == 0 { print "no end of tag: " substr($0, 1, 60); bad = 1; exit }
+		{ gsub(/&(lt|gt|amp|quot);/, "", text); if (index(text, "&")) { print "a bare & in: " text; bad = 1 } }
+		tag ~ /^\// { if (stack[depth] != substr(name, 2)) { print "<" name "> closes <" stack[depth] ">"; bad = 1; exit }; depth--; next }
+		{ rest = tag; gsub(/"[^"]*"/, "", rest); if (rest ~ /=[^ \/]/ || index(rest, "\"")) { print "no quotes: " tag; bad = 1 } }
+		tag ~ /\/$/ { next }
+		{ stack[++depth] = name }
+		END { if (depth) { print "open at the end: " stack[depth]; bad = 1 }; exit bad }' "$1"
+}
+# What a page can fetch: sources, links, styles. Those here are data of the page, or places in it.
+fetches() {
+	grep -oE '(src|href|srcset|action|poster|data)="[^"]{0,40}|url\([^)]{0,40}|@import|<(script|link|iframe|object|embed|base)[ >]' "$1" |
+		grep -vE '^(src="data:image/png;base64,|href="#)'
+}
+page() { # FOLDER WORDS...: parts that the page has
+	page=$tmp/$1/report.html folder=$1
+	shift
+	[ -s "$page" ] || { fail "$folder: no report.html"; return; }
+	well_formed "$page" >"$tmp/log" || fail "$folder: report.html is not well-formed: $(cat "$tmp/log")"
+	[ -z "$(fetches "$page")" ] || fail "$folder: report.html fetches $(fetches "$page")"
+	for part in '<h2 id="figures">' '<h2 id="training">' '<h2 id="samples">' '<h2 id="mathematics">' '<h2 id="file">' "$@"; do
+		grep -qF -e "$part" "$page" || fail "$folder: report.html has no $part"
+	done
+	ls "$tmp/$folder" | grep -qF .tmp. && fail "$folder: a half-written file is left"
+}
+run bars ../../models/bars.dgm --set 'train.filters=(W, "filters.png")'
+page bars 'data key' '<code>fixed</code>' 'chains over time' 'the mean of the states of v' 'filters: filters.png' 'samples of v' \
+	'<mfrac>' '<munder>' 'from ../../models/bars.dgm:' 'bars_and_stripes(4, 4)' 'by enumeration'
+[ "$(grep -o '<img ' "$tmp/bars/report.html" | wc -l)" -eq 3 ] || fail "bars: not three pictures"
+run table table.dgm
+page table 'table, stage first' 'table, stage second' 'elbo(points)' '<table class="numbers">' 'clusters covered by x' \
+	'lower bound on average (importance sampling)'
+[ "$(grep -c '<td>' "$tmp/table/report.html")" -ge 12 ] || fail "table: no rows of samples"
+grep -qF '<img ' "$tmp/table/report.html" && fail "table: a table is shown as a picture"
+page one 'The file draws none.' 'No monitors'
+{ echo '# <script src="http://example.org/a.js"></script> & "quotes"' && cat compare.dgm; } >"$tmp/hostile.dgm"
+run hostile "$tmp/hostile.dgm" --set evaluate.per=v
+page hostile '&lt;script src=&quot;http://example.org/a.js&quot;&gt;'
+sh ./chromium.sh "$tmp/bars/report.html" "$tmp/table/report.html"
+case $? in
+0 | 77) ;;
+*) fail "the pages in Chromium" ;;
+esac
+
 echo "$failed failures"
 [ "$failed" -eq 0 ]
