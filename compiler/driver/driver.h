@@ -317,6 +317,9 @@ void quantise_object(struct unit *u, const embed_list *offers, struct object *o)
 void measure_loss(struct unit *u, struct model *m, struct object *o);
 int run_failed(void); /* prints dgm_error(), returns EXIT_RUN */
 
+/* cost.c: multiply-adds of a function, by its name, at so many rows: in matrix products; in running sums. */
+double plan_products(const struct plan *p, const char *function, double rows);
+double plan_running(const struct plan *p, const char *function, double rows);
 void explain_unit(struct unit *u, bool latex, FILE *out); /* what was derived, as text or LaTeX; diagnostics stay */
 int run_report(struct session *s); /* in compiler/report, which uses this layer: DIR/report.html; EXIT_DONE, EXIT_RUN */
 
