@@ -329,6 +329,7 @@ struct object_text object_build(struct cx *cx, const object_list *list, const ch
 		bool fma;
 		target_traits(target, &e->lanes, &fma);
 		e->no_fma = !fma;
+		e->lanes = list->at[0].scalar ? 1 : e->lanes;
 	}
 	struct object_text text = {0};
 	struct sizes frames;

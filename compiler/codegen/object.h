@@ -48,6 +48,7 @@ struct object {
 	const char *version;
 	const char *loss; /* what weights of few bits cost, for the header; NULL: they are floats */
 	bool freestanding;
+	bool scalar; /* without vectors: a sum has one order on all machines */
 	VEC(struct entry_param) param;
 	VEC(struct entry) entry;
 };

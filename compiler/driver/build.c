@@ -144,6 +144,7 @@ bool build_functions(struct unit *u, struct model *m, const char *const *wanted,
 	*o = (struct object){
 	    .name = c_name(u->cx.prog, m->name), .from = u->opt->file, .version = DGM_VERSION};
 	o->freestanding = bare;
+	o->scalar = u->opt->scalar;
 	if (!sampling_of(u, m, &sampling) || !add_params(u, m, o))
 		return false;
 	embed_offers(&u->cx, m, &sampling, bare || few, bare, offers);
@@ -252,6 +253,10 @@ static bool options_go(const struct options *o)
 	const char *const *targets = codegen_targets(&n);
 	if (o->embed_params && !o->params) {
 		fprintf(stderr, "dgm: --embed-params needs --params F.safetensors\n");
+		return false;
+	}
+	if (o->scalar && !o->freestanding) {
+		fprintf(stderr, "dgm: --scalar needs --freestanding: the runtime library has vectors\n");
 		return false;
 	}
 	if (o->quantize && !quantize_goes(o))

@@ -21,7 +21,7 @@ struct options {
 	const char *other; /* the second file, of the calls that take two */
 	const char *out, *params, *stage;
 	const char *object, *header, *target, *quantize; /* build */
-	bool embed_params, shared, freestanding, sizes;
+	bool embed_params, shared, freestanding, scalar, sizes;
 	int64_t seed, threads, checkpoint; /* checkpoint: seconds between two */
 	bool resume, json, quiet, time, latex, help, version;
 	VEC(const char *) set;

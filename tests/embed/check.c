@@ -19,7 +19,7 @@ static void tell(const char *what, int status, const float *x, int n)
 	for (int i = 0; i < n; i++) {
 		uint32_t bits;
 		memcpy(&bits, &x[i], sizeof bits);
-		printf("%s %.6g %08lx\n", what, (double)x[i], (unsigned long)bits);
+		printf("%s %.9g %08lx\n", what, (double)x[i], (unsigned long)bits);
 	}
 }
 

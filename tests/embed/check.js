@@ -19,7 +19,7 @@ function tell(what, status, p, n) {
 	failed |= status !== 0;
 	for (const x of floats(p, n)) {
 		const bits = new Uint32Array(new Float32Array([x]).buffer)[0];
-		console.log(`${what} ${Number(x.toPrecision(6))} ${bits.toString(16).padStart(8, "0")}`);
+		console.log(`${what} ${Number(x.toPrecision(9))} ${bits.toString(16).padStart(8, "0")}`);
 	}
 }
 const v = floats(at.v, ROWS * UNITS), h = floats(at.h, ROWS * HIDDEN);
