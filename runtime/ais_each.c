@@ -104,7 +104,6 @@ static int run_blocks(struct each *e, int64_t n, int64_t capacity, struct dgm_ai
 	for (int64_t first = 0; first < n && !status; first += capacity) {
 		int64_t rows = n - first < capacity ? n - first : capacity;
 
-		e->call.step = 0;
 		status = dgm_figure_rows(a->store, &a->free_energy, &e->call, first, e->index, rows);
 		if (status)
 			break;

@@ -17,6 +17,7 @@ int dgm_figure_rows(struct dgm_store *s, const struct dgm_figure *f, struct dgm_
 		return status;
 	call->pop[f->pop] = rows;
 	call->row0[f->pop] = first;
+	call->step = 0; /* random numbers are an example's own, in whatever block it stands */
 	if (f->start)
 		dgm_run(f->start, call);
 	dgm_refine_run(&f->refine, s, call);

@@ -489,6 +489,19 @@ static int describe_data(struct evaluation *e)
 	return run_failed();
 }
 
+/* The rows of a population that fit in ROOM bytes, LEAST at least and `most` at most: figures go
+ * through the examples in blocks, whose size changes none of them. */
+static int64_t rows_within(const struct dgm_module *m, int pop, int64_t most)
+{
+	enum { LEAST = 16, ROOM = 1 << 28 };
+	int64_t row = 1;
+	for (int i = 0; i < m->nslot; i++)
+		if (m->slot[i].pop == pop)
+			row += dgm_item_stride(&m->slot[i]) * (m->slot[i].repr == DGM_BITS ? 8 : 4);
+	int64_t rows = ROOM / row > LEAST ? ROOM / row : LEAST;
+	return rows < most ? rows : most;
+}
+
 int job_evaluate(struct session *s, const struct block_def *b)
 {
 	struct evaluation e = {.s = s};
@@ -510,7 +523,10 @@ int job_evaluate(struct session *s, const struct block_def *b)
 	}
 	block_plan(s->u, &e.c);
 	int status = EXIT_RUN;
-	if (!block_jit(s->u, &e.c) || (e.store = job_store(s, &e.c, capacity, &status)) == NULL)
+	if (!block_jit(s->u, &e.c))
+		return status;
+	capacity[POP_DATA] = rows_within(e.c.mod, POP_DATA, capacity[POP_DATA]);
+	if ((e.store = job_store(s, &e.c, capacity, &status)) == NULL)
 		return status;
 	status = job_means(s, &e.c, e.store, b);
 	if (status == EXIT_DONE)

@@ -153,6 +153,7 @@ static int moments_of(const double *x, int n, double *out)
 }
 
 struct truth {
+	struct node *E;
 	double z, moment[MOMENTS];
 };
 
@@ -161,7 +162,7 @@ static void weigh(struct bench *b, const double *x, double weight, void *arg)
 	struct truth *t = arg;
 	double f[MOMENTS];
 	struct binding row = {b->o.m->batch, 0};
-	double p = weight * exp(-memory_eval(&b->o.mem, energy_node(b->o.m->a, &b->o.m->E), &row, 1));
+	double p = weight * exp(-memory_eval(&b->o.mem, t->E, &row, 1));
 	int n = moments_of(x, b->n, f);
 	t->z += p;
 	for (int k = 0; k < n; k++)
@@ -170,7 +171,7 @@ static void weigh(struct bench *b, const double *x, double weight, void *arg)
 
 static struct truth integrate(struct bench *b)
 {
-	struct truth t = {0};
+	struct truth t = {.E = energy_node(b->o.m->a, &b->o.m->E)};
 	double x[UNITS];
 	for (int g = 0; g < b->o.m->group.n; g++)
 		memory_put(&b->o.mem, b->o.m->group.at[g]->sym, 1);
