@@ -421,7 +421,7 @@ static void explain_train(struct writer *w, struct compiled *c)
 	    plan_products(c->plan, "train.first", rows) + plan_products(c->plan, "train.final", rows);
 	const double sweep = plan_products(c->plan, "train.sweep", rows);
 	explain_running_sums(w, c->plan);
-	if (!c->m->factor.n)
+	if (!c->m->factor.n && (c->x->exact || objective_value(c, "k")))
 		fprintf(w->out,
 		        "%s   statistics: dE/d theta at the hidden units' conditional means where E is "
 		        "affine in them, else dF/d theta\n",
