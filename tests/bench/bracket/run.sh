@@ -22,6 +22,7 @@ done | awk '{
 	bare = $2 <= $4 && $4 <= $5
 	printf "seed %2d: AIS %.3f +- %.3f, exact %.3f, RAISE %.3f +- %.3f%s%s\n", $1, $2, $3, $4, $5, $6,
 		held ? "" : ", OUTSIDE", bare ? "" : " (outside without the errors)"
+	fflush()
 	in_it += held; in_bare += bare; width += $5 + 2*$6 - $2 + 2*$3
 } END {
 	printf "%d of %d in the bracket, %.2f nats wide on average; %d without the errors\n", in_it, NR, width/NR, in_bare
