@@ -1,7 +1,7 @@
 /* Objects to embed: every function of every model of models/, at small sizes where it has them,
  * linked into this process and called as a C program calls it, against the reference evaluator on
- * the function's program; and what is wrong in a call. */
-#include "embed_model.h"
+ * the function's program and, to the last bit, the JIT; and what is wrong in a call. */
+#include "embed_jit.h"
 
 #include <CUnit/Basic.h>
 
@@ -9,7 +9,7 @@
 #include <float.h>
 
 enum { ROWS = 5, COUNT = 3, SEED = 77, MAX_ARRAYS = 16 };
-#define TOL 1e-4
+#define TOL 5e-5 /* the worst seen: 2.9e-5, where a net of positive weights sums what is large */
 
 /* ---- values of a group ---- */
 static int64_t block_of(const struct group *g, int64_t unit)
@@ -273,26 +273,57 @@ static bool too_large(const struct embed *e, struct memory *m)
 	return false;
 }
 
-static void test_function(const struct embed *e)
+static void start_reference(const struct embed *e, const struct arrays *v, struct memory *m)
 {
-	struct arrays v;
-	struct memory m = {.prog = e->x->p, .draw = same_draw};
-	fill_arrays(e, &v);
 	for (int k = 0; k < 8; k++)
-		m.pop_rows[k] = ROWS;
+		m->pop_rows[k] = ROWS;
 	for (int k = 0; k < e->x->p->tensor.n; k++) { /* as workspaces are: 0 */
 		const struct sym *s = e->x->p->tensor.at[k].sym;
-		memset(values_at(&m, s), 0, (size_t)(items_of(s) * 16) * sizeof(double));
+		memset(values_at(m, s), 0, (size_t)(items_of(s) * 16) * sizeof(double));
 	}
 	for (int k = 0; k < object.param.n; k++)
-		put(&m, object.param.at[k].sym, param[k], 1, false);
+		put(m, object.param.at[k].sym, param[k], 1, false);
 	for (int k = 0; k < e->arg.n; k++) {
 		if (e->arg.at[k].way != EMBED_OUT)
-			put(&m, e->arg.at[k].sym, v.x[k], ROWS, false);
+			put(m, e->arg.at[k].sym, v->x[k], ROWS, false);
 		if (e->arg.at[k].known)
-			put(&m, e->arg.at[k].known, v.x[k], ROWS, true);
+			put(m, e->arg.at[k].known, v->x[k], ROWS, true);
 	}
 	reference_step = 0;
+}
+
+static int compiled; /* functions compared with the JIT */
+
+/* The JIT's numbers are the object's, to the last bit; m: as before the function is run. */
+static void compare_jit(const struct embed *e, const struct entry *entry, struct memory *m,
+                        const struct arrays *v)
+{
+	struct jit_run j;
+	jit_open(&j, e, entry->plan, m, ROWS, SEED);
+	for (int k = 0; k < e->phase.n; k++) {
+		put_scalars(m, e->x->p, e->phase.at[k].adapt);
+		jit_phase(&j, &e->phase.at[k], m, COUNT);
+	}
+	for (int k = 0; k < e->arg.n; k++) {
+		int64_t n = items_of(e->arg.at[k].sym);
+		for (int64_t i = 0; i < ROWS * n && e->arg.at[k].way != EMBED_IN; i++) {
+			float x = jit_value(&j, e->arg.at[k].sym, i / n, i % n);
+			if (memcmp(&x, &v->x[k][i], sizeof x) != 0) {
+				differ(e, &e->arg.at[k], i, (double)v->x[k][i], (double)x);
+				break;
+			}
+		}
+	}
+	jit_close(&j);
+	compiled++;
+}
+
+static void test_function(const struct embed *e, const struct entry *entry, bool same_code)
+{
+	struct arrays v;
+	struct memory m = {.prog = e->x->p, .draw = same_draw}, n = m;
+	fill_arrays(e, &v);
+	start_reference(e, &v, &m);
 	run_phases(&m, e);
 	int status = call_rows(e, v.x, ROWS);
 	if (status != (too_large(e, &m) ? BAD_RESULT : OK)) {
@@ -305,8 +336,15 @@ static void test_function(const struct embed *e)
 		if (!e->random)
 			compare_rows(e, &v);
 	}
+	if (status == 0 && same_code) {
+		struct arrays before = {0};
+		memcpy(before.x, v.before, sizeof before.x);
+		start_reference(e, &before, &n);
+		compare_jit(e, entry, &n, &v);
+	}
 	free_arrays(e, &v);
 	memory_free(&m);
+	memory_free(&n);
 }
 
 /* ---- what is wrong in a call ---- */
@@ -393,7 +431,7 @@ static void test_model(const char *folder, const char *path, int number, enum ki
 	for (int k = 0; k < offers.n; k++) {
 		if (offers.at[k]->refused)
 			continue;
-		test_function(offers.at[k]);
+		test_function(offers.at[k], &object.entry.at[k], kind == HOSTED);
 		test_errors(offers.at[k]);
 		functions++;
 	}
@@ -422,6 +460,7 @@ static void test_models(void)
 	test_folder(MODELS);
 	test_folder(EXAMPLES);
 	CU_ASSERT(functions > 1000);
+	CU_ASSERT(compiled > 200);
 	printf("\n%d functions ", functions);
 }
 
