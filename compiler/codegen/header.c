@@ -54,7 +54,7 @@ static void common(FILE *out)
 	fprintf(out, "#ifndef DGM_EMBED\n#define DGM_EMBED\nenum dgm_embed_status {\n");
 #define S(name, value, what) \
 	fprintf(out, "\tDGM_EMBED_%s = %d%s /* %s */\n", #name, value, \
-	        strcmp(#name, "RESULT") ? "," : "", what);
+	        strcmp(#name, "FILE") ? "," : "", what);
 	OBJECT_STATUS_LIST(S)
 #undef S
 	fprintf(out, "};\nstruct dgm_random { /* seed: any; step: 0 at first */\n\tuint64_t seed, "
@@ -85,6 +85,38 @@ static void params(const struct object *o, FILE *out)
 	if (object_takes_params(o))
 		fprintf(out, ", const struct %s_params *params", o->name);
 	fprintf(out, ");\n\n");
+}
+
+/* Parameters from a file, for programs that have one: it allocates, so it is no function of the
+ * object. */
+static void load_file(const struct object *o, FILE *out)
+{
+	if (!object_takes_params(o) || o->freestanding)
+		return;
+	fprintf(
+	    out,
+	    "#ifdef DGM_EMBED_FILES /* define it to load .safetensors files; link with -lcjson too */\n"
+	    "static inline int %s_load_file(void *model, size_t size, const char *path)\n{\n"
+	    "\tstatic const struct dgm_embed_param param[] = {\n",
+	    o->name);
+	for (int k = 0; k < o->param.n; k++) {
+		const struct sym *s = o->param.at[k].sym;
+		fprintf(out, "\t\t{\"%s\", %d, {", o->param.at[k].in_file, s->rank);
+		for (int d = 0; d < s->rank; d++)
+			fprintf(out, "%s%lld", d ? ", " : "", (long long)s->dim[d]);
+		fprintf(out, "%s}},\n", s->rank ? "" : "0");
+	}
+	fprintf(out,
+	        "\t};\n\tstruct %s_params params;\n\tconst float *values[%d];\n"
+	        "\tvoid *block = dgm_embed_read(\"%s\", path, param, %d, values);\n"
+	        "\tint status;\n\tif (!block)\n\t\treturn DGM_EMBED_FILE;\n",
+	        o->name, o->param.n, o->name, o->param.n);
+	for (int k = 0; k < o->param.n; k++)
+		fprintf(out, "\tparams.%s = values[%d];\n", o->param.at[k].name, k);
+	fprintf(out,
+	        "\tstatus = %s_load(model, size, &params);\n\tfree(block);\n\treturn "
+	        "status;\n}\n#endif\n\n",
+	        o->name);
 }
 
 static void range(const struct entry_arg *a, FILE *out)
@@ -158,10 +190,13 @@ void header_print(const object_list *list, FILE *out)
 		const struct object *o = &list->at[k];
 		head(o, out);
 		fprintf(out, "#ifndef DGM_EMBED_MODEL_%s\n#define DGM_EMBED_MODEL_%s\n", o->name, o->name);
-		fprintf(out, "#include <stddef.h>\n#include <stdint.h>\n\n"
-		             "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+		fprintf(out,
+		        "#include <stddef.h>\n#include <stdint.h>\n"
+		        "#ifdef DGM_EMBED_FILES\n#include <dgm_embed.h>\n#include <stdlib.h>\n#endif\n\n"
+		        "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
 		common(out);
 		params(o, out);
+		load_file(o, out);
 		for (int i = 0; i < o->entry.n; i++)
 			if (!o->entry.at[i].refused)
 				function(o, &o->entry.at[i], out);

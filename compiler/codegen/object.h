@@ -39,6 +39,7 @@ struct entry {
 };
 struct entry_param {
 	const char *name;    /* in C */
+	const char *in_file;
 	const struct sym *sym;
 	const float *values; /* constants of the object, kept as sym says; NULL: given to `load` */
 };
@@ -63,7 +64,8 @@ bool object_takes_params(const struct object *o); /* does `load` take them? */
 	S(WORK, -3, "the workspace is too small")                                                      \
 	S(MODEL, -4, "the model's block is too small, or was not loaded")                              \
 	S(VALUE, -5, "an input or a parameter is not a number, infinite or outside its domain")        \
-	S(RESULT, -6, "a result is not finite")
+	S(RESULT, -6, "a result is not finite")                                                        \
+	S(FILE, -7, "a file has no parameters of this model: dgm_error() says why")
 
 struct object_sizes { /* in bytes */
 	int64_t text, rodata, data, bss;

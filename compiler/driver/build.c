@@ -104,7 +104,7 @@ static bool add_params(struct unit *u, const struct model *m, struct object *o)
 		return false;
 	for (int k = 0; k < m->weight.n; k++) {
 		const struct weight *w = m->weight.at[k];
-		struct entry_param p = {.name = c_name(a, w->name), .sym = w->sym};
+		struct entry_param p = {.name = c_name(a, w->name), .in_file = w->name, .sym = w->sym};
 		if (u->opt->embed_params)
 			p.values =
 			    arena_copy(a, s->slot[k], (size_t)dgm_slot_items(&s->mod->slot[k]) * sizeof(float));

@@ -91,7 +91,8 @@ void quantise_object(struct unit *u, const embed_list *offers, struct object *o)
 		if (whole) {
 			q.scale = symbol(a, w, "scale", VALUES_REAL, 1, &w->dim[axis]);
 			to_int8(x, w, axis, s);
-			scale = (struct entry_param){arena_printf(a, "%s.scale", p->name), q.scale, s};
+			scale = (struct entry_param){
+			    .name = arena_printf(a, "%s.scale", p->name), .sym = q.scale, .values = s};
 			vec_push(a, &o->param, scale);
 		}
 		quantise_programs(offers, &q);

@@ -111,6 +111,14 @@ does "$prefix/bin/dgm" build bars.dgm --params "$params" --embed-params -o "$tmp
 does cc -I"$tmp/model" sampler.c "$tmp/model/bars.o" -ldgmrt -lopenblas -lm -o "$tmp/installed"
 does "$tmp/installed"
 unset LIBRARY_PATH
+does "$dgm" build bars.dgm -o "$tmp/model/given.o"
+# shellcheck disable=SC2086
+does cc -std=c99 $strict -I"$tmp/model" -I"$prefix/include/dgm" from_file.c "$tmp/model/given.o" -L"$installed" -ldgmrt -lopenblas -lm -lcjson -o "$tmp/from_file"
+does "$tmp/from_file" "$params"
+n=$((n + 2))
+"$tmp/from_file" "$tmp/missing.safetensors" >"$tmp/log" && fail "a file that is not there is loaded"
+has 'missing.safetensors: No such file' "$tmp/log"
+"$tmp/from_file" bars.dgm >"$tmp/log" && fail "a text is loaded as parameters"
 if command -v pkg-config >/dev/null; then
 	flags=$(PKG_CONFIG_PATH=$installed/pkgconfig pkg-config --cflags --libs dgmrt)
 	# shellcheck disable=SC2086
