@@ -328,8 +328,13 @@ static bool expand_sample(struct compiled *c)
 	const struct block_def *b = c->block;
 	for (int i = 0; i < c->m->group.n; i++) {
 		const struct group *g = c->m->group.at[i];
-		for (int k = 0; k < b->nbind; k++)
-			c->x->bound[i] = c->x->bound[i] || b->bind[k].var->sym == g->sym;
+		for (int k = 0; k < b->nbind; k++) {
+			if (b->bind[k].var->sym != g->sym)
+				continue;
+			c->x->bound[i] = true;
+			if (model_normalised(c->m) && g->role != GROUP_GIVEN)
+				diag(c->x->cx->diags, DIAG_SAMPLE_BOUND, b->bind[k].span, g->name);
+		}
 		for (int k = 0; k < b->nclause; k++) {
 			const struct units *u = b->clause[k].narg ? b->clause[k].arg[0].units : NULL;
 			if (u && u->var->sym == g->sym)

@@ -468,6 +468,7 @@ static struct factor *build(const struct model *m, const struct factor_def *d)
 	f->variance = d->variance;
 	f->lowest = d->lowest;
 	f->highest = d->highest;
+	f->total = d->total;
 	f->argument = d->argument.at;
 	f->nargument = d->argument.n;
 	f->span = d->span;
@@ -504,8 +505,8 @@ static bool check_support(struct cx *cx, const struct model *m, const struct fac
 {
 	const struct factor *p = model_factor(m, q->group);
 	if (!p || !p->log_density || !q->dist ||
-	    (p->block == q->block && within(p->lowest, q->lowest, 1) &&
-	     within(p->highest, q->highest, -1)))
+	    (!p->total == !q->total && (!p->total || ex_same(p->total, q->total)) &&
+	     within(p->lowest, q->lowest, 1) && within(p->highest, q->highest, -1)))
 		return true;
 	diag(cx->diags, DIAG_SUPPORT, q->span, q->group->name, p->dist, q->dist);
 	diag(cx->diags, DIAG_NOTE, p->span, "its distribution is here");

@@ -99,6 +99,7 @@ struct factor {
 	struct node *draw;              /* over all axes, from noise; NULL: one of the block, by its means */
 	struct node *mean, *variance;   /* over all axes; NULL: no closed form */
 	struct node *lowest, *highest;  /* over the other axes: the ends of what has a density; NULL: those of the domain */
+	struct node *total;             /* of a block where the density is on those with this sum alone; NULL: it is not */
 	struct node *const *argument;   /* of the distribution, over the other axes and their own */
 	int nargument;
 	const struct sym *order;        /* its elements read those before them in the order of these values; NULL: of

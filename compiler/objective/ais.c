@@ -111,6 +111,8 @@ static struct expansion *prior_with_means(struct expansion *x)
 bool objective_ais(struct expansion *x)
 {
 	struct annealing n;
+	if (!of_energy(x, "ais"))
+		return false;
 	if (objective_each(x->m))
 		return objective_ais_each(x);
 	if (x->m->prior && !(x = prior_with_means(x)))
@@ -147,6 +149,8 @@ static bool reversible(struct expansion *x, const struct annealing *n)
 bool objective_raise(struct expansion *x)
 {
 	struct annealing n;
+	if (!of_energy(x, "raise"))
+		return false;
 	if (x->m->prior || x->m->factor.n) {
 		diag(x->cx->diags, DIAG_RAISE, x->m->group.at[0]->span, x->m->group.at[0]->name);
 		return false;

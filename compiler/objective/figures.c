@@ -39,8 +39,8 @@ bool objective_free_energy(struct expansion *x)
 bool objective_reconstruction(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
-	if (x->m->walk)
-		return objective_walk_reconstruction(x);
+	if (x->m->factor.n)
+		return objective_posterior_reconstruction(x);
 	struct function *f = program_function(x->p, "reconstruction");
 	own_states(x, f);
 	struct walkers data = walkers_data(x);
@@ -133,10 +133,18 @@ struct node *pseudo_log_likelihood(struct expansion *x, const energy *F)
 	return sum;
 }
 
+bool of_energy(struct expansion *x, const char *what)
+{
+	if (x->m->E.n || !x->m->factor.n)
+		return true;
+	diag(x->cx->diags, DIAG_OF_ENERGY, x->m->factor.at[0]->span, what, x->m->name);
+	return false;
+}
+
 bool objective_pseudo_likelihood(struct expansion *x)
 {
 	energy F;
-	if (!model_free_energy(x->cx, x->m, &x->m->E, &F))
+	if (!of_energy(x, "pseudo_likelihood") || !model_free_energy(x->cx, x->m, &x->m->E, &F))
 		return false;
 	struct node *sum = pseudo_log_likelihood(x, &F);
 	struct function *f = program_function(x->p, "pseudo_likelihood");

@@ -150,7 +150,9 @@ const struct sym *out_sym(struct expansion *x, const char *function, int pop);
 /* Figures and samples of directed models. */
 bool objective_directed_nll(struct expansion *x, const char *name);
 bool objective_prior_bound(struct expansion *x);
-bool objective_walk_reconstruction(struct expansion *x);
+bool objective_posterior_reconstruction(struct expansion *x);
+/* Refuses a model all of whose variables have distributions: `what` is of an energy. */
+bool of_energy(struct expansion *x, const char *what);
 /* One pass: the groups that have a factor, w's other states given. */
 bool objective_ancestral(struct expansion *x, const struct walkers *w);
 

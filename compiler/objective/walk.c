@@ -13,11 +13,13 @@ static bool walks(struct expansion *x, const char *what)
 	return x->m->walk;
 }
 
-/* Draws all groups with a factor of a role. */
+/* Draws all groups of a role with a factor that no posterior draws. */
 static bool draw_factors(struct flow *fl, enum group_role role)
 {
 	for (int i = 0; i < fl->x->m->factor.n; i++)
-		if (fl->x->m->factor.at[i]->group->role == role && !flow_draw(fl, fl->x->m->factor.at[i]))
+		if (fl->x->m->factor.at[i]->group->role == role &&
+		    !model_posterior(fl->x->m, fl->x->m->factor.at[i]->group) &&
+		    !flow_draw(fl, fl->x->m->factor.at[i]))
 			return false;
 	return true;
 }
@@ -81,9 +83,16 @@ bool expand_walkback(struct expansion *x, const struct objective_args *args)
 }
 
 /* sum_i (x[i] - E[x[i] | h])^2 over the visible groups, h from q(h | x) */
-bool objective_walk_reconstruction(struct expansion *x)
+bool objective_posterior_reconstruction(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
+	for (int i = 0; i < x->m->factor.n; i++) {
+		const struct group *g = x->m->factor.at[i]->group;
+		if (g->role != GROUP_HIDDEN || !x->m->factor.at[i]->dist || model_posterior(x->m, g))
+			continue;
+		diag(x->cx->diags, DIAG_NO_POSTERIOR, g->span, "reconstruction", g->name, g->name);
+		return false;
+	}
 	struct flow *fl = flow_new(x, program_function(x->p, "reconstruction"), "again", POP_DATA, 1);
 	struct node *sum = ex_num(a, 0);
 	if (!draw_hidden(fl, walkers_data(x).state))
@@ -93,8 +102,8 @@ bool objective_walk_reconstruction(struct expansion *x)
 		const struct sym *v = f->group->sym;
 		if (f->group->role != GROUP_VISIBLE)
 			continue;
-		if (!f->mean) {
-			diag(x->cx->diags, DIAG_NO_DENSITY, f->span, "reconstruction", f->group->name);
+		if (!f->mean || model_reads(x->m, f->mean, v)) {
+			diag(x->cx->diags, DIAG_NO_MEAN, f->span, f->group->name);
 			return false;
 		}
 		struct node *gap = ex_sub(a, ex_at(a, v, fl->batch, f->at), flow_at(fl, f->mean));

@@ -416,6 +416,7 @@ void sema_factor(struct sema *s, struct scope *sc, struct model_def *m, const st
 	f->variance = attribute(s, own, m, &x, v->name, "variance");
 	f->lowest = attribute(s, own, m, &x, v->name, "lowest");
 	f->highest = attribute(s, own, m, &x, v->name, "highest");
+	f->total = attribute(s, own, m, &x, v->name, "total");
 	if (d->where && !(f->where = at_element(s, sc, m, &x, "where", d->where)))
 		return;
 	if (f->log_density)

@@ -218,7 +218,8 @@ static void settle(struct term *t, struct ix *i)
 		i->poison = true;
 		break;
 	}
-	i->size = meant->size;
+	if (!i->left || !i->size || i->size > meant->size) /* let a[i < 2] = x[i]: the first two */
+		i->size = meant->size;
 }
 
 void sema_bounded(struct ix *i, const struct cond *c, int n)

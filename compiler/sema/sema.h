@@ -86,6 +86,7 @@ struct factor_def {
 	struct node *mean, *variance;  /* over all axes; NULL: not known */
 	struct node *where;            /* over the other axes: what the log-density is multiplied by; NULL: 1 */
 	struct node *lowest, *highest; /* over the other axes: the ends of what has a density; NULL: those of the domain */
+	struct node *total;            /* of a block where the density is on those with this sum alone; NULL: it is not */
 	VEC(struct node *) argument;   /* of the distribution, over the other axes and their own */
 	struct span span;
 };

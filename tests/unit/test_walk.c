@@ -82,6 +82,33 @@ static void test_sweep(void)
 	memory_free(&m);
 }
 
+/* Of a model whose hidden variable has a law too, drawn by its posterior all the same. */
+static void test_reconstruction(void)
+{
+	struct memory m;
+	CU_ASSERT_FATAL(
+	    expand("model m { visible x : binary[3]; hidden z : real[2] ~ normal(5, 1); param W : "
+	           "real[2,3] = 0; param V : real[3,2] = 0;\n"
+	           "x ~ bernoulli(logits = z@W); posterior z ~ normal(mean = x@V, sd = 0.5); }\n"
+	           "data d = csv(\"d.csv\");\nevaluate m { x = d; reconstruction; }\n",
+	           0));
+	prepare(&m);
+	run(&m, "reconstruction");
+	const double *W = named(&m, "W"), *V = named(&m, "V"), *z = named(&m, "z.again");
+	const double *x = values_at(&m, block.m->group.at[0]->sym);
+	for (int r = 0; r < INTERP_ROWS; r++) {
+		double sum = 0;
+		for (int k = 0; k < 2; k++) {
+			double mean = x[3 * r] * V[k] + x[3 * r + 1] * V[2 + k] + x[3 * r + 2] * V[4 + k];
+			CU_ASSERT(fabs(z[2 * r + k] - mean) <= 0.75 && z[2 * r + k] != mean);
+		}
+		for (int j = 0; j < 3; j++)
+			sum += pow(x[3 * r + j] - logistic(z[2 * r] * W[j] + z[2 * r + 1] * W[3 + j]), 2);
+		CU_ASSERT_DOUBLE_EQUAL(named(&m, "out.reconstruction")[r], sum, 1e-12);
+	}
+	memory_free(&m);
+}
+
 int main(void)
 {
 	if (!codegen_init())
@@ -90,6 +117,7 @@ int main(void)
 	CU_pSuite suite = CU_add_suite("walks", NULL, NULL);
 	CU_add_test(suite, "walkback", test_walkback);
 	CU_add_test(suite, "sweep", test_sweep);
+	CU_add_test(suite, "reconstruction", test_reconstruction);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
