@@ -466,6 +466,14 @@ static void offer(const struct offering *o, const char *name, make_fn *make, con
 	vec_push(a, o->out, e);
 }
 
+static bool make_no_completion(struct making *k)
+{
+	return refuse(k,
+	              "the values of a directed model given some of them have no conditionals to draw "
+	              "from; encode and decode, where it has them, go between the visible groups and "
+	              "the hidden ones");
+}
+
 static void offer_directed(const struct offering *o)
 {
 	const struct model *m = o->m;
@@ -491,6 +499,7 @@ static void offer_directed(const struct offering *o)
 	offer(o, "sample", make_ancestral, NULL,
 	      m->prior ? "samples, what the energy is over by fresh Markov chains of so many sweeps"
 	               : "independent samples");
+	offer(o, "complete", make_no_completion, NULL, "");
 }
 
 /* Energies that read states, one a step, are normalised step by step: what stands at one example.

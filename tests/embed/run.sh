@@ -46,6 +46,7 @@ for file in ../../models/*.dgm; do
 	[ ! -s "$tmp/log" ] || fail "$name.o asks for more than the runtime has"
 done
 has 'free_energy: the free energy has no closed form' "$tmp/dbm.h"
+has 'complete: the values of a directed model' "$tmp/vae.h"
 
 # ---- the examples ----
 does "$dgm" run bars.dgm --out "$tmp/out" --quiet
