@@ -61,6 +61,20 @@ static bool is_running(struct arena *a, struct node *x, struct running *r)
 	return true;
 }
 
+bool running_function(const struct node *x)
+{
+	return x->kind == N_OP && x->op != OP_ADD && x->op != OP_MUL;
+}
+
+/* Has x a function of running sums that depends on i? */
+static bool functions_use(const struct node *x, const struct idx *i)
+{
+	bool use = running_function(x) && running_any(x) && ex_uses_idx(x, i);
+	for (int k = 0; k < x->nkid && !use; k++)
+		use = functions_use(x->kid[k], i);
+	return use;
+}
+
 /* sum(n, i | i < d) f(n, i)*g(n, d)  as  sum(n) g(n, d) * sum(i | i < d) f(n, i) */
 static struct node *split_sum(struct work *w, struct node *x)
 {
@@ -79,7 +93,8 @@ static struct node *split_sum(struct work *w, struct node *x)
 		*to = *to ? ex_mul(a, *to, body->kid[f]) : body->kid[f];
 	}
 	for (int b = 0; b < x->nbound; b++) {
-		bool stays = x->bound[b]->pop >= 0 || (out && ex_uses_idx(out, x->bound[b]));
+		bool stays = x->bound[b]->pop >= 0 || (out && ex_uses_idx(out, x->bound[b])) ||
+		             (x->bound[b] != i && functions_use(in, x->bound[b]));
 		if (stays)
 			outer[nouter++] = x->bound[b];
 		else
@@ -199,6 +214,22 @@ static bool choose_lane(struct running_set *s, const struct node *x)
 	return true;
 }
 
+/* Axes of the rows too are those that functions of the sums depend on: what is kept of them is one
+ * row's. */
+static void own_axes(struct running_set *s, const struct node *x)
+{
+	if (!running_function(x) || !running_pure(s, x)) {
+		for (int k = 0; k < x->nkid && !running_of(s, x); k++)
+			own_axes(s, x->kid[k]);
+		return;
+	}
+	struct seq free = plan_free(x);
+	for (int k = 0; k < free.n; k++)
+		if (free.ix[k] != s->n && free.ix[k] != s->d && free.ix[k] != s->j &&
+		    !seq_has(&s->outer, free.ix[k]))
+			seq_push(&s->outer, free.ix[k]);
+}
+
 /* Do all running sums have j, and x the outer indices, free or as its own? */
 static bool has_all(const struct running_set *s, const struct node *x)
 {
@@ -214,8 +245,12 @@ static bool has_all(const struct running_set *s, const struct node *x)
 bool running_find(struct work *w, struct node *x, struct running_set *out)
 {
 	*out = (struct running_set){0};
-	if (!running_any(x) || !collect(w, x, out) || !out->count || !choose_lane(out, x) ||
-	    !has_all(out, x) || !plan_in_bounds(w, x))
+	if (!running_any(x) || !collect(w, x, out) || !out->count || !choose_lane(out, x))
+		return false;
+	own_axes(out, x);
+	for (int k = 0; k < out->count; k++)
+		own_axes(out, out->at[k].term);
+	if (!has_all(out, x) || !plan_in_bounds(w, x))
 		return false;
 	for (int k = 0; k < out->count; k++)
 		if (!plan_in_bounds(w, out->at[k].term))

@@ -26,6 +26,8 @@ bool running_any(const struct node *x); /* may there be one in x? */
 struct node *running_split(struct work *w, struct node *x);
 /* The running sums in x, a sum; false: none, or not all along one index. */
 bool running_find(struct work *w, struct node *x, struct running_set *out);
+/* Is x an operation that is worth keeping the value of? */
+bool running_function(const struct node *x);
 /* Does x depend on d through running sums that are not nested alone, and has it one? */
 bool running_pure(const struct running_set *s, const struct node *x);
 /* The running sum x is; NULL: none of the set. */

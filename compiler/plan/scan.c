@@ -82,7 +82,7 @@ static struct node *kept(struct columns *c, struct node *x)
 static struct node *rewrite(struct columns *c, struct node *x)
 {
 	const struct running *r = running_of(c->s, x);
-	bool heavy = x->kind == N_OP && x->op != OP_ADD && x->op != OP_MUL;
+	bool heavy = running_function(x);
 	if (r && r->nested)
 		return carried(c, r);
 	if (r || (heavy && running_pure(c->s, x)))

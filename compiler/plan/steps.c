@@ -50,7 +50,7 @@ static struct node *with_sums(struct steps *t, struct node *x)
 /* x with accesses to p, and to functions of it that are long to compute. */
 static struct node *with_kept(struct steps *t, struct node *x)
 {
-	bool heavy = x->kind == N_OP && x->op != OP_ADD && x->op != OP_MUL;
+	bool heavy = running_function(x);
 	if (!heavy || !running_pure(t->s, x))
 		return running_of(t->s, x) ? with_sums(t, x) : each_kid(t, x, with_kept);
 	struct node *f = with_sums(t, x);

@@ -210,6 +210,17 @@ static const struct gradient_case cases[] = {
      "let g[t,d,j] = tanh(sum(i < d) W[t,j,i]*v[t,i]);\n"
      "v[t,d] ~ bernoulli(logits = sum(j) P[d,j]*g[t,d,j]); }",
      NLL},
+    {"nade of several particles",
+     "model m(D = 5, Z = 2, H = 3) { visible x : binary[D]; hidden z : real[Z] ~ normal(0, 1); "
+     "param W "
+     ": real[H,D] = 0; param P : real[D,H] = 0; param A : real[Z,H] = 0;\n"
+     "let g[d,j] = sigmoid((z@A)[j] + sum(i < d) W[j,i]*x[i]);\n"
+     "x[d] ~ bernoulli(logits = sum(j) P[d,j]*g[d,j]);\n"
+     "posterior z ~ normal(mean = dense(x, Z), logvar = dense(x, Z)); }",
+     "iwae(samples = 50)",
+     "elbo(d)",
+     1,
+     {"importance.start", "importance.pass", "importance"}},
     {"conditional nade",
      "model m(D = 5, U = 3, H = 4) { visible v : binary[D]; given c : real[U]; param W : real[H,D] "
      "= 0; "
