@@ -276,6 +276,27 @@ static const struct gradient_case cases[] = {
      "posterior a ~ normal(mean = qa.mu, sd = exp(qa.ls)); posterior b ~ normal(mean = qb.mu, sd = "
      "exp(qb.ls)); }",
      ELBO},
+    {"a ladder of two nets, the posterior merged with the prior",
+     "net up(x : real[N], M) { let h = x |> dense(3) |> tanh; let mu = h |> dense(M); let lv = h "
+     "|> dense(M); }\n"
+     "net top(x : real[N], M) { let mu = x |> dense(M); let lv = x |> dense(M); }\n"
+     "net down(z : real[N], M) { let h = z |> dense(3) |> tanh; let mu = h |> dense(M); let lv = h "
+     "|> dense(M); }\n"
+     "model m { visible x : binary[4]; hidden b : real[2] ~ normal(0, 1); hidden a : real[2]; let "
+     "p "
+     "= down(b, 2); a ~ normal(mean = p.mu, logvar = p.lv); x ~ bernoulli(logits = dense(a, 4));\n"
+     "let d = up(x, 2); let e = top(d.h, 2); posterior b ~ normal(mean = e.mu, logvar = e.lv); let "
+     "w[j] = exp(-d.lv[j]) + exp(-p.lv[j]);\n"
+     "posterior a ~ normal(mean = (exp(-d.lv)*d.mu + exp(-p.lv)*p.mu)/w, var = 1/w); }",
+     ELBO},
+    {"an affine coupling: the last elements given the first",
+     "net coupling(x : real[N], M) { let h = x |> dense(3) |> tanh; let s = h |> dense(M) |> tanh; "
+     "let t = h |> dense(M); }\n"
+     "model m(D = 4) { visible x : real[D]; let a[i < 2] = x[i]; let f = coupling(a, 2);\n"
+     "x[d] ~ normal(mean = sum(i < 2, i == d - 2) f.t[i], logvar = 2*sum(i < 2, i == d - 2) "
+     "f.s[i]); "
+     "}",
+     NLL},
     {"logistic posterior",
      "model m { visible x : real[3]; hidden z : real[2] ~ logistic(0, 1); param W : real[2,3] = 0; "
      "param V : real[3,2] = 0; param s : real[2] = 0;\n"
