@@ -172,7 +172,8 @@ static bool add_point(struct growing *s, double x, double y)
 
 static bool plotted(const char *name)
 {
-	static const char *const other[] = {"model", "epoch", "update", "seconds", "rate"};
+	static const char *const other[] = {"model", "epoch",      "update", "seconds",
+	                                    "rate",  "parameters", "seed"};
 
 	for (size_t i = 0; i < sizeof other / sizeof *other; i++)
 		if (!strcmp(name, other[i]))

@@ -58,12 +58,15 @@ static int write_line(struct dgm_trainer *tr, const char *const *name, const dou
 		k[i] = name[i];
 		v[i] = value[i];
 	}
+	char digest[24];
+	snprintf(digest, sizeof digest, "%016" PRIx64, dgm_params_digest(tr->s));
 #define PAIR(i) k[i], 'd', v[i]
 	return dgm_metrics_line(
 	    tr->metrics, "model", 's', tr->t->model, "epoch", 'i', tr->epoch, "update", 'i', tr->update,
 	    "seconds", 'd', round((tr->seconds + dgm_now() - tr->start) * 1000) / 1000, "rate", 'd',
-	    tr->rate[0], PAIR(0), PAIR(1), PAIR(2), PAIR(3), PAIR(4), PAIR(5), PAIR(6), PAIR(7),
-	    PAIR(8), PAIR(9), PAIR(10), PAIR(11), PAIR(12), PAIR(13), PAIR(14), PAIR(15), NULL);
+	    tr->rate[0], "parameters", 's', digest, "seed", 'i', (int64_t)tr->t->seed, PAIR(0), PAIR(1),
+	    PAIR(2), PAIR(3), PAIR(4), PAIR(5), PAIR(6), PAIR(7), PAIR(8), PAIR(9), PAIR(10), PAIR(11),
+	    PAIR(12), PAIR(13), PAIR(14), PAIR(15), NULL);
 #undef PAIR
 }
 

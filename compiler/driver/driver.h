@@ -274,6 +274,8 @@ const char *sample_path(struct session *s, const struct block_def *b, const char
 void keep_free(struct chains *k);
 const char *job_path(struct session *s, const char *path); /* in the results' folder */
 void job_picture(struct session *s, const struct group *g, int64_t *h, int64_t *w); /* the size of its picture */
+/* Tiles a line of a picture of n groups of `each` tiles, of h x w, that is about as high as wide. */
+int64_t job_columns(int64_t n, int64_t each, int64_t h, int64_t w);
 /* Is it to be shown as pictures?  It or its data have two axes, or it has more units than a table has columns. */
 bool job_pictured(struct session *s, const struct group *g);
 const struct group *first_visible(const struct model *m);

@@ -26,7 +26,7 @@ static int64_t *by_ratio(const struct dgm_copies *c, int64_t n)
 	return order;
 }
 
-/* Two samples a line, each before its nearest training examples. */
+/* Samples, each before its nearest training examples. */
 static int picture_neighbours(const struct look *l, const struct dgm_copies *c,
                               const struct dgm_points *train, const char *path)
 {
@@ -45,8 +45,9 @@ static int picture_neighbours(const struct look *l, const struct dgm_copies *c,
 	}
 	job_picture(l->k->s, l->g, &h, &w);
 	if (status == DGM_OK)
-		status = dgm_png_grid(path, tiles, shown * each, h, w, items, 2 * each,
-		                      finite ? (float)f->lo : 0, finite ? (float)f->hi : 0);
+		status =
+		    dgm_png_grid(path, tiles, shown * each, h, w, items, job_columns(shown, each, h, w),
+		                 finite ? (float)f->lo : 0, finite ? (float)f->hi : 0);
 	free(tiles);
 	free(order);
 	return status;
@@ -189,6 +190,17 @@ static int read_labels(struct look *l, const struct value *name, const int64_t *
 	return EXIT_DONE;
 }
 
+/* As many clusters, at most 20, as so many samples tell of: that of n/K expected none at all comes
+ * has to be less likely than the level for each of K, were they half of that and the clusters half
+ * as large as others. */
+static int told_clusters(int64_t n)
+{
+	int k = 20;
+	while (k > 2 && (double)n / (4 * k) < log(k / LOOK_LEVEL))
+		k--;
+	return k;
+}
+
 /* In place of the examples, the centres of their clusters. */
 static int make_clusters(struct look *l, int clusters, struct classes *c)
 {
@@ -217,8 +229,11 @@ static int read_classes(struct look *l, struct classes *c)
 	int status = look_load(l, &l->arg[0], REFERENCE, &c->reference, &which);
 	if (status == EXIT_DONE) {
 		c->label = NEW_ARRAY(l->k->s->u->cx.prog, int, c->reference.n);
-		status = *l->arg[2].name ? read_labels(l, &l->arg[2], which, c)
-		                         : make_clusters(l, (int)l->arg[3].num, c);
+		status =
+		    *l->arg[2].name
+		        ? read_labels(l, &l->arg[2], which, c)
+		        : make_clusters(
+		              l, l->arg[3].num > 0 ? (int)l->arg[3].num : told_clusters(l->samples.n), c);
 	}
 	free(which);
 	return status;

@@ -231,7 +231,7 @@ static int write_image(const struct chains *k, const struct group *g, const char
 			tile[i % n] = keep_value(k, held, i / n, i % n) != 0 ? x : (lo + hi) / 2;
 	}
 	job_picture(k->s, g, &h, &w);
-	int64_t columns = each * (int64_t)ceil(sqrt((double)k->rows / (double)each));
+	int64_t columns = job_columns(k->rows, each, h, w);
 	int status = dgm_png_grid(path, tiles, k->rows * each, h, w, n, columns, lo, hi);
 	free(tiles);
 	return status;

@@ -56,6 +56,12 @@ void job_picture(struct session *s, const struct group *g, int64_t *h, int64_t *
 	*h = items / *w;
 }
 
+int64_t job_columns(int64_t n, int64_t each, int64_t h, int64_t w)
+{
+	const double columns = sqrt((double)(n * h) / (double)(each * w));
+	return each * (int64_t)fmin((double)n, ceil(columns));
+}
+
 bool job_pictured(struct session *s, const struct group *g)
 {
 	enum { COLUMNS = 32 };

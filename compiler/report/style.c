@@ -40,7 +40,7 @@ const char report_style[] =
     "figure svg{display:block;width:100%;height:auto;max-width:47rem}"
     "figure img{display:block;max-width:100%;height:auto;image-rendering:pixelated}"
     "figcaption{color:var(--soft);font-size:.87rem;margin-top:.5rem}"
-    ".columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));gap:"
+    ".columns{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(26rem,100%),1fr));gap:"
     "1rem}"
     ".columns figure{margin:0}"
     "svg text{fill:var(--ink)}svg .paper{fill:none}svg .grid{stroke:var(--line)}"

@@ -80,17 +80,15 @@ static void name(struct reader *r, const char *tag)
 	tagged(r->f, tag, text, n);
 }
 
+/* Behind \left or \right: a sign, or a command such as \lbrace by its name. */
 static void fence(struct reader *r)
 {
-	fputs("<mo>", r->f);
-	for (r->p += *r->p == '\\'; *r->p && *r->p != ' '; r->p++) {
-		fputc(*r->p, r->f);
-		if (!isalpha((unsigned char)*r->p)) {
-			r->p++;
-			break;
-		}
-	}
-	fputs("</mo>", r->f);
+	size_t n = *r->p == '\\';
+	while (n && isalpha((unsigned char)r->p[n]))
+		n++;
+	n += n < 2 && r->p[n] != 0;
+	tagged(r->f, "mo", r->p, n);
+	r->p += n;
 }
 
 static void fenced(struct reader *r)
@@ -220,9 +218,11 @@ static void item(struct reader *r)
 static void list(struct reader *r, bool inside)
 {
 	while (*r->p && *r->p != '}' && !(inside && at_word(r, "\\right"))) {
-		if (*r->p == ' ')
+		if (*r->p == ' ') { /* between words, as in log p */
+			if (isalnum((unsigned char)r->p[-1]) && isalnum((unsigned char)r->p[1]))
+				fputs("<mspace width=\"0.2em\"/>", r->f);
 			r->p++;
-		else if (*r->p == '_' || *r->p == '^') {
+		} else if (*r->p == '_' || *r->p == '^') {
 			bool up = *r->p++ == '^';
 			fputs(up ? "<msup><mrow></mrow>" : "<msub><mrow></mrow>", r->f);
 			group(r);
@@ -234,7 +234,7 @@ static void list(struct reader *r, bool inside)
 
 void tex_mathml(FILE *f, const char *tex)
 {
-	struct reader r = {tex, f};
+	struct reader r = {tex + strspn(tex, " "), f};
 	fputs("<math display=\"block\"><semantics><mrow>", f);
 	list(&r, false);
 	for (; *r.p; r.p++) /* a brace too many */
