@@ -111,6 +111,12 @@ struct dgm_store {
 /* Allocates every slot, zeroed.  NULL and dgm_error() when memory is short, or a capacity beyond pop_most. */
 struct dgm_store *dgm_store_new(const struct dgm_module *m, const int64_t *pop_capacity);
 void dgm_store_free(struct dgm_store *s);
+/* Where each slot lies in a block for populations of such a capacity: slot[i] (NULL: not asked for), and
+ * how many floats the parameters are; returns the bytes of the block, -1: too many.  A block's first use
+ * finds it zeroed, at a multiple of 64. */
+int64_t dgm_store_place(const struct dgm_module *m, const int64_t *capacity, void *block, void **slot, int64_t *nparam);
+/* A store of s->pop_capacity on the caller's block and table of slots. */
+void dgm_store_on(struct dgm_store *s, const struct dgm_module *m, void *block, void **slot);
 /* A call on a store with all populations at capacity, step 0. */
 struct dgm_call dgm_call_on(const struct dgm_store *s, uint64_t seed);
 

@@ -71,61 +71,77 @@ static bool is_flat(const struct dgm_slot *s)
 	return s->space == DGM_PARAM || (s->space == DGM_GRAD && s->param >= 0);
 }
 
-struct dgm_store *dgm_store_new(const struct dgm_module *m, const int64_t *pop_capacity)
+int64_t dgm_store_place(const struct dgm_module *m, const int64_t *capacity, void *at, void **slot,
+                        int64_t *nparam)
 {
-	struct dgm_store *s = calloc(1, sizeof *s);
-	int64_t *offset = calloc((size_t)m->nslot + 1, sizeof *offset);
-	int64_t param_bytes = 0, total;
-	char *block = NULL;
+	char *block = at;
+	int64_t params = 0, total;
 
-	for (int p = 0; m->pop_most && p < m->npop; p++)
-		if (m->pop_most[p] && pop_capacity[p] > m->pop_most[p]) {
-			dgm_fail(DGM_ESHAPE, "%s: %lld rows of %s, made for at most %lld", m->model,
-			         (long long)pop_capacity[p], m->pop_name[p], (long long)m->pop_most[p]);
-			free(s);
-			free(offset);
-			return NULL;
-		}
-
-	if (!s || !offset || !(s->slot = calloc((size_t)m->nslot + 1, sizeof *s->slot)))
-		goto fail;
-	s->mod = m;
-	for (int i = 0; i < m->npop && i < DGM_MAX_POP; i++)
-		s->pop_capacity[i] = pop_capacity ? pop_capacity[i] : 0;
 	for (int i = 0; i < m->nslot; i++)
 		if (m->slot[i].space == DGM_PARAM) {
-			offset[i] = param_bytes;
-			param_bytes += slot_bytes(&m->slot[i], s->pop_capacity);
+			if (slot)
+				slot[i] = block + params;
+			params += slot_bytes(&m->slot[i], capacity);
 		}
-	total = 2 * param_bytes + 2 * LINE; /* the readable bytes behind each part */
+	total = 2 * params + 2 * LINE; /* the readable bytes behind each part */
 	for (int i = 0; i < m->nslot; i++) {
-		const struct dgm_slot *slot = &m->slot[i];
-		int64_t bytes = slot_bytes(slot, s->pop_capacity);
+		int64_t bytes = slot_bytes(&m->slot[i], capacity);
 
-		if (slot->space == DGM_GRAD && slot->param >= 0)
-			offset[i] = param_bytes + LINE + offset[slot->param];
-		else if (!is_flat(slot)) {
-			offset[i] = total;
-			if (bytes < 0 || __builtin_add_overflow(total, bytes + LINE, &total))
-				goto fail;
-		}
+		if (slot && is_flat(&m->slot[i]) && m->slot[i].space == DGM_GRAD)
+			slot[i] = (char *)slot[m->slot[i].param] + params + LINE;
+		if (is_flat(&m->slot[i]))
+			continue;
+		if (slot)
+			slot[i] = block + total;
+		if (bytes < 0 || __builtin_add_overflow(total, bytes + LINE, &total))
+			return -1;
 	}
-	if (posix_memalign((void **)&block, LINE, (size_t)total))
+	*nparam = params / (int64_t)sizeof(float);
+	return total;
+}
+
+static bool too_many(const struct dgm_module *m, const int64_t *capacity)
+{
+	for (int p = 0; m->pop_most && p < m->npop; p++)
+		if (m->pop_most[p] && capacity[p] > m->pop_most[p]) {
+			dgm_fail(DGM_ESHAPE, "%s: %lld rows of %s, made for at most %lld", m->model,
+			         (long long)capacity[p], m->pop_name[p], (long long)m->pop_most[p]);
+			return true;
+		}
+	return false;
+}
+
+struct dgm_store *dgm_store_new(const struct dgm_module *m, const int64_t *pop_capacity)
+{
+	struct dgm_store *s;
+	int64_t total;
+
+	if (too_many(m, pop_capacity))
+		return NULL;
+	s = calloc(1, sizeof *s);
+	if (!s || !(s->slot = calloc((size_t)m->nslot + 1, sizeof *s->slot)))
 		goto fail;
-	memset(block, 0, (size_t)total);
-	for (int i = 0; i < m->nslot; i++)
-		s->slot[i] = block + offset[i];
-	s->block = block;
-	s->nparam = param_bytes / 4;
-	s->params = (float *)(void *)block;
-	s->grads = (float *)(void *)(block + param_bytes + LINE);
-	free(offset);
+	for (int i = 0; i < m->npop && i < DGM_MAX_POP; i++)
+		s->pop_capacity[i] = pop_capacity ? pop_capacity[i] : 0;
+	total = dgm_store_place(m, s->pop_capacity, NULL, NULL, &s->nparam);
+	if (total < 0 || posix_memalign(&s->block, LINE, (size_t)total))
+		goto fail;
+	memset(s->block, 0, (size_t)total);
+	dgm_store_on(s, m, s->block, s->slot);
 	return s;
 fail:
-	free(offset);
 	dgm_store_free(s);
 	dgm_fail(DGM_ENOMEM, "not enough memory for the buffers of model %s", m->model);
 	return NULL;
+}
+
+void dgm_store_on(struct dgm_store *s, const struct dgm_module *m, void *block, void **slot)
+{
+	s->mod = m;
+	s->slot = slot;
+	dgm_store_place(m, s->pop_capacity, block, slot, &s->nparam);
+	s->params = block;
+	s->grads = s->params + s->nparam + LINE / (int64_t)sizeof(float);
 }
 
 void dgm_store_free(struct dgm_store *s)

@@ -14,35 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-double dgm_ramp_at(const struct dgm_ramp *r, int64_t epoch, int64_t epochs)
-{
-	const double e = (double)(r->whole ? r->before + epoch : epoch);
-	const double last = (double)(r->whole ? r->whole : epochs) - 1, part = last > 0 ? e / last : 0;
-	const double rise = e < r->warmup ? (e + 1) / (r->warmup + 1) : 1;
-
-	switch (r->how) {
-	case DGM_LINEAR:
-		return r->ramp ? r->from + (r->to - r->from) * part : r->from;
-	case DGM_EXPONENTIAL:
-		return rise * r->from * pow(r->to, e);
-	case DGM_COSINE:
-		return rise * (r->to + (r->from - r->to) * (1 + cos(acos(-1) * part)) / 2);
-	case DGM_STEPS:
-		return rise * r->from * pow(r->to, floor(e / r->every));
-	case DGM_INVERSE:
-		return rise * r->from / (1 + e / r->every);
-	}
-	return r->from;
-}
-
-void dgm_train_call(struct dgm_trainer *tr, const struct dgm_function *f)
-{
-	if (!f)
-		return;
-	dgm_run(f, &tr->call);
-	tr->call.step++;
-}
-
 int dgm_train_path(const struct dgm_trainer *tr, const char *name, char *to, size_t room)
 {
 	if ((size_t)snprintf(to, room, "%s/%s", tr->t->out_dir, name) >= room)
@@ -186,6 +157,15 @@ static int begin(struct dgm_trainer *tr)
 	return status ? status : dgm_checkpoint_save(tr);
 }
 
+static int update(struct dgm_trainer *tr, int64_t first, int64_t rows)
+{
+	const struct dgm_train *t = tr->t;
+	int status = dgm_inputs_load(tr->s, t->input, t->ninput, tr->order + first, rows, t->seed,
+	                             (uint32_t)(tr->update + 1));
+
+	return status ? status : dgm_update_rows(tr, rows);
+}
+
 static int one_epoch(struct dgm_trainer *tr)
 {
 	const struct dgm_train *t = tr->t;
@@ -193,6 +173,7 @@ static int one_epoch(struct dgm_trainer *tr)
 	int status;
 
 	dgm_update_epoch(tr);
+	dgm_permutation(tr->order, tr->examples, t->seed, (uint32_t)tr->epoch);
 	for (int64_t first = 0; first < tr->examples; first += t->batch) {
 		int64_t rows = tr->examples - first < t->batch ? tr->examples - first : t->batch;
 		double start = dgm_now();
@@ -203,7 +184,7 @@ static int one_epoch(struct dgm_trainer *tr)
 		                (double)(tr->epoch - tr->first_epoch) +
 		                    (double)first / (double)tr->examples,
 		                "epoch %" PRId64 "/%" PRId64 "%s", tr->epoch + 1, t->epochs, tr->note);
-		status = dgm_update_run(tr, first, rows);
+		status = update(tr, first, rows);
 		if (status)
 			return proper(tr, status);
 		tr->duration[(tr->update - tr->first_update - 1) % DGM_RING] = dgm_now() - start;

@@ -1,6 +1,6 @@
-/* One update of a training: a batch, the gradient, the optimiser's step.
+/* One update of a training on a batch: the gradient, the optimiser's step.
  *
- *     load; first; sweep k times, final ending the last; [exact sums]; centre; optimiser; prepare
+ *     first; sweep k times, final ending the last; [exact sums]; centre; optimiser; prepare
  *
  * The optimiser works on pieces of parameters on all threads; its rule is elementwise, so the cut
  * changes nothing.  Nothing is allocated here after dgm_update_plan. */
@@ -12,6 +12,35 @@
 #include <string.h>
 
 enum { PIECE = 16384, CHECK_EVERY = 64 };
+
+double dgm_ramp_at(const struct dgm_ramp *r, int64_t epoch, int64_t epochs)
+{
+	const double e = (double)(r->whole ? r->before + epoch : epoch);
+	const double last = (double)(r->whole ? r->whole : epochs) - 1, part = last > 0 ? e / last : 0;
+	const double rise = e < r->warmup ? (e + 1) / (r->warmup + 1) : 1;
+
+	switch (r->how) {
+	case DGM_LINEAR:
+		return r->ramp ? r->from + (r->to - r->from) * part : r->from;
+	case DGM_EXPONENTIAL:
+		return rise * r->from * pow(r->to, e);
+	case DGM_COSINE:
+		return rise * (r->to + (r->from - r->to) * (1 + cos(acos(-1) * part)) / 2);
+	case DGM_STEPS:
+		return rise * r->from * pow(r->to, floor(e / r->every));
+	case DGM_INVERSE:
+		return rise * r->from / (1 + e / r->every);
+	}
+	return r->from;
+}
+
+void dgm_train_call(struct dgm_trainer *tr, const struct dgm_function *f)
+{
+	if (!f)
+		return;
+	dgm_run(f, &tr->call);
+	tr->call.step++;
+}
 
 static bool is_param(const struct dgm_slot *slot)
 {
@@ -28,18 +57,32 @@ static bool learns(const struct dgm_trainer *tr, int i)
 	return is_param(&tr->s->mod->slot[i]) && !(tr->t->frozen && tr->t->frozen[i]);
 }
 
-int dgm_update_plan(struct dgm_trainer *tr)
+int64_t dgm_update_segments(const struct dgm_trainer *tr)
 {
 	const struct dgm_module *m = tr->s->mod;
 	int64_t count = 0;
-	size_t bytes = (size_t)tr->s->nparam * sizeof(float);
 
 	for (int i = 0; i < m->nslot; i++)
 		if (learns(tr, i))
 			count += (dgm_slot_items(&m->slot[i]) + PIECE - 1) / PIECE;
-	tr->segment = calloc((size_t)count + 1, sizeof *tr->segment);
-	if (!tr->segment)
-		return dgm_fail(DGM_ENOMEM, "%s: not enough memory", m->model);
+	return count;
+}
+
+int dgm_update_moments(const struct dgm_train *t)
+{
+	int most = 0;
+
+	for (int i = 0; i < t->ndescent; i++)
+		if (t->descent[i].optimizer->nmoment > most)
+			most = t->descent[i].optimizer->nmoment;
+	return most;
+}
+
+void dgm_update_on(struct dgm_trainer *tr, struct dgm_segment *segment, float *moments)
+{
+	const struct dgm_module *m = tr->s->mod;
+
+	tr->segment = segment;
 	for (int i = 0; i < m->nslot; i++) {
 		const struct dgm_slot *slot = &m->slot[i];
 		int64_t items = dgm_slot_items(slot);
@@ -54,19 +97,27 @@ int dgm_update_plan(struct dgm_trainer *tr)
 			    .decay = tr->t->decays && tr->t->decays[i] ? (float)tr->t->descent[which].decay : 0,
 			};
 	}
-	for (int i = 0; i < tr->t->ndescent && bytes; i++)
-		if (tr->t->descent[i].optimizer->nmoment > tr->nmoment)
-			tr->nmoment = tr->t->descent[i].optimizer->nmoment;
-	if (!tr->nmoment)
-		return DGM_OK;
-	if (posix_memalign((void **)&tr->moment_block, 64, (size_t)tr->nmoment * bytes)) {
-		tr->moment_block = NULL;
-		return dgm_fail(DGM_ENOMEM, "%s: not enough memory for the moments of the gradients",
-		                m->model);
-	}
-	memset(tr->moment_block, 0, (size_t)tr->nmoment * bytes);
+	tr->nmoment = dgm_update_moments(tr->t);
 	for (int i = 0; i < tr->nmoment; i++)
-		tr->moments[i] = tr->moment_block + i * tr->s->nparam;
+		tr->moments[i] = moments + i * tr->s->nparam;
+}
+
+int dgm_update_plan(struct dgm_trainer *tr)
+{
+	size_t bytes = (size_t)tr->s->nparam * sizeof(float) * (size_t)dgm_update_moments(tr->t);
+	struct dgm_segment *segment = calloc((size_t)dgm_update_segments(tr) + 1, sizeof *tr->segment);
+
+	if (!segment)
+		return dgm_fail(DGM_ENOMEM, "%s: not enough memory", tr->s->mod->model);
+	if (bytes && posix_memalign((void **)&tr->moment_block, 64, bytes)) {
+		tr->moment_block = NULL;
+		free(segment);
+		return dgm_fail(DGM_ENOMEM, "%s: not enough memory for the moments of the gradients",
+		                tr->s->mod->model);
+	}
+	if (bytes)
+		memset(tr->moment_block, 0, bytes);
+	dgm_update_on(tr, segment, tr->moment_block);
 	return DGM_OK;
 }
 
@@ -91,7 +142,6 @@ void dgm_update_epoch(struct dgm_trainer *tr)
 	tr->k = k > 1 ? (int64_t)k : 1;
 	for (int i = 0; i < t->ndescent; i++)
 		set_hyper(tr, i);
-	dgm_permutation(tr->order, tr->examples, t->seed, (uint32_t)tr->epoch);
 }
 
 int64_t dgm_descent_step(const struct dgm_trainer *tr, int descent)
@@ -129,16 +179,12 @@ static const struct dgm_function * final(const struct dgm_trainer *tr)
 	return tr->t->often;
 }
 
-int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
+int dgm_update_rows(struct dgm_trainer *tr, int64_t rows)
 {
 	const struct dgm_train *t = tr->t;
 	const bool tempered = t->tempering.temperatures > 1;
 	const bool own_chains = t->chain_pop >= 0 && t->chain_pop != t->data_pop;
-	int status = dgm_inputs_load(tr->s, t->input, t->ninput, tr->order + first, rows, t->seed,
-	                             (uint32_t)(tr->update + 1));
 
-	if (status)
-		return status;
 	tr->call.pop[t->data_pop] = rows;
 	if (t->scalar_inv_n >= 0)
 		tr->call.scalar[t->scalar_inv_n] = 1 / (float)rows;
@@ -159,8 +205,8 @@ int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows)
 		tr->call.pop[t->chain_pop] = dgm_tempering_rows(&t->tempering);
 	if (t->exact) {
 		double log_z;
+		int status = dgm_enumerate(tr->s, t->exact, t->seed, true, &log_z);
 
-		status = dgm_enumerate(tr->s, t->exact, t->seed, true, &log_z);
 		if (status)
 			return status;
 	}

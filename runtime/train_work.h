@@ -66,6 +66,10 @@ int dgm_train_path(const struct dgm_trainer *tr, const char *name, char *to, siz
 
 /* ---- train_update.c ---- */
 int dgm_update_plan(struct dgm_trainer *tr);   /* segments and moments */
+/* The same in memory of the caller's: so many segments; the moments, nparam floats each, zeroed at first. */
+int64_t dgm_update_segments(const struct dgm_trainer *tr);
+int dgm_update_moments(const struct dgm_train *t);
+void dgm_update_on(struct dgm_trainer *tr, struct dgm_segment *segment, float *moments);
 /* The step of a descent that the coming update is, 1, 2, ...; 0: it has none. */
 int64_t dgm_descent_step(const struct dgm_trainer *tr, int descent);
 /* optim_limit.c: before and after the optimiser */
@@ -76,8 +80,8 @@ void dgm_limit_params(struct dgm_trainer *tr);
 int dgm_orthonormal(struct dgm_trainer *tr);
 /* The same of a matrix, rows x cols. */
 int dgm_orthonormal_matrix(float *w, int64_t rows, int64_t cols, double norm);
-void dgm_update_epoch(struct dgm_trainer *tr); /* hyper-parameters, k and order of this epoch */
-int dgm_update_run(struct dgm_trainer *tr, int64_t first, int64_t rows);
+void dgm_update_epoch(struct dgm_trainer *tr); /* hyper-parameters and k of this epoch */
+int dgm_update_rows(struct dgm_trainer *tr, int64_t rows); /* on the batch that the buffers hold */
 /* DGM_ENONFINITE with its text when a parameter or a gradient is not finite. */
 int dgm_update_check(const struct dgm_trainer *tr);
 

@@ -11,6 +11,8 @@ struct jit;
 bool codegen_init(void);
 /* Compiles a plan; NULL with a BUG on a malformed module.  The module's tables and code live until
  * jit_free. */
+/* The tables alone: functions without regions. */
+const struct dgm_module *codegen_module(struct cx *cx, const struct plan *p);
 struct jit *jit_compile(struct cx *cx, const struct plan *p);
 const struct dgm_module *jit_module(const struct jit *j);
 void jit_free(struct jit *j);

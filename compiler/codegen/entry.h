@@ -6,7 +6,7 @@
 
 enum {
 #define S(name, value, what) OBJECT_##name = value,
-	OBJECT_STATUS_LIST(S)
+	DGM_EMBED_STATUS_LIST(S)
 #undef S
 };
 
@@ -49,5 +49,8 @@ struct entry_copy {
 void entry_copy(struct entry_copy *c, bool in, LLVMValueRef rows);
 /* to[0..n) := from[0..n); bad |= they are not all finite */
 void entry_load(struct emit *e, LLVMValueRef from, LLVMValueRef to, int64_t n, LLVMValueRef bad);
+
+/* entry_train.c */
+void train_emit(struct emit *e, struct cx *cx, const struct object_train *t, const char *name);
 
 #endif

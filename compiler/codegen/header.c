@@ -5,11 +5,16 @@
 #include <math.h>
 #include <string.h>
 
+static void dimensions(const struct sym *s, FILE *out)
+{
+	for (int k = 0; k < s->rank; k++)
+		fprintf(out, "[%lld]", (long long)s->dim[k]);
+}
+
 static void shape(const struct sym *s, FILE *out)
 {
 	fprintf(out, "[rows]");
-	for (int k = 0; k < s->rank; k++)
-		fprintf(out, "[%lld]", (long long)s->dim[k]);
+	dimensions(s, out);
 }
 
 /* Text of a comment: no end of it within. */
@@ -55,7 +60,7 @@ static void common(FILE *out)
 #define S(name, value, what) \
 	fprintf(out, "\tDGM_EMBED_%s = %d%s /* %s */\n", #name, value, \
 	        strcmp(#name, "FILE") ? "," : "", what);
-	OBJECT_STATUS_LIST(S)
+	DGM_EMBED_STATUS_LIST(S)
 #undef S
 	fprintf(out, "};\nstruct dgm_random { /* seed: any; step: 0 at first */\n\tuint64_t seed, "
 	             "step;\n};\n#endif\n\n");
@@ -68,8 +73,7 @@ static void params(const struct object *o, FILE *out)
 		for (int k = 0; k < o->param.n; k++) {
 			const struct sym *s = o->param.at[k].sym;
 			fprintf(out, "\tconst float *%s; /* ", o->param.at[k].name);
-			for (int d = 0; d < s->rank; d++)
-				fprintf(out, "[%lld]", (long long)s->dim[d]);
+			dimensions(s, out);
 			fprintf(out, "%s */\n", s->rank ? "" : "one number");
 		}
 		fprintf(out, "};\n");
@@ -180,8 +184,64 @@ static void refused(const struct object *o, FILE *out)
 		comment(o->entry.at[k].refused, out);
 		fprintf(out, "\n");
 	}
+	if (o->train && o->train->refused) {
+		fprintf(out, "%s *   train_step: ", n++ ? "" : "/* What the model does not offer:\n");
+		comment(o->train->refused, out);
+		fprintf(out, "\n");
+	}
 	if (n)
 		fprintf(out, " */\n\n");
+}
+
+/* ---- a training ---- */
+static void train(const struct object *o, FILE *out)
+{
+	const struct object_train *t = o->train;
+	const struct dgm_train *of = &t->updates->train;
+	fprintf(
+	    out,
+	    "/* Updates of the model's training: the caller's parameters move in place.\n"
+	    " *   params: all are read and written\n"
+	    " *   state: moments, chains and buffers, in %s_train_size(rows) bytes for batches of at\n"
+	    " *     most so many rows; train_begin fills it.  It may not be moved afterwards.\n"
+	    " *   epoch: from 0, what schedules go by; the file has %lld, of batches of %lld\n",
+	    o->name, (long long)of->epochs, (long long)of->batch);
+	for (int k = 0; k < t->ninput; k++)
+		describe(&t->input[k], out);
+	for (int k = 0; k < t->nmean; k++) {
+		fprintf(out, " *   %s", t->mean[k].name);
+		dimensions(t->mean[k].sym, out);
+		fprintf(out, " in: over the data; of 0 and 1 and of counts the mean is (sum + 1)/(n + 2), "
+		             "of spins sum/(n + 2)\n");
+	}
+	fprintf(out, " * The same parameters, random state {seed, 0} and batches give the same bits as "
+	             "dgm run --seed.\n"
+	             " * Behind DGM_EMBED_RESULT parameters are as they were, the state is to begin "
+	             "anew.  Updates\n"
+	             " * run on the threads of the process; those of several threads take turns. */\n");
+	fprintf(out, "struct %s_train_params {\n", o->name);
+	for (int k = 0; k < t->nparam; k++) {
+		const struct sym *s = t->param[k].sym;
+		fprintf(out, "\tfloat *%s; /* ", t->param[k].name);
+		dimensions(s, out);
+		fprintf(out, "%s */\n", s->rank ? "" : "one number");
+	}
+	fprintf(out, "};\nsize_t %s_train_size(size_t rows);\n", o->name);
+	fprintf(out,
+	        "int %s_train_begin(void *state, size_t size, size_t rows, const struct "
+	        "%s_train_params *params",
+	        o->name, o->name);
+	for (int k = 0; k < t->nmean; k++)
+		fprintf(out, ", const float *%s", t->mean[k].name);
+	fprintf(out, ", struct dgm_random *random);\n");
+	fprintf(
+	    out,
+	    "int %s_train_step(void *state, size_t rows, size_t epoch, const struct %s_train_params "
+	    "*params",
+	    o->name, o->name);
+	for (int k = 0; k < t->ninput; k++)
+		fprintf(out, ", const float *%s", t->input[k].name);
+	fprintf(out, ", struct dgm_random *random);\n\n");
 }
 
 void header_print(const object_list *list, FILE *out)
@@ -200,6 +260,8 @@ void header_print(const object_list *list, FILE *out)
 		for (int i = 0; i < o->entry.n; i++)
 			if (!o->entry.at[i].refused)
 				function(o, &o->entry.at[i], out);
+		if (o->train && !o->train->refused)
+			train(o, out);
 		refused(o, out);
 		fprintf(out, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
 	}

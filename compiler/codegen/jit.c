@@ -56,17 +56,41 @@ static const char *const *names(struct cx *cx, const struct plan *p, bool scalar
 	return s;
 }
 
+/* j NULL: without code. */
 static const struct dgm_function *functions(struct cx *cx, const struct plan *p, LLVMOrcLLJITRef j)
 {
 	struct dgm_function *out = NEW_ARRAY(cx->prog, struct dgm_function, p->function.n + 1);
 	for (int f = 0; f < p->function.n; f++) {
 		const struct plan_function *from = p->function.at[f];
 		struct dgm_region *region = NEW_ARRAY(cx->prog, struct dgm_region, from->region.n + 1);
-		for (int r = 0; r < from->region.n; r++)
+		for (int r = 0; r < from->region.n && j; r++)
 			region[r].run = lookup(j, region_symbol(cx->prog, from, r));
 		out[f] = (struct dgm_function){from->name, from->region.n, region};
 	}
 	return out;
+}
+
+static struct dgm_module module_of(struct cx *cx, const struct plan *p, const struct dgm_slot *slot,
+                                   LLVMOrcLLJITRef j)
+{
+	return (struct dgm_module){
+	    .model = p->model,
+	    .nslot = p->slot.n,
+	    .slot = slot,
+	    .nfunction = p->function.n,
+	    .function = functions(cx, p, j),
+	    .npop = p->pop.n,
+	    .pop_name = names(cx, p, false),
+	    .pop_most = p->most.at,
+	    .nscalar = p->scalar.n,
+	    .scalar_name = names(cx, p, true),
+	};
+}
+
+const struct dgm_module *codegen_module(struct cx *cx, const struct plan *p)
+{
+	struct dgm_module m = module_of(cx, p, emit_slots(cx, p), NULL);
+	return arena_copy(cx->prog, &m, sizeof m);
 }
 
 struct part {
@@ -117,18 +141,7 @@ struct jit *jit_compile(struct cx *cx, const struct plan *p)
 	check(LLVMOrcCreateLLJIT(&j->lljit, NULL), "LLJIT");
 	define_runtime(j->lljit);
 	compile(cx, p, j->lljit, slot);
-	j->module = (struct dgm_module){
-	    .model = p->model,
-	    .nslot = p->slot.n,
-	    .slot = slot,
-	    .nfunction = p->function.n,
-	    .function = functions(cx, p, j->lljit),
-	    .npop = p->pop.n,
-	    .pop_name = names(cx, p, false),
-	    .pop_most = p->most.at,
-	    .nscalar = p->scalar.n,
-	    .scalar_name = names(cx, p, true),
-	};
+	j->module = module_of(cx, p, slot, j->lljit);
 	return j;
 }
 

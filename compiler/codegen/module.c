@@ -211,6 +211,7 @@ void emit_plan(struct emit *e, const struct plan *p, const struct dgm_slot *slot
 {
 	e->plan = p;
 	e->slot = slot;
+	e->number = NULL;
 	e->base = NEW_ARRAY(e->a, LLVMValueRef, p->slot.n + 1);
 	e->used = NEW_ARRAY(e->a, bool, p->slot.n + 1);
 }

@@ -299,6 +299,8 @@ static void emit_object(struct emit *e, struct cx *cx, const struct object *o,
 	add_function(e, sizes, arena_printf(e->a, "%s_load", o->name), block_size(l));
 	emit_size(e, l);
 	emit_load_function(e, l);
+	if (o->train && !o->train->refused)
+		train_emit(e, cx, o->train, o->name);
 }
 
 /* Each function in a section of its own, so that a linker can leave out what a program does not

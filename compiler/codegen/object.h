@@ -7,6 +7,7 @@
 #ifndef DGM_OBJECT_H
 #define DGM_OBJECT_H
 #include "codegen/codegen.h"
+#include "updates.h"
 
 enum entry_way { ENTRY_IN, ENTRY_OUT, ENTRY_INOUT, ENTRY_KNOWN };
 struct entry_arg {
@@ -43,6 +44,14 @@ struct entry_param {
 	const struct sym *sym;
 	const float *values; /* constants of the object, kept as sym says; NULL: given to `load` */
 };
+struct object_train { /* the updates of a training */
+	const char *refused; /* why there are none; NULL: there are */
+	const struct plan *plan;
+	const struct dgm_updates *updates;
+	const struct entry_arg *input;
+	const struct entry_param *param, *mean; /* mean: statistics of the data */
+	int ninput, nparam, nmean;
+};
 struct object {
 	const char *name; /* prefix of its symbols */
 	const char *from; /* the file, for the header */
@@ -52,20 +61,10 @@ struct object {
 	bool scalar; /* without vectors: a sum has one order on all machines */
 	VEC(struct entry_param) param;
 	VEC(struct entry) entry;
+	const struct object_train *train; /* NULL: not asked for */
 };
 typedef VEC(struct object) object_list;
 bool object_takes_params(const struct object *o); /* does `load` take them? */
-
-/* Status of the functions: OBJECT_STATUS(NAME, value, what it means). */
-#define OBJECT_STATUS_LIST(S)                                                                      \
-	S(OK, 0, "done")                                                                               \
-	S(NULL, -1, "a pointer is NULL that may not be")                                               \
-	S(ROWS, -2, "rows or a count is 0 or too large")                                               \
-	S(WORK, -3, "the workspace is too small")                                                      \
-	S(MODEL, -4, "the model's block is too small, or was not loaded")                              \
-	S(VALUE, -5, "an input or a parameter is not a number, infinite or outside its domain")        \
-	S(RESULT, -6, "a result is not finite")                                                        \
-	S(FILE, -7, "a file has no parameters of this model: dgm_error() says why")
 
 struct object_sizes { /* in bytes */
 	int64_t text, rodata, data, bss;

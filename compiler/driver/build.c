@@ -17,8 +17,8 @@ static bool is_word(const char *s, const char *const *words, size_t n)
 }
 
 /* ---- an offer as an entry ---- */
-static struct entry_arg argument(struct arena *a, const struct embed *e,
-                                 const struct embed_arg *from)
+struct entry_arg build_argument(struct arena *a, const struct embed *e,
+                                const struct embed_arg *from)
 {
 	static const enum entry_way way[] = {[EMBED_IN] = ENTRY_IN,
 	                                     [EMBED_OUT] = ENTRY_OUT,
@@ -66,7 +66,7 @@ static struct entry entry(struct unit *u, const char *object, const struct embed
 		return to;
 	to.plan = plan_build(&u->cx, e->x->p);
 	for (int k = 0; k < e->arg.n; k++)
-		vec_push(a, &to.arg, argument(a, e, &e->arg.at[k]));
+		vec_push(a, &to.arg, build_argument(a, e, &e->arg.at[k]));
 	for (int k = 0; k < e->phase.n; k++)
 		vec_push(a, &to.phase, phase(a, &e->phase.at[k]));
 	return to;
@@ -153,6 +153,7 @@ bool build_functions(struct unit *u, struct model *m, const char *const *wanted,
 	for (int k = 0; k < offers->n; k++)
 		if (is_wanted(offers->at[k]->name, wanted))
 			vec_push(u->cx.prog, &o->entry, entry(u, o->name, offers->at[k]));
+	o->train = u->opt->train && !wanted ? build_train(u, m) : NULL;
 	return true;
 }
 
@@ -257,6 +258,10 @@ static bool options_go(const struct options *o)
 	}
 	if (o->scalar && !o->freestanding) {
 		fprintf(stderr, "dgm: --scalar needs --freestanding: the runtime library has vectors\n");
+		return false;
+	}
+	if (o->train && o->freestanding) {
+		fprintf(stderr, "dgm: --train goes without --freestanding: updates are the runtime's\n");
 		return false;
 	}
 	if (o->quantize && !quantize_goes(o))

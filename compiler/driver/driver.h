@@ -21,7 +21,7 @@ struct options {
 	const char *other; /* the second file, of the calls that take two */
 	const char *out, *params, *stage;
 	const char *object, *header, *target, *quantize; /* build */
-	bool embed_params, shared, freestanding, scalar, sizes;
+	bool embed_params, shared, freestanding, scalar, sizes, train;
 	int64_t seed, threads, checkpoint; /* checkpoint: seconds between two */
 	bool resume, json, quiet, time, latex, help, version;
 	VEC(const char *) set;
@@ -208,6 +208,9 @@ struct log_z;
 int evaluate_parzen(struct evaluation *e, const struct value *arg, struct log_z *none);
 enum { SAMPLE_STAGE = 1024 }; /* of the random numbers of samples, apart from training's */
 int job_train(struct session *s, const struct block_def *b);
+/* What a train block says of its updates; t->batch is set.  false: diagnostics. */
+bool train_settings(struct session *s, const struct compiled *c, struct dgm_train *t);
+void train_capacity(const struct compiled *c, const struct dgm_train *t, int64_t *capacity); /* rows of each population */
 const char *train_folder(const struct session *s, const struct block_def *b); /* where a training keeps its files */
 /* What a checkpoint must agree with: config.c. */
 const char *job_config(struct session *s, const struct compiled *c, const struct dgm_train *t);
@@ -310,6 +313,9 @@ void c_names_add(struct cx *cx, const struct object *o, const struct model_def *
 bool build_object(struct unit *u, struct model *m, struct object *o, embed_list *offers);
 /* ... with no other functions than these; wanted: names, NULL behind the last; NULL: all. */
 bool build_functions(struct unit *u, struct model *m, const char *const *wanted, struct object *o, embed_list *offers);
+struct entry_arg build_argument(struct arena *a, const struct embed *e, const struct embed_arg *from);
+/* build_train.c: the updates of the model's last training; never NULL. */
+const struct object_train *build_train(struct unit *u, struct model *m);
 /* quantize.c: weights of few bits (--quantize). */
 enum bits { BITS_ALL, BITS_BF16, BITS_INT8 };
 bool quantize_goes(const struct options *o); /* is the option one that can be done?  false: a message */

@@ -399,6 +399,52 @@ static bool fits_batch(struct session *s, const struct compiled *c, const struct
 	return true;
 }
 
+bool train_settings(struct session *s, const struct compiled *c, struct dgm_train *t)
+{
+	struct unit *u = s->u;
+	const struct block_def *b = c->block;
+	const struct value *chains = objective_value(c, "chains"), *k = objective_value(c, "k");
+	bool persistent = chains && chains->num > 0;
+	if (!optimizer_read(u, (struct compiled *)c, t) || !max_norm_read(u, c, t))
+		return false;
+	t->epochs = block_epochs(b);
+	t->data_pop = POP_DATA;
+	t->chain_pop = persistent ? POP_CHAINS : -1;
+	t->chains = persistent ? (int64_t)chains->num : t->batch;
+	t->k = k ? optimizer_ramp(k) : (struct dgm_ramp){.from = 1};
+	stage_course(u, b, block_clause(b, "objective"), &t->k);
+	if (persistent)
+		t->tempering = job_tempering(c, "chain", POP_CHAINS, t->chains);
+	if (c->x->exact)
+		t->exact = job_enumeration(s, c);
+	t->init = fn(c, "init");
+	t->orthonormal = orthonormal(c);
+	t->prepare = fn(c, "prepare");
+	t->positive = job_positive(s, c);
+	t->begin = fn(c, "chains.begin");
+	t->first = fn(c, "train.first");
+	t->refine = refine(s, c, "train.pass");
+	t->sweep = dgm_transition_find(c->mod, "train.sweep", persistent ? POP_CHAINS : POP_DATA,
+	                               c->x->sampling.steps);
+	t->final = fn(c, "train.final");
+	t->often = fn(c, "train.often");
+	t->centre = fn(c, "train.centre");
+	t->scalar_inv_n = scalar(c, "inv_n");
+	t->scalar_inv_m = scalar(c, "inv_m");
+	t->decays = decays(c);
+	t->descent_of = descents(c);
+	t->frozen = frozen(c);
+	return true;
+}
+
+void train_capacity(const struct compiled *c, const struct dgm_train *t, int64_t *capacity)
+{
+	capacity[POP_DATA] = t->batch;
+	capacity[POP_CHAINS] = t->chains * c->x->sampling.temperatures;
+	capacity[POP_STATES] = c->x->exact ? STATE_ROWS : 1;
+	capacity[POP_AIS] = capacity[POP_SAMPLES] = 1;
+}
+
 int job_train(struct session *s, const struct block_def *b)
 {
 	struct unit *u = s->u;
@@ -406,8 +452,6 @@ int job_train(struct session *s, const struct block_def *b)
 	struct dgm_mean_slot mean[2 * DGM_MAX_POP];
 	struct dgm_monitor monitor[64];
 	struct dgm_train t = {.model = b->model->name,
-	                      .data_pop = POP_DATA,
-	                      .chain_pop = -1,
 	                      .monitor = monitor,
 	                      .mean = mean,
 	                      .seed = (uint64_t)u->opt->seed,
@@ -433,49 +477,18 @@ int job_train(struct session *s, const struct block_def *b)
 	t.batch = (int64_t)number(b, "batch", BATCH_ROWS);
 	if (!batch_given && t.ninput && t.batch > t.input[0].data->n)
 		t.batch = t.input[0].data->n;
-	t.epochs = block_epochs(b);
 	t.stop = stop_read(u, b);
-	if (!fits_batch(s, c, &t) || !optimizer_read(u, c, &t) || !max_norm_read(u, c, &t))
+	if (!fits_batch(s, c, &t) || !train_settings(s, c, &t))
 		return EXIT_FILE;
-	const struct value *chains = objective_value(c, "chains"), *k = objective_value(c, "k");
-	bool persistent = chains && chains->num > 0;
-	t.chains = persistent ? (int64_t)chains->num : t.batch;
-	t.k = k ? optimizer_ramp(k) : (struct dgm_ramp){.from = 1};
-	stage_course(u, b, block_clause(b, "objective"), &t.k);
-	if (persistent) {
-		t.chain_pop = POP_CHAINS;
-		t.tempering = job_tempering(c, "chain", POP_CHAINS, t.chains);
-	}
-	if (c->x->exact)
-		t.exact = job_enumeration(s, c);
-	t.init = fn(c, "init");
-	t.orthonormal = orthonormal(c);
-	t.prepare = fn(c, "prepare");
-	t.positive = job_positive(s, c);
-	t.begin = fn(c, "chains.begin");
-	t.first = fn(c, "train.first");
-	t.refine = refine(s, c, "train.pass");
-	t.sweep = dgm_transition_find(c->mod, "train.sweep", persistent ? POP_CHAINS : POP_DATA,
-	                              c->x->sampling.steps);
-	t.final = fn(c, "train.final");
-	t.often = fn(c, "train.often");
-	t.centre = fn(c, "train.centre");
-	t.scalar_inv_n = scalar(c, "inv_n");
-	t.scalar_inv_m = scalar(c, "inv_m");
-	t.decays = decays(c);
-	t.descent_of = descents(c);
-	t.frozen = frozen(c);
 	t.nmean = mean_slots(c, t.input, t.ninput, mean);
 	status = absent_means(s, c, mean, &t.nmean);
 	if (status != EXIT_DONE)
 		return status;
 	t.out_dir = train_folder(s, b);
-	int64_t capacity[DGM_MAX_POP] = {
-	    [POP_DATA] = t.batch > EVAL_ROWS || t.nmonitor == 0 ? t.batch : EVAL_ROWS,
-	    [POP_CHAINS] = t.chains * c->x->sampling.temperatures,
-	    [POP_STATES] = c->x->exact ? STATE_ROWS : 1,
-	    [POP_AIS] = 1,
-	    [POP_SAMPLES] = 1};
+	int64_t capacity[DGM_MAX_POP] = {0};
+	train_capacity(c, &t, capacity);
+	if (t.nmonitor && capacity[POP_DATA] < EVAL_ROWS)
+		capacity[POP_DATA] = EVAL_ROWS;
 	unit_time(u);
 	t.time0 += u->data_ms / 1000;
 	t.store = dgm_store_new(c->mod, capacity);

@@ -262,7 +262,27 @@ DGM_DATA=$tmp/nowhere
 does "$dgm" build large.dgm --params "$large" --embed-params --quantize int8 -o "$tmp/large.o"
 has 'measured on 2000 samples of the model, for want of data' "$tmp/large.h"
 
+# ---- trainings ----
+does "$dgm" build train.dgm --train -o "$tmp/train.o"
+echo '#include "train.h"' >"$tmp/train.c"
+# shellcheck disable=SC2086
+does cc -std=c99 $strict -fsyntax-only "$tmp/train.c"
+# shellcheck disable=SC2086
+does c++ -std=c++11 $strict -fsyntax-only -x c++ "$tmp/train.c"
+has 'train_step: the file has no train block of the whole model' "$tmp/train.h"
+mkdir -p "$tmp/learn"
+does "$dgm" build bars.dgm --train -o "$tmp/learn/bars.o"
+# shellcheck disable=SC2086
+does cc -std=c99 $strict -I"$tmp/learn" trainer.c "$tmp/learn/bars.o" $libs -o "$tmp/trainer"
+# shellcheck disable=SC2086
+does cc -std=c99 -g -fsanitize=address,undefined -I"$tmp/learn" trainer.c "$tmp/learn/bars.o" $libs -o "$tmp/trainer.asan"
+does "$tmp/trainer"
+n=$((n + 1)) # 16 units that nobody knows anything of have -11
+awk '{ if ($1 > -2 && $1 < 0) ok = 1 } END { exit !ok }' "$tmp/log" || fail "trainer has not learned"
+does env ASAN_OPTIONS=detect_leaks=1 "$tmp/trainer.asan"
+
 # ---- what is wrong ----
+refuses 2 "--train goes without --freestanding" bars.dgm --train --freestanding
 refuses 2 "--quantize int4: there are none, bf16 and int8" bars.dgm --params "$params" --embed-params --quantize int4
 refuses 2 "--quantize int8 needs --embed-params" bars.dgm --params "$params" --quantize int8
 refuses 2 "--target armv7em needs --freestanding" bars.dgm --target armv7em

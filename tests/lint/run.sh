@@ -18,7 +18,7 @@ sema: base syntax expr
 model: base syntax expr sema
 objective: base expr model
 plan: base expr
-codegen: base expr plan ; dgm_rt.h rt.def
+codegen: base expr plan ; dgm_rt.h rt.def updates.h
 driver: base syntax expr sema model objective plan codegen ; *
 verify: base syntax expr sema model objective plan codegen driver ; *
 report: base syntax expr sema model objective plan codegen driver ; *
