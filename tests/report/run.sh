@@ -22,6 +22,17 @@ figure() { # FOLDER FIGURE: its lines of results.jsonl
 	grep -F "\"figure\": \"$2\"" "$tmp/$1/results.jsonl"
 }
 
+# ---- monitors: at each N-th epoch and the last, with the seed and the digest of the parameters that they are of ---
+run monitors compare.dgm --set epochs=12 --set evaluate.v=bars --set 'monitor=reconstruction(bars)'
+[ "$(grep -c '"parameters":"[0-9a-f]*","seed":1,"reconstruction(bars)":' "$tmp/monitors/metrics.jsonl")" -eq 12 ] ||
+	fail "monitors: $(cat "$tmp/monitors/metrics.jsonl")"
+tail -1 "$tmp/monitors/metrics.jsonl" | grep -qF "$(sed -n 's/.*"parameters": "\([0-9a-f]*\)".*/\1/p;q' "$tmp/monitors/results.jsonl")" ||
+	fail "monitors: the last line is not of the parameters that were evaluated"
+sed 's/epochs 200;/epochs 12; monitor every 5 : reconstruction(bars);/' compare.dgm >"$tmp/every.dgm"
+run every "$tmp/every.dgm"
+[ "$(sed -n 's/.*"epoch":\([0-9]*\),.*reconstruction.*/\1/p' "$tmp/every/metrics.jsonl" | tr '\n' ' ')" = '5 10 12 ' ] ||
+	fail "monitor every 5: $(cat "$tmp/every/metrics.jsonl")"
+
 # ---- compare: what is comparable is, and what is not is refused with the reason ----------------------------
 compare() { # STATUS TEXT A B: TEXT is a part of what is printed
 	"$dgm" compare "$tmp/$3" "$tmp/$4" >"$tmp/compared" 2>&1
@@ -107,7 +118,7 @@ page() { # FOLDER WORDS...: parts that the page has
 	done
 	ls "$tmp/$folder" | grep -qF .tmp. && fail "$folder: a half-written file is left"
 }
-run bars ../../models/bars.dgm --set 'train.filters=(W, "filters.png")'
+run bars ../../models/bars.dgm --set epochs=300 --set sample.steps=100 --set 'train.filters=(W, "filters.png")'
 page bars 'data key' '<code>fixed</code>' 'chains over time' 'the mean of the states of v' 'filters: filters.png' 'samples of v' \
 	'<mfrac>' '<munder>' 'from ../../models/bars.dgm:' 'bars_and_stripes(4, 4)' 'by enumeration'
 [ "$(grep -o '<img ' "$tmp/bars/report.html" | wc -l)" -eq 3 ] || fail "bars: not three pictures"
