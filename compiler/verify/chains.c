@@ -29,9 +29,7 @@ enum {
 	UPDATES = 200,
 	LONG = 30,
 	LONGER = 20, /* times as many sweeps where gradients seem to be off */
-	AIS_CHAINS = 200,
-	AIS_BETAS = 500,
-	ADAPT = 800 /* sweeps, where the size of steps is found first */
+	ADAPT = 800  /* sweeps, where the size of steps is found first */
 };
 
 void moments_add(struct moments *m, double x)
@@ -223,60 +221,6 @@ static bool marginals(struct trial *t, const struct sampling *how, int block)
 	return mixed;
 }
 
-/* ---- annealed importance sampling ---- */
-static int scalar_of(const struct dgm_module *m, const char *name)
-{
-	int i = 0;
-	while (strcmp(m->scalar_name[i], name) != 0)
-		i++;
-	return i;
-}
-
-static void annealed(struct trial *t, const struct sampling *how)
-{
-	static const int64_t pop[DGM_MAX_POP] = {1, 1, 1, AIS_CHAINS, 1};
-	const char *what = "log Z by AIS, in standard errors";
-	struct compiled c = {.m = t->m, .x = expansion_new(&t->u->cx, t->m)};
-	struct dgm_ais_result found;
-	struct engine e;
-	double error;
-	c.x->sampling = *how;
-	if (t->frozen) {
-		report_skip(t->report, what, "chains do not mix at these parameters");
-		return;
-	}
-	if (!objective_ais(c.x)) {
-		report_skip(t->report, what, trial_why(t));
-		return;
-	}
-	double truth = trial_logsum(t, t->all, &error);
-	if (!trial_known(t, what, error) || !engine_open(&e, t, what, &c, true, pop))
-		return;
-	const struct dgm_module *m = e.c.mod;
-	struct dgm_ais ais = {.store = e.store,
-	                      .pop = POP_AIS,
-	                      .chains = AIS_CHAINS,
-	                      .prepare = dgm_function_find(m, "prepare"),
-	                      .base = dgm_function_find(m, "ais.base"),
-	                      .start = dgm_function_find(m, "ais.start"),
-	                      .step = dgm_transition_find(m, "ais.step", POP_AIS, how->steps),
-	                      .out = dgm_slot_find(m, "out.ais.step"),
-	                      .base_logz = dgm_slot_find(m, "out.ais.base"),
-	                      .scalar_b0 = scalar_of(m, "b0"),
-	                      .scalar_b1 = scalar_of(m, "b1"),
-	                      .betas = AIS_BETAS,
-	                      .seed = e.call.seed,
-	                      .quiet = true};
-	if (dgm_ais_run(&ais, &found) == DGM_OK) {
-		report_compare(t->report, what, fabs(found.log_z - truth) / (found.stderr_ + FLOOR),
-		               SIGMAS);
-		free(found.log_w);
-	} else {
-		report_skip(t->report, what, dgm_error());
-	}
-	engine_close(&e);
-}
-
 /* ---- gradients by chains ---- */
 static bool updates_after(struct trial *t, const struct compiled *c, const char *key, int sweeps)
 {
@@ -358,7 +302,7 @@ void verify_chains(struct trial *t)
 		return;
 	block_sampler(t->u, &none, &how);
 	t->frozen = !marginals(t, &how, -1);
-	annealed(t, &how);
+	verify_annealing(t, &how);
 	for (int i = 0; i < t->u->checked->block.n; i++)
 		if (block_clause(t->u->checked->block.at[i], "sampler") &&
 		    block_sampler(t->u, t->u->checked->block.at[i], &how))

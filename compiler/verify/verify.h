@@ -201,6 +201,7 @@ void verify_objectives(struct trial *t);
 void verify_chains(struct trial *t); /* finds out whether chains mix: before the objectives */
 /* Is each unit drawn anew by a sweep of "GROUP.sample", of that many chains, or does one stay?  start: their states. */
 void verify_moves(struct engine *e, const struct dgm_transition *sweep, const char *what, int chains, double **start);
+void verify_annealing(struct trial *t, const struct sampling *how);
 /* The mean gradient of many updates of a train block whose objective draws chains. */
 void verify_updates(struct trial *t, const struct compiled *c, const char *key);
 /* The gradient of a train block's objective along each direction, by brute force, chains at their equilibrium. */
