@@ -287,6 +287,10 @@ struct rt *sema_resolve_handed(struct term *t, const struct ast *e)
 	struct array x = {.name = path};
 	if (n->bad)
 		return sema_poison(t);
+	if (n->model == NULL) {
+		diag(t->s->cx->diags, DIAG_HANDED_LATER, e->span, n->name);
+		return sema_poison(t);
+	}
 	for (int k = 0; k < n->model->param.n; k++) {
 		vec_push(t->s->cx->tmp, &words, n->model->param.at[k]->name);
 		if (!strcmp(n->model->param.at[k]->name, dot + 1))
