@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <math.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -170,31 +172,13 @@ static const char *with_suffix(struct arena *a, const char *path, const char *su
 	return arena_printf(a, "%.*s%s", (int)n, path, suffix);
 }
 
-static int failed(const char *path)
-{
-	fprintf(stderr, "dgm: %s: %s\n", path, strerror(errno));
-	return EXIT_RUN;
-}
-
 static int write_object(const char *path, const struct object_text *text)
 {
-	FILE *f = fopen(path, "wb");
-	if (f == NULL)
-		return failed(path);
-	bool ok = fwrite(text->data, 1, text->size, f) == text->size;
-	ok = fclose(f) == 0 && ok;
-	return ok ? EXIT_DONE : failed(path);
-}
-
-static int write_header(const char *path, const object_list *list)
-{
-	FILE *f = fopen(path, "w");
-	if (f == NULL)
-		return failed(path);
-	header_print(list, f);
-	bool ok = !ferror(f);
-	ok = fclose(f) == 0 && ok;
-	return ok ? EXIT_DONE : failed(path);
+	struct dgm_out out;
+	if (dgm_out_open(&out, path) != DGM_OK)
+		return run_failed();
+	fwrite(text->data, 1, text->size, out.f);
+	return dgm_out_commit(&out) == DGM_OK ? EXIT_DONE : run_failed();
 }
 
 /* Where libdgmrt.a is: beside the tool, or in ../lib of it. */
@@ -229,23 +213,66 @@ static int link_shared(struct arena *a, const char *from, const char *to)
 	return EXIT_RUN;
 }
 
-static int write_files(struct unit *u, const object_list *list)
+static int write_shared(struct arena *a, const char *to, const struct object_text *text)
+{
+	const char *made = arena_printf(a, "%s.tmp.%ld", to, (long)getpid());
+	const char *object = arena_printf(a, "%s.o", made);
+	int status = write_object(object, text);
+	if (status == EXIT_DONE)
+		status = link_shared(a, object, made);
+	if (status == EXIT_DONE && rename(made, to) != 0) {
+		fprintf(stderr, "dgm: %s: cannot be written: %s\n", to, strerror(errno));
+		status = EXIT_RUN;
+	}
+	remove(object);
+	if (status != EXIT_DONE)
+		remove(made);
+	return status;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	struct stat x, y;
+	if (strcmp(a, b) == 0)
+		return true;
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/* Nothing that is read, or written too, is written over. */
+static bool outputs_go(const struct options *o, const char *object, const char *header)
+{
+	const char *to[] = {object, header}, *option[] = {"-o", "--header"};
+	for (int k = 0; k < 2; k++) {
+		const char *over = is_same(to[k], o->file)                  ? "the file to be built"
+		                   : o->params && is_same(to[k], o->params) ? "the file of parameters"
+		                   : k && is_same(to[k], to[0])             ? "the object"
+		                                                            : NULL;
+		if (over == NULL)
+			continue;
+		fprintf(stderr, "dgm: %s would be written over %s: another name by %s\n", to[k], over,
+		        option[k]);
+		return false;
+	}
+	return true;
+}
+
+static int write_files(struct unit *u, const object_list *list, const char *to, const char *path)
 {
 	struct arena *a = u->cx.prog;
-	const char *slash = strrchr(u->opt->file, '/'), *base = slash ? slash + 1 : u->opt->file;
-	bool shared = u->opt->shared;
-	const char *to = u->opt->object ? u->opt->object : with_suffix(a, base, shared ? ".so" : ".o");
-	const char *header = u->opt->header ? u->opt->header : with_suffix(a, to, ".h");
-	const char *object = shared ? arena_printf(a, "%s.o", to) : to;
 	struct object_text text = object_build(&u->cx, list, u->opt->target);
-	int status = write_object(object, &text);
+	struct dgm_out header;
+	if (dgm_out_open(&header, path) != DGM_OK)
+		return run_failed();
+	header_print(list, header.f);
+	int status = u->opt->shared ? write_shared(a, to, &text) : write_object(to, &text);
+	if (status != EXIT_DONE) {
+		dgm_out_abort(&header);
+		return status;
+	}
 	if (u->opt->sizes)
 		sizes_print(&text.sizes, stdout);
-	if (status == EXIT_DONE && shared) {
-		status = link_shared(a, object, to);
-		remove(object);
-	}
-	return status == EXIT_DONE ? write_header(header, list) : status;
+	return dgm_out_commit(&header) == DGM_OK ? EXIT_DONE : run_failed();
 }
 
 static bool options_go(const struct options *o)
@@ -288,6 +315,11 @@ int call_build(struct options *o)
 	int status = options_go(o) ? unit_read(&u, o) : EXIT_USAGE;
 	if (status != EXIT_DONE)
 		return status;
+	const char *slash = strrchr(o->file, '/'), *base = slash ? slash + 1 : o->file;
+	const char *to = o->object ? o->object : with_suffix(u.cx.prog, base, o->shared ? ".so" : ".o");
+	const char *header = o->header ? o->header : with_suffix(u.cx.prog, to, ".h");
+	if (!outputs_go(o, to, header))
+		return EXIT_USAGE;
 	if (!codegen_init()) {
 		fprintf(stderr, "dgm: LLVM has no target for this machine\n");
 		return EXIT_RUN;
@@ -310,7 +342,7 @@ int call_build(struct options *o)
 		fprintf(stderr, "dgm: %s has no model to build\n", o->file);
 		return EXIT_FILE;
 	}
-	status = write_files(&u, &list);
+	status = write_files(&u, &list, to, header);
 	unit_time(&u);
 	return status;
 }

@@ -307,6 +307,12 @@ changed last ''
 { head -c -4 "$tmp/last.safetensors"; printf '\377\377\377\377'; } >"$tmp/nan.safetensors"
 refuses 3 "holds NaN" bars.dgm --params "$tmp/nan.safetensors" -o "$tmp/x.o"
 echo 'data d = csv("x.csv");' >"$tmp/none.dgm"
+cp bars.dgm "$tmp/own.dgm"
+refuses 2 "would be written over the file to be built" "$tmp/own.dgm" -o "$tmp/own.dgm"
+refuses 2 "would be written over the file to be built" "$tmp/own.dgm" -o "$tmp/x.o" --header "$tmp/../${tmp##*/}/own.dgm"
+refuses 2 "would be written over the file of parameters" bars.dgm --params "$params" --embed-params -o "$params"
+refuses 2 "would be written over the object" bars.dgm -o "$tmp/x.o" --header "$tmp/x.o"
+cmp -s bars.dgm "$tmp/own.dgm" || fail "a file to be built was written over"
 refuses 1 "no model to build" "$tmp/none.dgm" -o "$tmp/x.o"
 
 echo "$n cases, $failed failures"
