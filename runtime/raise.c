@@ -64,7 +64,7 @@ static int summarise(const struct dgm_raise *a, const double *sum, struct dgm_ra
 	}
 	for (int64_t e = 0; e < out->examples; e++)
 		squares += pow(out->log_z_each[e] - out->log_z, 2);
-	out->stderr_ = n > 1 ? sqrt(squares / (n - 1) / n) : NAN;
+	out->stderr_ = sqrt(squares / (n - 1) / n);
 	return isfinite(out->log_z)
 	           ? DGM_OK
 	           : dgm_fail(DGM_ENONFINITE, "%s: log Z is not finite", a->store->mod->model);
@@ -79,9 +79,14 @@ int dgm_raise_run(const struct dgm_raise *a, struct dgm_raise_result *out)
 
 	*out = (struct dgm_raise_result){.examples = a->examples < n ? a->examples : n};
 	rows = out->examples * a->chains;
+	if (!status && out->examples < 2)
+		status =
+		    dgm_fail(DGM_ELIMIT,
+		             "%s: raise is of the mean over %lld example: its error is known from two or "
+		             "more only; more examples are needed, of the set and in raise(examples = )",
+		             a->store->mod->model, (long long)out->examples);
 	if (!status && (rows < 1 || rows > a->store->pop_capacity[a->pop] || a->betas < 1))
-		status = dgm_fail(DGM_ELIMIT,
-		                  "%s: reverse annealing needs an example, a chain and a temperature",
+		status = dgm_fail(DGM_ELIMIT, "%s: reverse annealing needs a chain and a temperature",
 		                  a->store->mod->model);
 	if (status)
 		return status;

@@ -12,13 +12,23 @@ static void member(FILE *f, const char *name, const char *text)
 	dgm_json_string(f, text);
 }
 
+/* JSON has no word for what is not finite: null. */
+static void number(FILE *f, const char *name, double value)
+{
+	if (isfinite(value))
+		fprintf(f, ", \"%s\": %.9g", name, value);
+	else
+		fprintf(f, ", \"%s\": null", name);
+}
+
 static void put_result(FILE *f, const struct result *r, int64_t seed)
 {
 	fputs("{\"model\": ", f);
 	dgm_json_string(f, r->model);
 	member(f, "figure", r->figure);
-	fprintf(f, ", \"value\": %.9g, \"stderr\": %.9g, \"examples\": %lld", r->value, r->error,
-	        (long long)r->n);
+	number(f, "value", r->value);
+	number(f, "stderr", r->error);
+	fprintf(f, ", \"examples\": %lld", (long long)r->n);
 	member(f, "quantity", r->quantity ? r->quantity : r->figure);
 	member(f, "kind", r->kind ? r->kind : "mean over data");
 	if (r->per)

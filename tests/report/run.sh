@@ -33,6 +33,11 @@ run every "$tmp/every.dgm"
 [ "$(sed -n 's/.*"epoch":\([0-9]*\),.*reconstruction.*/\1/p' "$tmp/every/metrics.jsonl" | tr '\n' ' ')" = '5 10 12 ' ] ||
 	fail "monitor every 5: $(cat "$tmp/every/metrics.jsonl")"
 
+# ---- raise: the mean over one example has no error that is known -------------------------------------------
+"$dgm" run compare.dgm --quiet --out "$tmp/alone" --set 'evaluate.loglik=raise(examples = 1, betas = 10)' >"$tmp/log" 2>&1 &&
+	fail "raise(examples = 1) is taken: $(cat "$tmp/log")"
+grep -qF 'raise is of the mean over 1 example' "$tmp/log" || fail "raise(examples = 1): $(cat "$tmp/log")"
+
 # ---- compare: what is comparable is, and what is not is refused with the reason ----------------------------
 compare() { # STATUS TEXT A B: TEXT is a part of what is printed
 	"$dgm" compare "$tmp/$3" "$tmp/$4" >"$tmp/compared" 2>&1
