@@ -19,6 +19,17 @@ static bool is_word(const char *s, const char *const *words, size_t n)
 }
 
 /* ---- an offer as an entry ---- */
+static const char *domain(struct arena *a, const struct group *g)
+{
+	const char *size = "", *rule = g->family->empty ? "at most one 1 in" : "one 1 in";
+	if (g->family->shape != SHAPE_ONEHOT && !g->total)
+		return g->domain;
+	for (int k = 0; k < g->sym->rank; k++)
+		size = arena_printf(a, "%s%s%lld", size, k ? "x" : "", (long long)g->block[k]);
+	return arena_printf(a, "%s, %s each block of %s (the caller sees to it)", g->domain,
+	                    g->total ? "the total as the sum of" : rule, size);
+}
+
 struct entry_arg build_argument(struct arena *a, const struct embed *e,
                                 const struct embed_arg *from)
 {
@@ -40,7 +51,7 @@ struct entry_arg build_argument(struct arena *a, const struct embed *e,
 	if (!from->group)
 		return arg;
 	const struct family *f = from->group->family;
-	arg.domain = from->group->domain;
+	arg.domain = domain(a, from->group);
 	arg.lo = f->lo;
 	arg.hi = f->hi;
 	arg.two = f->shape == SHAPE_TWO || f->shape == SHAPE_ONEHOT;

@@ -279,7 +279,10 @@ static void hold(struct making *k, struct function *f, struct walkers *w, int i)
 		all = model_at_element(a, &c, ex_reduce(a, RED_PROD, b.in, b.m, NULL, 0, all));
 	w->held[i] = mean_sym(x, g, "held", POP_DATA);
 	assign(x, f, w->held[i], w->batch, at, b.m ? all : ex_at(a, known, w->batch, at));
-	embed_argument(k, g, w->state[i], EMBED_KNOWN, "what is not a number is filled in");
+	embed_argument(
+	    k, g, w->state[i], EMBED_KNOWN,
+	    b.m ? "what is not a number is filled in, a block that is not all known as a whole"
+	        : "what is not a number is filled in");
 	k->e->arg.at[k->e->arg.n - 1].known = known;
 }
 
