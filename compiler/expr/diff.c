@@ -124,6 +124,29 @@ static void contribute(struct diff *d, const struct node *access, struct node *a
 	vec_push(d->a, &d->out, sum_adjoints(d, access, sc, x));
 }
 
+/* The product without the factor at the indices `at`: those before it times those after it, in
+ * lexical order; a quotient would be no number where a factor is 0. */
+static struct node *other_factors(struct arena *a, struct node *x, const struct scope *at)
+{
+	node_vec part = {0};
+	for (int k = 0; k < x->nbound; k++)
+		for (int sign = -1; sign <= 1; sign += 2) {
+			const struct idx **in = NEW_ARRAY(a, const struct idx *, x->nbound);
+			struct guard *g = NEW_ARRAY(a, struct guard, x->nguard + k + 1);
+			struct node *body;
+			reduce_freshen(a, x, in, g, &body);
+			for (int i = 0; i <= k; i++) {
+				struct affine to = affine_idx(a, at->bound[i]), from = affine_idx(a, in[i]);
+				struct affine past = affine_add(a, sign > 0 ? from : to, sign > 0 ? to : from, -1);
+				g[x->nguard + i] = (struct guard){i < k, past};
+			}
+			struct affine *past = &g[x->nguard + k].e;
+			*past = affine_add(a, *past, affine_const(1), -1);
+			vec_push(a, &part, ex_reduce(a, RED_PROD, in, x->nbound, g, x->nguard + k + 1, body));
+		}
+	return ex_mul_n(a, part.at, part.n);
+}
+
 static void push(struct diff *d, struct node *x, struct node *adj, const struct scope *sc)
 {
 	struct arena *a = d->a;
@@ -150,7 +173,7 @@ static void push(struct diff *d, struct node *x, struct node *adj, const struct 
 		if (x->red == RED_LOGSUMEXP)
 			adj = ex_mul(a, adj, ex_op1(a, OP_EXP, ex_sub(a, body, x)));
 		else if (x->red == RED_PROD)
-			adj = ex_mul(a, adj, DIV(x, body));
+			adj = ex_mul(a, adj, other_factors(a, x, &in));
 		else if (x->red == RED_MAX)
 			adj = ex_mul(a, adj, ex_sub(a, ex_num(a, 1), ex_op2(a, OP_LT, body, x)));
 		else if (x->red == RED_MIN)

@@ -95,6 +95,53 @@ static void reductions(void)
 	}
 }
 
+static double load_w(void *arg, const struct sym *s, int64_t row, const int64_t *at)
+{
+	(void)row;
+	return ((const double *)arg)[at[0] * s->dim[1] + at[1]];
+}
+
+/* The slope of a product with no, one and two factors at 0, over a whole range and a guarded one,
+ * against central differences. */
+static void product_slopes(struct node *e, struct node *slope, const struct idx *k,
+                           const struct idx *l)
+{
+	for (int zeros = 0; zeros < 3; zeros++)
+		for (int at = 0; at < 12; at++) {
+			double w[12], y[2], h = 1e-5;
+			for (int i = 0; i < 12; i++)
+				w[i] = i < 2 * zeros && i % 2 ? 0 : 0.6 + 0.1 * i;
+			struct env env = {.load = load_w, .arg = w};
+			struct binding b[2] = {{k, at / 4}, {l, at % 4}};
+			double d = ex_eval(slope, &env, b, 2), old = w[at];
+			for (int s = 0; s < 2; s++) {
+				w[at] = old + (s ? h : -h);
+				y[s] = ex_eval(e, &env, NULL, 0);
+			}
+			CU_ASSERT(fabs(d - (y[1] - y[0]) / (2 * h)) <= 1e-7);
+		}
+}
+
+static void product_gradients(void)
+{
+	for (int guarded = 0; guarded < 2; guarded++) {
+		struct fx *f = fx_new(1);
+		const struct sym *w = fx_sym(f, "W", false, false, DIMS(3, 4)),
+		                 *g = fx_sym(f, "G", false, false, DIMS(3, 4));
+		const struct idx *i = fx_idx(f, "i", 3), *j = fx_idx(f, "j", 4), *k = fx_idx(f, "k", 3),
+		                 *l = fx_idx(f, "l", 4);
+		struct guard after = {
+		    false, affine_add(f->a, affine_idx(f->a, j), affine_idx(f->a, i), -1)}; /* j >= i */
+		struct node *e = ex_reduce(f->a, RED_PROD, AT(i, j), 2, &after, guarded,
+		                           ex_op1(f->a, OP_TANH, ex_at(f->a, w, NULL, AT(i, j))));
+		struct affine at[2] = {affine_idx(f->a, k), affine_idx(f->a, l)};
+		struct node *slope = ex_diff(f->a, e, w, at);
+		product_slopes(e, slope, k, l);
+		fx_store(f, g, AT(k, l), false, slope);
+		fx_check(f, 2e-5);
+	}
+}
+
 /* strictly lower triangle, bands and an equality */
 static void guards(void)
 {
@@ -533,6 +580,7 @@ int main(void)
 	CU_ADD_TEST(s, unbatched);
 	CU_ADD_TEST(s, free_energy);
 	CU_ADD_TEST(s, reductions);
+	CU_ADD_TEST(s, product_gradients);
 	CU_ADD_TEST(s, guards);
 	CU_ADD_TEST(s, indices);
 	CU_ADD_TEST(s, convolution);
