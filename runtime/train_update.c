@@ -271,7 +271,8 @@ int dgm_update_check(const struct dgm_trainer *tr)
 			continue;
 		return failure(tr, "parameter ", m->slot[i].name,
 		               all_below(x, n, FINITE) ? "beyond 2^24 (training diverges)"
-		                                       : "not finite (is the energy bounded below?)",
+		                                       : "not finite (training diverges, or an "
+		                                         "operation has no value here)",
 		               descent_of(tr, i));
 	}
 	for (int i = 0; i < m->nslot; i++)
