@@ -2,6 +2,7 @@
  * tolerance. */
 #include "verify/verify.h"
 
+#include <math.h>
 #include <string.h>
 
 struct line {
@@ -42,8 +43,11 @@ static struct line *line_of(struct report *r, const char *what)
 	return &r->line.at[r->line.n - 1];
 }
 
+/* An error that is no number exceeds every other. */
 void report_compare(struct report *r, const char *what, double error, double tolerance)
 {
+	if (isnan(error))
+		error = INFINITY;
 	struct line *l = line_of(r, what);
 	if (l->n++ == 0 || !(error / tolerance <= l->error / l->tolerance)) {
 		l->error = error;

@@ -4,6 +4,7 @@
 #include "verify/verify.h"
 
 #include <CUnit/Basic.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -170,6 +171,20 @@ static void test_right(void)
 	}
 }
 
+/* What is no number at one state is wrong, whatever the states after it give. */
+static void test_no_number(void)
+{
+	for (int first = 0; first < 2; first++) {
+		struct arena *a = arena_new();
+		struct report *r = report_new(a, true);
+		report_compare(r, "slope", first ? NAN : 1e-9, 1e-6);
+		report_compare(r, "slope", first ? 1e-9 : NAN, 1e-6);
+		report_compare(r, "slope", 1e-8, 1e-6);
+		CU_ASSERT(!report_print(r));
+		arena_free(a);
+	}
+}
+
 static void test_wrong(void)
 {
 	static const struct {
@@ -217,6 +232,7 @@ int main(void)
 	CU_pSuite s = CU_add_suite("verify", NULL, NULL);
 	CU_add_test(s, "right derivations are found right", test_right);
 	CU_add_test(s, "wrong ones are found wrong", test_wrong);
+	CU_add_test(s, "what is no number is wrong", test_no_number);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	int failed = (int)CU_get_number_of_failures();
