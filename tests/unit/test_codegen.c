@@ -112,12 +112,11 @@ static void product_slopes(struct node *e, struct node *slope, const struct idx 
 			for (int i = 0; i < 12; i++)
 				w[i] = i < 2 * zeros && i % 2 ? 0 : 0.6 + 0.1 * i;
 			struct env env = {.load = load_w, .arg = w};
-			struct binding b[2] = {{k, at / 4}, {l, at % 4}};
-			double d = ex_eval(slope, &env, b, 2), old = w[at];
-			for (int s = 0; s < 2; s++) {
-				w[at] = old + (s ? h : -h);
-				y[s] = ex_eval(e, &env, NULL, 0);
-			}
+			double d = ex_eval(slope, &env, (struct binding[]){{k, at / 4}, {l, at % 4}}, 2);
+			w[at] += h;
+			y[1] = ex_eval(e, &env, NULL, 0);
+			w[at] -= 2 * h;
+			y[0] = ex_eval(e, &env, NULL, 0);
 			CU_ASSERT(fabs(d - (y[1] - y[0]) / (2 * h)) <= 1e-7);
 		}
 }
@@ -130,14 +129,13 @@ static void product_gradients(void)
 		                 *g = fx_sym(f, "G", false, false, DIMS(3, 4));
 		const struct idx *i = fx_idx(f, "i", 3), *j = fx_idx(f, "j", 4), *k = fx_idx(f, "k", 3),
 		                 *l = fx_idx(f, "l", 4);
-		struct guard after = {
-		    false, affine_add(f->a, affine_idx(f->a, j), affine_idx(f->a, i), -1)}; /* j >= i */
-		struct node *e = ex_reduce(f->a, RED_PROD, AT(i, j), 2, &after, guarded,
-		                           ex_op1(f->a, OP_TANH, ex_at(f->a, w, NULL, AT(i, j))));
+		struct affine later = affine_add(f->a, affine_idx(f->a, j), affine_idx(f->a, i), -1);
+		struct node *factor = ex_op1(f->a, OP_TANH, ex_at(f->a, w, NULL, AT(i, j)));
+		struct node *e =
+		    ex_reduce(f->a, RED_PROD, AT(i, j), 2, &(struct guard){false, later}, guarded, factor);
 		struct affine at[2] = {affine_idx(f->a, k), affine_idx(f->a, l)};
-		struct node *slope = ex_diff(f->a, e, w, at);
-		product_slopes(e, slope, k, l);
-		fx_store(f, g, AT(k, l), false, slope);
+		product_slopes(e, ex_diff(f->a, e, w, at), k, l);
+		fx_store(f, g, AT(k, l), false, ex_diff(f->a, e, w, at));
 		fx_check(f, 2e-5);
 	}
 }
