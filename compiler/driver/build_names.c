@@ -20,7 +20,7 @@ static bool is_taken(const char *s)
 	    "short",    "signed",    "sizeof",    "static",     "struct",    "switch",    "template",
 	    "this",     "throw",     "true",      "try",        "typedef",   "typeid",    "typename",
 	    "union",    "unsigned",  "using",     "virtual",    "void",      "volatile",  "wchar_t",
-	    "while",    "xor",       "xor_eq"};
+	    "while",    "xor",       "xor_eq",    "linux",      "unix"};
 	for (size_t k = 0; k < sizeof word / sizeof *word; k++)
 		if (strcmp(s, word[k]) == 0)
 			return true;

@@ -137,6 +137,12 @@ static bool is_likelihood(const struct objective *o)
 	return strcmp(o->name, "nll") == 0 || strcmp(o->name, "cd") == 0 || strcmp(o->name, "sml") == 0;
 }
 
+/* The greater error; a sum that is no number is not known at all. */
+static double worse(double a, double b)
+{
+	return isnan(b) ? INFINITY : fmax(a, b);
+}
+
 /* - d log p(of | known) = <dE>_rest - <dE>_rest and of: means given what else there is */
 static void likelihood(struct trial *t, const struct engine *e, const struct goal *g, double *truth,
                        double *error)
@@ -158,10 +164,10 @@ static void likelihood(struct trial *t, const struct engine *e, const struct goa
 				data[w] = trial_slope(t, w, meanfield_energy, meanfield_means(e, r));
 		else
 			trial_sum(t, &t->E, rest, trial_slopes, NULL, n, data, &off);
-		*error = fmax(*error, off);
+		*error = worse(*error, off);
 		if (r == 0 || given)
 			trial_sum(t, &t->E, free, trial_slopes, NULL, n, model, &off);
-		*error = fmax(*error, off);
+		*error = worse(*error, off);
 		for (int w = 0; w < n; w++)
 			truth[w] += g->scale * (data[w] - model[w]) / ROWS;
 	}
