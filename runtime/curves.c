@@ -50,7 +50,7 @@ static double at(const struct axis *a, double v)
 	return a->from + (v - a->lo) / (a->hi - a->lo) * (a->to - a->from);
 }
 
-static void put_text(FILE *f, const char *s)
+void dgm_put_text(FILE *f, const char *s)
 {
 	for (; *s; s++)
 		switch (*s) {
@@ -63,8 +63,12 @@ static void put_text(FILE *f, const char *s)
 		case '&':
 			fputs("&amp;", f);
 			break;
+		case '"':
+			fputs("&quot;", f);
+			break;
 		default:
-			fputc((unsigned char)*s < ' ' ? ' ' : *s, f);
+			if ((unsigned char)*s >= ' ' || *s == '\n' || *s == '\t')
+				fputc(*s, f);
 		}
 }
 
@@ -108,14 +112,14 @@ static void put_axes(FILE *f, const struct axis *x, const struct axis *y, const 
 	fprintf(f, "<rect class=\"paper\" width=\"%d\" height=\"%d\" fill=\"white\"/>\n", width,
 	        HEIGHT);
 	fprintf(f, "<text x=\"%d\" y=\"24\" font-size=\"16\">", LEFT);
-	put_text(f, title);
+	dgm_put_text(f, title);
 	fputs("</text>\n", f);
 	put_ticks(f, x, true, y->from);
 	put_ticks(f, y, false, x->to);
 	fprintf(f, "<path class=\"axis\" d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"#333\"/>\n", LEFT,
 	        TOP, y->from, x->to);
 	fprintf(f, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">", (LEFT + x->to) / 2, HEIGHT - 14);
-	put_text(f, xlabel);
+	dgm_put_text(f, xlabel);
 	fputs("</text>\n", f);
 }
 
@@ -148,7 +152,7 @@ static void put_legend(FILE *f, const char *name, int number, const struct axis 
 	        "<path d=\"M%d %dh24\" stroke=\"%s\" stroke-width=\"1.8\" stroke-dasharray=\"%s\"/>"
 	        "<text x=\"%d\" y=\"%d\">",
 	        x->to + 14, y, colour[number % 8], dashes[number / 8 % 4], x->to + 44, y + 5);
-	put_text(f, name);
+	dgm_put_text(f, name);
 	fputs("</text>\n", f);
 }
 

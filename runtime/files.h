@@ -53,6 +53,7 @@ int dgm_array_write(const char *path, const struct dgm_tensor *t);
  * tile by its own range).  PNG, 8-bit grey, one pixel of border. */
 int dgm_png_grid(const char *path, const float *tiles, int64_t n, int64_t h, int64_t w, int64_t tile_stride,
                  int64_t columns, float lo, float hi);
+void dgm_put_text(FILE *f, const char *s); /* text of SVG and HTML: <, >, & and quotes as entities */
 /* Curves of (x, y) series as an SVG file: axes, ticks, legend.  NaNs are gaps. */
 struct dgm_series {
 	const char *name;

@@ -1,30 +1,9 @@
 /* Parts of a page: text, pictures as data of the page, tables of numbers. */
 #include "report/report.h"
+#include "files.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-void html_text(FILE *f, const char *s)
-{
-	for (; *s; s++)
-		switch (*s) {
-		case '<':
-			fputs("&lt;", f);
-			break;
-		case '>':
-			fputs("&gt;", f);
-			break;
-		case '&':
-			fputs("&amp;", f);
-			break;
-		case '"':
-			fputs("&quot;", f);
-			break;
-		default:
-			if ((unsigned char)*s >= ' ' || *s == '\n' || *s == '\t')
-				fputc(*s, f);
-		}
-}
 
 /* The bytes of a file with a 0 behind them, NULL: it cannot be read.  free() them. */
 static unsigned char *read_file(const char *path, size_t *n)
@@ -67,7 +46,7 @@ static void begin_figure(FILE *f)
 static void end_figure(FILE *f, const char *caption)
 {
 	fputs("<figcaption>", f);
-	html_text(f, caption);
+	dgm_put_text(f, caption);
 	fputs("</figcaption></figure>\n", f);
 }
 
@@ -87,7 +66,7 @@ bool html_png(FILE *f, const char *path, const char *caption)
 	times = times < 1 ? 1 : times > 8 ? 8 : times;
 	begin_figure(f);
 	fprintf(f, "<img width=\"%u\" height=\"%u\" alt=\"", w * times, h * times);
-	html_text(f, caption);
+	dgm_put_text(f, caption);
 	fputs("\" src=\"data:image/png;base64,", f);
 	base64(f, png, n);
 	fputs("\"/>", f);

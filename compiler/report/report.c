@@ -2,6 +2,7 @@
  * samples and chains, filters, and the derived mathematics, made of the files in the folder of
  * results and of the checked file. */
 #include "report/report.h"
+#include "files.h"
 
 #include <errno.h>
 #include <math.h>
@@ -23,7 +24,7 @@ static void heading(const struct page *p, const char *id, const char *text)
 static void element(const struct page *p, const char *tag, const char *class, const char *text)
 {
 	fprintf(p->f, "<%s%s%s%s>", tag, *class ? " class=\"" : "", class, *class ? "\"" : "");
-	html_text(p->f, text);
+	dgm_put_text(p->f, text);
 	fprintf(p->f, "</%s>\n", tag);
 }
 
@@ -38,14 +39,14 @@ static void put_head(const struct page *p)
 	    "style-src 'unsafe-inline'\"/><meta name=\"viewport\" content=\"width=device-width, "
 	    "initial-scale=1\"/><title>",
 	    p->f);
-	html_text(p->f, name);
+	dgm_put_text(p->f, name);
 	fprintf(p->f, "</title><style>%s</style></head><body>\n", report_style);
 	element(p, "h1", "", name);
 	fprintf(p->f, "<p class=\"soft\">dgm %s %s, version %s, seed %lld", o->call, name, DGM_VERSION,
 	        (long long)o->seed);
 	for (int i = 0; i < o->set.n; i++) {
 		fputs(", <code>--set ", p->f);
-		html_text(p->f, o->set.at[i]);
+		dgm_put_text(p->f, o->set.at[i]);
 		fputs("</code>", p->f);
 	}
 	fputs("</p>\n<nav><a href=\"#figures\">Figures</a><a href=\"#training\">Training</a>"
@@ -76,21 +77,21 @@ static void put_warnings(const struct page *p, const struct dgm_record *r, int n
 static void put_figure(const struct page *p, const struct dgm_record *r)
 {
 	fputs("<tr><td>", p->f);
-	html_text(p->f, r->model);
+	dgm_put_text(p->f, r->model);
 	fputs("</td><td>", p->f);
-	html_text(p->f, r->figure);
+	dgm_put_text(p->f, r->figure);
 	fputs("</td>", p->f);
 	fprintf(p->f, "<td class=\"value\">%.6g \u00b1 %.2g%s", r->value, r->error,
 	        *r->per ? " per " : "");
-	html_text(p->f, r->per);
+	dgm_put_text(p->f, r->per);
 	fputs("</td><td>", p->f);
-	html_text(p->f, r->kind);
+	dgm_put_text(p->f, r->kind);
 	fputs("</td><td>", p->f);
-	html_text(p->f, r->data);
+	dgm_put_text(p->f, r->data);
 	fputs("</td><td><code>", p->f);
-	html_text(p->f, r->key);
+	dgm_put_text(p->f, r->key);
 	fprintf(p->f, "</code></td></tr>\n<tr class=\"how\"><td></td><td colspan=\"5\">");
-	html_text(p->f, r->method);
+	dgm_put_text(p->f, r->method);
 	fprintf(p->f, ". %lld examples", (long long)r->examples);
 	if (r->chains > 0)
 		fprintf(p->f, ", %.0f chains", r->chains);

@@ -6,7 +6,6 @@
 #include "driver/driver.h"
 
 /* ---- html.c ---- */
-void html_text(FILE *f, const char *s); /* with <, >, & and quotes as entities */
 /* The file as a figure of the page; nothing where there is no such file.  true: there is. */
 bool html_png(FILE *f, const char *path, const char *caption);
 bool html_svg(FILE *f, const char *path, const char *caption);

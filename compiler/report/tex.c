@@ -8,6 +8,7 @@
  * A sum or another operator with limits has its subscript below it.  A command that is not known is
  * shown by its name. */
 #include "report/report.h"
+#include "files.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -41,7 +42,7 @@ static void tagged(FILE *f, const char *tag, const char *text, size_t n)
 	char part[128];
 	snprintf(part, sizeof part, "%.*s", (int)(n < sizeof part ? n : sizeof part - 1), text);
 	fprintf(f, "<%s>", tag);
-	html_text(f, part);
+	dgm_put_text(f, part);
 	fprintf(f, "</%s>", tag);
 }
 
@@ -240,6 +241,6 @@ void tex_mathml(FILE *f, const char *tex)
 	for (; *r.p; r.p++) /* a brace too many */
 		tagged(f, "mo", r.p, 1);
 	fputs("</mrow><annotation encoding=\"application/x-tex\">", f);
-	html_text(f, tex);
+	dgm_put_text(f, tex);
 	fputs("</annotation></semantics></math>\n", f);
 }
