@@ -319,6 +319,19 @@ static const struct gradient_case cases[] = {
      "let mean[k] = sum(i, j) z[i,j]*W[i,j,k]; let l[i,j] = sum(k) x[k]*V[k,i,j]; "
      "x ~ normal(mean, 0.5); posterior z ~ gumbel_softmax(logits = l, temperature = 0.6); }",
      ELBO},
+    {"relaxed posterior at a low temperature",
+     "model m { visible x : real[3]; hidden z : unit[2,4] ~ gumbel_softmax(logits = c, temperature "
+     "= 0.05); param c : real[2,4] = 0; param W : real[2,4,3] = 0; param V : real[3,2,4] = 0;\n"
+     "let mean[k] = sum(i, j) z[i,j]*W[i,j,k]; let l[i,j] = sum(k) x[k]*V[k,i,j]; "
+     "x ~ normal(mean, 0.5); posterior z ~ gumbel_softmax(logits = l, temperature = 0.02); }",
+     ELBO},
+    {"relaxed posterior by its logarithms",
+     "model m { visible x : real[3]; hidden z : real[2,4] ~ log_gumbel_softmax(logits = c, "
+     "temperature "
+     "= 0.05); param c : real[2,4] = 0; param W : real[2,4,3] = 0; param V : real[3,2,4] = 0;\n"
+     "let mean[k] = sum(i, j) exp(z[i,j])*W[i,j,k]; let l[i,j] = sum(k) x[k]*V[k,i,j]; "
+     "x ~ normal(mean, 0.5); posterior z ~ log_gumbel_softmax(logits = l, temperature = 0.01); }",
+     ELBO},
     {"importance",
      "net enc(x : real[D], Z) { let h = x |> dense(4) |> tanh; let mu = h |> dense(Z); let lv = h "
      "|> dense(Z); }\n"

@@ -20,7 +20,7 @@ extern const char sema_prelude_text[];
 enum { Q = 3, DRAWS = 20000, TESTS = 3, MAX_ARGS = 8 };
 
 /* ---- what is not in the text: values of x, and of arguments ---- */
-enum support { WHOLE, TWO, REALS, ABOVE, UNIT, BETWEEN, ONE_OF, SIMPLEX, GREY };
+enum support { WHOLE, TWO, REALS, ABOVE, UNIT, BETWEEN, ONE_OF, SIMPLEX, GREY, LOG_SIMPLEX };
 static const struct law {
 	const char *name;
 	enum support support;
@@ -38,6 +38,7 @@ static const struct law {
     {"gamma", ABOVE, 0},
     {"beta", UNIT, 0},
     {"gumbel_softmax", SIMPLEX, 0},
+    {"log_gumbel_softmax", LOG_SIMPLEX, 0},
     {"mixture_normal", REALS, 0},
     {"mixture_laplace", REALS, 0},
     {"mixture_grey", GREY, 255},
@@ -245,13 +246,15 @@ static struct sums sums(const struct law *l)
 		}
 		break;
 	case SIMPLEX:
+	case LOG_SIMPLEX:
 		for (double t = -25; t <= 25; t += 0.25)
 			for (double u = -25; u <= 25; u += 0.25) {
+				bool logs = l->support == LOG_SIMPLEX;
 				double e = exp(t), g = exp(u), z = 1 + e + g;
-				x[0] = e / z;
-				x[1] = g / z;
-				x[2] = 1 / z;
-				add(&s, 0.0625 * x[0] * x[1] * x[2]);
+				x[0] = logs ? t - log(z) : e / z;
+				x[1] = logs ? u - log(z) : g / z;
+				x[2] = logs ? -log(z) : 1 / z;
+				add(&s, 0.0625 * (logs ? 1 : x[0] * x[1] * x[2]));
 			}
 		break;
 	}
@@ -391,6 +394,46 @@ static void test_distributions(void)
 	CU_ASSERT(n > 15);
 }
 
+/* The relaxed categorical where numbers fall below the floor: its law has densities on the inside,
+ * on edges and at corners, which add up to 1.  Coordinates are log(x[i]/x[m]), x[m] the largest. */
+static void add_relaxed(struct sums *s, double step)
+{
+	const double floor = -75;
+	const int n = (int)(-floor / step);
+	for (int m0 = 0; m0 < Q; m0++)
+		for (int i = 0; i <= n; i++)
+			for (int k = 0; k <= n; k++) {
+				double r[] = {i < n ? -(i + 0.5) * step : floor - 1,
+				              k < n ? -(k + 0.5) * step : floor - 1};
+				double z = 1 + exp(r[0]) + exp(r[1]), weight = i < n || k < n ? 1 / z : 1;
+				x[m0] = 1 / z;
+				for (int e = 0; e < 2; e++) {
+					double *other = &x[(m0 + 1 + e) % Q];
+					*other = exp(r[e]) / z;
+					weight *= r[e] > floor ? *other * step : 1;
+				}
+				add(s, weight);
+			}
+}
+
+static void test_floor(void)
+{
+	const struct ast_file *file = prelude();
+	for (int k = 0; k < file->nitem; k++) {
+		if (file->item[k].kind != ITEM_DIST || strcmp(file->item[k].net->name, "gumbel_softmax"))
+			continue;
+		CU_ASSERT_FATAL(open_model(file->item[k].net, "unit") && fill_arguments(file->item[k].net));
+		for (int i = 0; i < 2; i++) {
+			struct sums s = {0};
+			numbers(m->weight.at[1]->sym)[0] = i ? 0.02 : 0.01;
+			add_relaxed(&s, 0.5);
+			CU_ASSERT(near("gumbel_softmax", "the sum", s.one, 1));
+			draws("gumbel_softmax", &s);
+			slopes("gumbel_softmax");
+		}
+	}
+}
+
 static bool described(const struct ast_file *file, const char *name, const char *domain)
 {
 	for (int k = 0; k < file->nitem; k++) {
@@ -426,6 +469,7 @@ int main(void)
 	CU_pSuite suite = CU_add_suite("distributions", NULL, NULL);
 	CU_add_test(suite, "densities, moments and draws", test_distributions);
 	CU_add_test(suite, "variables of other domains", test_other_domains);
+	CU_add_test(suite, "below the floor of the relaxed categorical", test_floor);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
