@@ -116,7 +116,7 @@ static int run_blocks(struct each *e, int64_t n, int64_t capacity, struct dgm_ai
 	}
 	dgm_progress_end(&e->progress);
 	out->loglik.n = n;
-	out->loglik.stderr_ = n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : 0;
+	out->loglik.stderr_ = n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : NAN;
 	out->z_stderr = sqrt(variance) / (double)n;
 	out->ess /= (double)(n * e->parts);
 	return status;

@@ -68,6 +68,6 @@ int dgm_figure_mean(struct dgm_store *s, const struct dgm_figure *f, uint64_t se
 	free(index);
 	if (status)
 		return status;
-	*out = (struct dgm_mean){mean, n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : 0, n};
+	*out = (struct dgm_mean){mean, n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : NAN, n};
 	return DGM_OK;
 }

@@ -80,7 +80,7 @@ struct dgm_record { /* a line of results.jsonl: a figure, or a warning; what it 
 	const char *model, *warning;
 	const char *figure, *quantity, *kind, *per, *data, *key, *method, *verdict;
 	const char *data_digest, *parameters;
-	double value, error, chains, ess;
+	double value, error, chains, betas, samples, ess;
 	int64_t examples, seed;
 	void *json; /* owns the texts */
 };

@@ -39,18 +39,56 @@ double dgm_hypergeometric_tail(int64_t k, int64_t n, int64_t white, int64_t blac
 }
 
 /* ---- copies ---- */
-/* Distances of a row to its k nearest as a ratio: that to the first over that to the next which is
- * another example than the first; 1 where all k are the same. */
-static double ratio_of(const struct dgm_points *train, const int64_t *index, const double *distance,
-                       int k)
-{
-	const float *first = train->x + index[0] * train->items;
+struct place { /* of a row */
+	const float *x;
+	int64_t items, row;
+};
 
-	for (int i = 1; i < k; i++)
-		if (memcmp(first, train->x + index[i] * train->items,
-		           (size_t)train->items * sizeof *first) != 0)
-			return distance[i] > 0 ? distance[0] / distance[i] : 1;
-	return 1;
+static int compare_rows(const struct place *a, const struct place *b)
+{
+	for (int64_t i = 0; i < a->items; i++)
+		if (a->x[i] != b->x[i])
+			return a->x[i] < b->x[i] ? -1 : 1;
+	return 0;
+}
+
+static int by_row(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	const int order = compare_rows(x, y);
+
+	return order ? order : (x->row > y->row) - (x->row < y->row);
+}
+
+/* The rows that differ from each other, of equal ones the first, in their order; where they were.
+ */
+static int distinct(const struct dgm_points *all, struct dgm_points *out, int64_t **row)
+{
+	struct place *at = malloc((size_t)all->n * sizeof *at);
+	bool *first = calloc((size_t)all->n, sizeof *first);
+
+	*row = malloc((size_t)all->n * sizeof **row);
+	*out =
+	    (struct dgm_points){malloc((size_t)(all->n * all->items) * sizeof(float)), 0, all->items};
+	bool room = at && first && *row && out->x;
+
+	for (int64_t i = 0; room && i < all->n; i++)
+		at[i] = (struct place){all->x + i * all->items, all->items, i};
+	if (room)
+		qsort(at, (size_t)all->n, sizeof *at, by_row);
+	for (int64_t i = 0; room && i < all->n; i++)
+		first[at[i].row] = i == 0 || compare_rows(&at[i - 1], &at[i]) != 0;
+	for (int64_t i = 0; room && i < all->n; i++)
+		if (first[i]) {
+			memcpy(out->x + out->n * all->items, all->x + i * all->items,
+			       (size_t)all->items * sizeof(float));
+			(*row)[out->n++] = i;
+		}
+	free(at);
+	free(first);
+	return room ? DGM_OK
+	            : dgm_fail(DGM_ENOMEM, "not enough memory for %lld training examples",
+	                       (long long)all->n);
 }
 
 static int ratios(const struct dgm_points *x, const struct dgm_points *train, int k,
@@ -67,8 +105,11 @@ static int ratios(const struct dgm_points *x, const struct dgm_points *train, in
 		                  (long long)x->n);
 	if (!status)
 		status = dgm_neighbours(x, train, k, *index, distance);
-	for (int64_t i = 0; i < x->n && !status; i++)
-		(*ratio)[i] = ratio_of(train, *index + i * k, distance + i * k, k);
+	for (int64_t i = 0; i < x->n && !status; i++) {
+		const double *d = distance + i * k;
+
+		(*ratio)[i] = k > 1 && d[1] > 0 ? d[0] / d[1] : 1;
+	}
 	free(distance);
 	return status;
 }
@@ -84,15 +125,19 @@ int dgm_copies(const struct dgm_points *samples, const struct dgm_points *train,
                const struct dgm_points *held, double level, struct dgm_copies *out)
 {
 	const int64_t n = samples->n, m = held->n, rank = (int64_t)ceil(level * (double)m);
-	int64_t *held_index = NULL;
+	int64_t *held_index = NULL, *row = NULL;
 	double *held_ratio = NULL;
+	struct dgm_points own = {0};
+	int status = distinct(train, &own, &row);
 
-	*out = (struct dgm_copies){.k = train->n < DGM_NEIGHBOURS ? (int)train->n : DGM_NEIGHBOURS};
-	int status = ratios(samples, train, out->k, &out->neighbour, &out->ratio);
-
+	*out = (struct dgm_copies){.k = own.n < DGM_NEIGHBOURS ? (int)own.n : DGM_NEIGHBOURS};
 	if (!status)
-		status = ratios(held, train, out->k, &held_index, &held_ratio);
+		status = ratios(samples, &own, out->k, &out->neighbour, &out->ratio);
+	if (!status)
+		status = ratios(held, &own, out->k, &held_index, &held_ratio);
 	if (!status) {
+		for (int64_t i = 0; i < n * out->k; i++)
+			out->neighbour[i] = row[out->neighbour[i]];
 		qsort(held_ratio, (size_t)m, sizeof *held_ratio, by_value);
 		out->threshold = held_ratio[rank - 1];
 		for (int64_t i = 0; i < n; i++)
@@ -100,7 +145,14 @@ int dgm_copies(const struct dgm_points *samples, const struct dgm_points *train,
 		out->share = (double)out->below / (double)n;
 		/* the first below + rank - 1 of all in order hold fewer than `rank` held-out ones */
 		out->p = out->below ? dgm_hypergeometric_tail(rank - 1, out->below + rank - 1, m, n) : 1;
+		while (out->equal < m && held_ratio[out->equal] <= 0)
+			out->equal++;
+		out->best = own.n < 2 || out->equal >= rank
+		                ? 1
+		                : dgm_hypergeometric_tail(rank - 1, n + rank - 1, m, n);
 	}
+	free(own.x);
+	free(row);
 	free(held_index);
 	free(held_ratio);
 	return status;
@@ -133,7 +185,8 @@ static int by_closeness(const void *a, const void *b)
 /* Of the rows of both sets, in the order of their distances to the nearest other row, the first
  * hundredth hold as many samples or more with this probability, if samples are like held-out
  * examples: which rows these are does not depend on which of them are samples. */
-static int crowding(const struct dgm_points *both, int64_t n, uint64_t seed, double *p)
+static int crowding(const struct dgm_points *both, int64_t n, uint64_t seed,
+                    struct dgm_birthday *out)
 {
 	const int64_t rows = both->n, first = rows / 100 > LEAST_ROWS ? rows / 100 : LEAST_ROWS;
 	int64_t *index = malloc((size_t)rows * 2 * sizeof *index), held = 0;
@@ -156,7 +209,13 @@ static int crowding(const struct dgm_points *both, int64_t n, uint64_t seed, dou
 		qsort(row, (size_t)rows, sizeof *row, by_closeness);
 		for (int64_t i = 0; i < first && i < rows; i++)
 			held += !row[i].sample;
-		*p = first < rows ? dgm_hypergeometric_tail(held, first, rows - n, n) : 1;
+		for (int64_t i = 0; i < rows && row[i].distance <= 0; i++)
+			out->equal += !row[i].sample;
+		/* of n samples and the equal held-out ones, the share of these among the first */
+		const int64_t share = first * out->equal / (out->equal + n);
+
+		out->p = first < rows ? dgm_hypergeometric_tail(held, first, rows - n, n) : 1;
+		out->best = first < rows ? dgm_hypergeometric_tail(share, first, rows - n, n) : 1;
 	}
 	free(index);
 	free(distance);
@@ -180,7 +239,7 @@ int dgm_birthday(const struct dgm_points *samples, const struct dgm_points *held
 		return dgm_fail(DGM_ENOMEM, "not enough memory for the pairs of samples");
 	memcpy(both.x, samples->x, half * sizeof(float));
 	memcpy(both.x + half, held->x, half * sizeof(float));
-	int status = crowding(&both, n, seed, &out->p);
+	int status = crowding(&both, n, seed, out);
 
 	free(both.x);
 	if (!status)

@@ -36,20 +36,25 @@ double dgm_hypergeometric_tail(int64_t k, int64_t n, int64_t white, int64_t blac
 struct dgm_copies {
 	double threshold;   /* the ratio that a share `level` of held-out examples is below */
 	int64_t below;      /* samples below it */
+	int64_t equal;      /* held-out examples that equal a training example */
+	double best;        /* the probability p, were all samples copies; 1: copies are not told from held-out examples */
 	double share, p;    /* their share; probability of as many or more, were samples like held-out examples */
 	int64_t *neighbour; /* samples x k: training examples, nearest first; free() */
 	double *ratio;      /* one a sample; free() */
 	int k;
 };
 /* Copies: samples that are nearer to one training example than to any other.  The ratio of a row is its
- * distance to the nearest training example over that to the next one that is not the same as it. */
+ * distance to the nearest training example over that to the next one that is not the same as it; the neighbours are
+ * examples that differ from each other, of equal ones the first. */
 int dgm_copies(const struct dgm_points *samples, const struct dgm_points *train, const struct dgm_points *held,
                double level, struct dgm_copies *out);
 void dgm_copies_free(struct dgm_copies *c);
 
 struct dgm_birthday {
 	int64_t n, pairs, held_pairs; /* of each set so many rows; pairs as close as the held_pairs closest held-out ones */
+	int64_t equal;                /* held-out examples that equal another example or a sample */
 	double modes, held_modes;     /* n(n-1)/2 over these: what is drawn from this many alike has such pairs so often */
+	double best; /* the probability p, were samples as crowded as can be, all equal to each other */
 	double p; /* probability that as many samples or more are among the hundredth of all rows, at least 20, that are
 	             closest to another, were samples like held-out examples */
 };

@@ -1,6 +1,6 @@
 /* What runs left, read again: the lines of results.jsonl as records, the numbers of metrics.jsonl
- * as series.  A line that is no JSON object, such as one that a killed run left half written, is
- * passed over. */
+ * as series.  A line that is no JSON object, or not of what it has to hold, is an error; but the
+ * last one of metrics.jsonl, to which lines are added as a run goes on, may be half written. */
 #include "files.h"
 
 #include <cjson/cJSON.h>
@@ -9,31 +9,64 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Calls take() with each object of the file, which take then owns; false: no memory. */
-static int read_lines(const char *path, bool (*take)(void *to, cJSON *line), void *to)
+struct line {
+	const char *path;
+	int64_t number; /* from 1 */
+	cJSON *object;
+};
+
+static int no_memory(const struct line *at)
+{
+	return dgm_fail(DGM_ENOMEM, "%s: not enough memory", at->path);
+}
+
+static int damaged(const struct line *at, const char *why)
+{
+	return dgm_fail(DGM_EFORMAT,
+	                "%s:%lld: %s: the file is damaged, or of another version of dgm; run the "
+	                "experiment again, or 'dgm eval' with its parameters, to have it anew",
+	                at->path, (long long)at->number, why);
+}
+
+/* The object that the line is, with nothing behind it; NULL: it is none. */
+static cJSON *parse_line(const char *line, size_t len)
+{
+	const char *end = NULL;
+	cJSON *j = memchr(line, 0, len) ? NULL : cJSON_ParseWithOpts(line, &end, true);
+
+	if (cJSON_IsObject(j))
+		return j;
+	cJSON_Delete(j);
+	return NULL;
+}
+
+/* Calls take() with each object of the file, which take then owns.  torn: the last line may be half
+ * written. */
+static int read_lines(const char *path, int (*take)(void *to, const struct line *at), void *to,
+                      bool torn)
 {
 	FILE *f = fopen(path, "r");
+	struct line at = {.path = path};
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t len;
-	bool fine = true;
+	int status = DGM_OK;
 
 	if (!f)
 		return dgm_fail(DGM_EIO, "%s: cannot be read: %s", path, strerror(errno));
-	while (fine && (len = getline(&line, &room, f)) > 0) {
-		cJSON *j = cJSON_ParseWithLength(line, (size_t)len);
-
-		if (cJSON_IsObject(j))
-			fine = take(to, j);
-		else
-			cJSON_Delete(j);
+	while (!status && (len = getline(&line, &room, f)) > 0) {
+		at.number++;
+		at.object = parse_line(line, (size_t)len);
+		if (at.object)
+			status = take(to, &at);
+		else if (!torn || line[len - 1] == '\n')
+			status = damaged(&at, "the line is no JSON object");
 	}
-	bool bad = ferror(f) != 0;
+	if (!status && ferror(f))
+		status = dgm_fail(DGM_EIO, "%s: cannot be read: %s", path, strerror(errno));
 	free(line);
 	fclose(f);
-	if (!fine)
-		return dgm_fail(DGM_ENOMEM, "%s: not enough memory", path);
-	return bad ? dgm_fail(DGM_EIO, "%s: cannot be read", path) : DGM_OK;
+	return status;
 }
 
 /* An array that doubles; NULL: no memory, and the old one stays. */
@@ -74,14 +107,36 @@ static int64_t count(const cJSON *j, const char *key)
 	return v >= 0 && v < 9e15 ? (int64_t)v : -1;
 }
 
-static bool take_record(void *to, cJSON *j)
+/* A figure has all that it is compared by, a line without one a warning. */
+static const char *wanting(const cJSON *j)
+{
+	static const char *const texts[] = {"model",    "figure", "quantity",    "kind",      "data",
+	                                    "data_key", "method", "data_digest", "parameters"};
+
+	if (!cJSON_GetObjectItemCaseSensitive(j, "figure"))
+		return *text(j, "warning") ? NULL : "the line is neither a figure nor a warning";
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(j, texts[i])))
+			return "the figure lacks a text, such as its data key or its digests";
+	const cJSON *error = cJSON_GetObjectItemCaseSensitive(j, "stderr");
+
+	if (!cJSON_IsNumber(error) && !cJSON_IsNull(error))
+		return "the figure lacks \"stderr\", a number or null";
+	return isfinite(number(j, "value")) && count(j, "examples") >= 0 && !isnan(number(j, "seed"))
+	           ? NULL
+	           : "the figure lacks a number: its value, its examples or its seed";
+}
+
+static int take_record(void *to, const struct line *line)
 {
 	struct records *r = to;
-	struct dgm_record *at = grown(r->at, r->n, &r->room, sizeof *at);
+	cJSON *j = line->object;
+	const char *why = wanting(j);
+	struct dgm_record *at = why ? NULL : grown(r->at, r->n, &r->room, sizeof *at);
 
 	if (!at) {
 		cJSON_Delete(j);
-		return false;
+		return why ? damaged(line, why) : no_memory(line);
 	}
 	r->at = at;
 	at[r->n++] = (struct dgm_record){.model = text(j, "model"),
@@ -98,18 +153,20 @@ static bool take_record(void *to, cJSON *j)
 	                                 .parameters = text(j, "parameters"),
 	                                 .value = number(j, "value"),
 	                                 .error = number(j, "stderr"),
+	                                 .betas = number(j, "betas"),
+	                                 .samples = number(j, "samples"),
 	                                 .chains = number(j, "chains"),
 	                                 .ess = number(j, "ess"),
 	                                 .examples = count(j, "examples"),
 	                                 .seed = count(j, "seed"),
 	                                 .json = j};
-	return true;
+	return DGM_OK;
 }
 
 int dgm_records_read(const char *path, struct dgm_record **out, int *n)
 {
 	struct records r = {0};
-	int status = read_lines(path, take_record, &r);
+	int status = read_lines(path, take_record, &r, false);
 
 	if (status) {
 		dgm_records_free(r.at, (int)r.n);
@@ -181,13 +238,13 @@ static bool plotted(const char *name)
 	return true;
 }
 
-static bool take_points(void *to, cJSON *j)
+static int take_points(void *to, const struct line *line)
 {
-	double epoch = number(j, "epoch");
+	double epoch = number(line->object, "epoch");
 	const cJSON *v;
 	bool fine = true;
 
-	cJSON_ArrayForEach(v, j)
+	cJSON_ArrayForEach(v, line->object)
 	{
 		if (!fine || !(epoch >= 0) || !plotted(v->string))
 			continue;
@@ -195,14 +252,14 @@ static bool take_points(void *to, cJSON *j)
 
 		fine = s && add_point(s, epoch, cJSON_IsNumber(v) ? v->valuedouble : NAN);
 	}
-	cJSON_Delete(j);
-	return fine;
+	cJSON_Delete(line->object);
+	return fine ? DGM_OK : no_memory(line);
 }
 
 int dgm_metrics_read(const char *path, struct dgm_series **out, int *n)
 {
 	struct all_series all = {0};
-	int status = read_lines(path, take_points, &all);
+	int status = read_lines(path, take_points, &all, true);
 	struct dgm_series *s = calloc(all.n + 1, sizeof *s);
 
 	if (!s && !status)

@@ -122,7 +122,7 @@ struct dgm_figure {
 	double *sums;           /* receives the sums over the examples of all that out holds; NULL: of its first number alone */
 };
 struct dgm_mean {
-	double mean, stderr_;   /* standard error over examples */
+	double mean, stderr_;   /* standard error over examples; NAN of a single one */
 	int64_t n;
 };
 /* Runs in blocks of the population's capacity; sums in double in example order. */

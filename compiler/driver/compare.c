@@ -51,49 +51,135 @@ static const char *reason(struct arena *a, const struct dgm_record *x, const str
 	return NULL;
 }
 
-/* Pairs records: those of one figure and kind first, then those of one quantity, then what is left
- * of one quantity though it cannot be compared. */
+/* ---- pairs ---- */
+static bool same_number(double a, double b)
+{
+	return a == b || (isnan(a) && isnan(b));
+}
+
+static bool same_figure(const struct dgm_record *x, const struct dgm_record *y)
+{
+	return same_text(x->figure, y->figure) && same_text(x->kind, y->kind);
+}
+
+static bool same_model(const struct dgm_record *x, const struct dgm_record *y)
+{
+	return same_figure(x, y) && same_text(x->model, y->model);
+}
+
+static bool same_names(const struct dgm_record *x, const struct dgm_record *y)
+{
+	return same_model(x, y) && same_text(x->data, y->data);
+}
+
+static bool same_settings(const struct dgm_record *x, const struct dgm_record *y)
+{
+	return same_names(x, y) && same_number(x->chains, y->chains) &&
+	       same_number(x->betas, y->betas) && same_number(x->samples, y->samples);
+}
+
+static bool same_quantity(const struct dgm_record *x, const struct dgm_record *y)
+{
+	return same_text(quantity(x), quantity(y));
+}
+
+static void pair_by(struct arena *a, struct run *x, struct run *y, bool comparable,
+                    bool (*alike)(const struct dgm_record *x, const struct dgm_record *y))
+{
+	for (int i = 0; i < x->n; i++)
+		for (int k = 0; k < y->n && !x->other[i]; k++) {
+			const struct dgm_record *p = &x->record[i], *q = &y->record[k];
+			if (!is_figure(p) || !is_figure(q) || y->other[k] || !same_quantity(p, q) ||
+			    !alike(p, q) || (comparable && reason(a, p, q)))
+				continue;
+			x->other[i] = q;
+			y->other[k] = p;
+		}
+}
+
+/* Those that have most in common first; last what is of one quantity though it cannot be compared.
+ */
 static void pair(struct arena *a, struct run *x, struct run *y)
 {
-	for (int round = 0; round < 3; round++)
-		for (int i = 0; i < x->n; i++)
-			for (int k = 0; k < y->n && !x->other[i]; k++) {
-				const struct dgm_record *p = &x->record[i], *q = &y->record[k];
-				if (!is_figure(p) || !is_figure(q) || y->other[k] ||
-				    !same_text(quantity(p), quantity(q)) || (round < 2 && reason(a, p, q)) ||
-				    (round == 0 &&
-				     (!same_text(p->figure, q->figure) || !same_text(p->kind, q->kind))))
-					continue;
-				x->other[i] = q;
-				y->other[k] = p;
-			}
+	bool (*const alike[])(const struct dgm_record *x, const struct dgm_record *y) = {
+	    same_settings, same_names, same_model, same_figure, same_quantity};
+	enum { N = sizeof alike / sizeof *alike };
+	for (int i = 0; i < 2 * N; i++)
+		pair_by(a, x, y, i < N, alike[i % N]);
 }
 
 /* ---- the table ---- */
-static const char *value_text(struct arena *a, const struct dgm_record *r)
+enum { COLUMNS = 4 };
+struct row {
+	const struct dgm_record *of[2];
+	const char *cell[COLUMNS];
+};
+struct table {
+	VEC(struct row) row;
+	int width[COLUMNS];
+};
+
+static void add_row(struct arena *a, struct table *t, struct row row)
 {
-	return r ? arena_printf(a, "%.4f +- %.4f", r->value, r->error) : "-";
+	for (int k = 0; k < COLUMNS; k++) {
+		int n = (int)strlen(row.cell[k]);
+		t->width[k] = n > t->width[k] ? n : t->width[k];
+	}
+	vec_push(a, &t->row, row);
 }
 
-static void put_row(struct arena *a, const struct dgm_record *x, const struct dgm_record *y)
+static const char *value_text(struct arena *a, const struct dgm_record *r)
+{
+	return r ? figure_text(a, r->value, r->error, 4) : "-";
+}
+
+static void add_pair(struct arena *a, struct table *t, const struct dgm_record *x,
+                     const struct dgm_record *y)
 {
 	const struct dgm_record *r = x ? x : y;
-	const char *what =
+	struct row row = {.of = {x, y}};
+	row.cell[0] =
 	    arena_printf(a, "%s of %s%s%s", quantity(r), r->data, *r->per ? " per " : "", r->per);
-	const char *difference = "";
+	row.cell[1] = value_text(a, x);
+	row.cell[2] = value_text(a, y);
+	row.cell[3] = "";
 	if (x && y)
-		difference =
-		    arena_printf(a, "%+.4f +- %.4f", y->value - x->value, hypot(x->error, y->error));
-	printf("%-36s %24s %24s %24s\n", what, value_text(a, x), value_text(a, y), difference);
-	if (x && y && !same_text(x->kind, y->kind))
-		printf("    not of one kind: A is %s; B is %s\n", x->kind, y->kind);
-	else
-		printf("    %s\n", r->kind);
+		row.cell[3] =
+		    arena_printf(a, "%s%s", y->value < x->value ? "" : "+",
+		                 figure_text(a, y->value - x->value, hypot(x->error, y->error), 4));
+	add_row(a, t, row);
+}
+
+static const char *both(struct arena *a, const struct row *row, const char *x, const char *y)
+{
+	return row->of[0] && row->of[1] && !same_text(x, y) ? arena_printf(a, "A is %s; B is %s", x, y)
+	                                                    : x;
+}
+
+static void put_notes(struct arena *a, const struct row *row)
+{
+	const struct dgm_record *x = row->of[0], *y = row->of[1], *r = x ? x : y;
+	const struct dgm_record *p = x ? x : r, *q = y ? y : r;
+	printf("    model: %s\n    %s%s\n", both(a, row, p->model, q->model),
+	       same_text(p->kind, q->kind) ? "" : "not of one kind: ", both(a, row, p->kind, q->kind));
 	printf("    %lld examples, data key %s\n", (long long)r->examples, r->key);
-	if (x && x->ess >= 0)
-		printf("    A: %.0f chains, effective sample size %.1f\n", x->chains, x->ess);
-	if (y && y->ess >= 0)
-		printf("    B: %.0f chains, effective sample size %.1f\n", y->chains, y->ess);
+	for (int k = 0; k < 2; k++)
+		if (row->of[k] && row->of[k]->ess >= 0)
+			printf("    %c: %.0f chains, effective sample size %.1f\n", "AB"[k],
+			       row -> of[k] -> chains, row -> of[k] -> ess);
+}
+
+static void put_table(struct arena *a, const struct table *t)
+{
+	for (int i = 0; i < t->row.n; i++) {
+		const struct row *row = &t->row.at[i];
+		printf("%-*s", t->width[0], row->cell[0]);
+		for (int k = 1; k < COLUMNS; k++)
+			printf("  %*s", t->width[k], row->cell[k]);
+		putchar('\n');
+		if (row->of[0] || row->of[1])
+			put_notes(a, row);
+	}
 }
 
 /* The models with their seeds and parameters, and the warnings, a line each. */
@@ -129,17 +215,20 @@ static bool read_run(struct arena *a, const char *path, struct run *out)
 
 static int compare(struct arena *a, struct run *x, struct run *y)
 {
+	struct table t = {0};
 	int refused = 0;
 	pair(a, x, y);
 	put_head("A", x);
 	put_head("B", y);
-	printf("\n%-36s %24s %24s %24s\n", "", "A", "B", "B - A");
+	putchar('\n');
+	add_row(a, &t, (struct row){.cell = {"", "A", "B", "B - A"}});
 	for (int i = 0; i < x->n; i++)
 		if (is_figure(&x->record[i]) && !(x->other[i] && reason(a, &x->record[i], x->other[i])))
-			put_row(a, &x->record[i], x->other[i]);
+			add_pair(a, &t, &x->record[i], x->other[i]);
 	for (int i = 0; i < y->n; i++)
 		if (is_figure(&y->record[i]) && !y->other[i])
-			put_row(a, NULL, &y->record[i]);
+			add_pair(a, &t, NULL, &y->record[i]);
+	put_table(a, &t);
 	fflush(stdout);
 	for (int i = 0; i < x->n; i++) {
 		const char *why = x->other[i] ? reason(a, &x->record[i], x->other[i]) : NULL;

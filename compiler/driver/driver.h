@@ -283,18 +283,26 @@ int64_t job_columns(int64_t n, int64_t each, int64_t h, int64_t w);
 bool job_pictured(struct session *s, const struct group *g);
 const struct group *first_visible(const struct model *m);
 bool filters_check(struct unit *u, const struct compiled *c); /* the parameters have a visible variable's axes */
+struct member { /* of a line of results.jsonl: a number, or a text where that is not NULL */
+	const char *name;
+	double number;
+	const char *text;
+};
+enum { MEMBERS = 8 };
 struct result { /* a figure as it is told and recorded */
 	const char *model, *figure;
 	const char *quantity;   /* what it tells of, figures of one quantity are comparable; NULL: the figure */
 	const char *kind;       /* what it is of that: "exact", "lower bound", ...; NULL: "mean over data" */
-	double value, error;    /* standard error */
+	double value, error;    /* standard error; NAN: not known */
 	const char *data, *key; /* names and keys of the data sets */
 	const char *per;        /* it is divided by the total of this variable; NULL: it is not */
 	int64_t n;              /* examples */
 	const char *method;     /* for the reader */
-	const char *detail;     /* further members for results.jsonl; NULL: none */
+	struct member detail[MEMBERS]; /* further ones for results.jsonl, up to one without a name */
 	uint64_t digest, data_digest; /* of the parameters; of the data */
 };
+/* A figure, with its standard error where that is known. */
+const char *figure_text(struct arena *a, double value, double error, int digits);
 /* A line on standard output, and one in results.jsonl where that is open. */
 int job_record(struct session *s, const struct result *r);
 /* A warning on standard error, and a line in results.jsonl. */

@@ -37,8 +37,20 @@ static void put_result(FILE *f, const struct result *r, int64_t seed)
 	member(f, "data_key", r->key);
 	fprintf(f, ", \"data_digest\": \"%016llx\"", (unsigned long long)r->data_digest);
 	member(f, "method", r->method);
-	fprintf(f, ", \"seed\": %lld, \"parameters\": \"%016llx\"%s}\n", (long long)seed,
-	        (unsigned long long)r->digest, r->detail ? r->detail : "");
+	fprintf(f, ", \"seed\": %lld, \"parameters\": \"%016llx\"", (long long)seed,
+	        (unsigned long long)r->digest);
+	for (const struct member *d = r->detail; d < r->detail + MEMBERS && d->name; d++)
+		if (d->text)
+			member(f, d->name, d->text);
+		else
+			number(f, d->name, d->number);
+	fputs("}\n", f);
+}
+
+const char *figure_text(struct arena *a, double value, double error, int digits)
+{
+	return isfinite(error) ? arena_printf(a, "%.*f +- %.*f", digits, value, digits, error)
+	                       : arena_printf(a, "%.*f", digits, value);
 }
 
 int job_record(struct session *s, const struct result *r)
@@ -50,8 +62,9 @@ int job_record(struct session *s, const struct result *r)
 	if (o->json)
 		put_result(stdout, r, o->seed);
 	else
-		printf("%s: %s of %s: %.4f +- %.4f  (%lld examples, data key %s; %s)\n", r->model,
-		       r->figure, r->data, r->value, r->error, (long long)r->n, r->key, r->method);
+		printf("%s: %s of %s: %s  (%lld examples, data key %s; %s)\n", r->model, r->figure, r->data,
+		       figure_text(s->u->cx.tmp, r->value, r->error, 4), (long long)r->n, r->key,
+		       r->method);
 	fflush(stdout);
 	if (s->results.f)
 		put_result(s->results.f, r, o->seed);
@@ -125,8 +138,9 @@ static const char *loglik_name(const struct evaluation *e)
 
 struct log_z { /* what an estimator found */
 	double value, stderr_;
-	const char *method, *detail; /* for the reader; for results.jsonl */
-	const char *figure;          /* what it makes of the log-likelihood; NULL: itself */
+	const char *method; /* for the reader */
+	struct member detail[MEMBERS];
+	const char *figure; /* what it makes of the log-likelihood; NULL: itself */
 	const char *kind;
 	bool each; /* examples have one each: then this is the log-likelihood */
 	struct dgm_mean loglik;
@@ -178,7 +192,7 @@ static int estimate_exact(struct evaluation *e, const struct value *arg, struct 
 	out->stderr_ = 0;
 	out->kind = "exact";
 	out->method = arena_printf(a, "log Z = %.6f exactly, by enumeration", out->value);
-	out->detail = arena_printf(a, ", \"log_z\": %.9g", out->value);
+	out->detail[0] = (struct member){"log_z", out->value, NULL};
 	return EXIT_DONE;
 }
 
@@ -222,11 +236,12 @@ static int ais_each(struct evaluation *e, const struct value *arg, struct log_z 
 	                 "log Z of each by AIS, on average %.3f +- %.4f, %lld chains x %lld "
 	                 "temperatures, effective sample size %.1f",
 	                 r.log_z, r.z_stderr, (long long)ais.chains, (long long)ais.betas, r.ess);
-	out->detail =
-	    arena_printf(a,
-	                 ", \"log_z\": %.9g, \"log_z_stderr\": %.9g, \"chains\": %lld, \"betas\": "
-	                 "%lld, \"ess\": %.6g",
-	                 r.log_z, r.z_stderr, (long long)ais.chains, (long long)ais.betas, r.ess);
+	const struct member detail[MEMBERS] = {{"log_z", r.log_z, NULL},
+	                                       {"log_z_stderr", r.z_stderr, NULL},
+	                                       {"chains", (double)ais.chains, NULL},
+	                                       {"betas", (double)ais.betas, NULL},
+	                                       {"ess", r.ess, NULL}};
+	memcpy(out->detail, detail, sizeof detail);
 	return EXIT_DONE;
 }
 
@@ -295,17 +310,20 @@ static int estimate_ais(struct evaluation *e, const struct value *arg, struct lo
 	out->kind = "estimate, too high on average (AIS)";
 	out->method = arena_printf(
 	    a,
-	    "log Z = %.3f +- %.3f by AIS, %lld chains x %lld temperatures, effective sample size %.1f",
-	    r.log_z, r.stderr_, (long long)r.chains, (long long)ais.betas, r.ess);
-	out->detail = arena_printf(a,
-	                           ", \"log_z\": %.9g, \"log_z_stderr\": %.9g, \"log_z_base\": %.9g, "
-	                           "\"chains\": %lld, \"betas\": %lld, \"ess\": %.6g",
-	                           r.log_z, r.stderr_, r.log_z_base, (long long)r.chains,
-	                           (long long)ais.betas, r.ess);
-	if (isfinite(r.acceptance)) {
+	    "log Z = %s by AIS, %lld chains x %lld temperatures, effective sample size "
+	    "%.1f",
+	    figure_text(a, r.log_z, r.stderr_, 3), (long long)r.chains, (long long)ais.betas, r.ess);
+	const bool moved = isfinite(r.acceptance);
+	const struct member detail[MEMBERS] = {{"log_z", r.log_z, NULL},
+	                                       {"log_z_stderr", r.stderr_, NULL},
+	                                       {"log_z_base", r.log_z_base, NULL},
+	                                       {"chains", (double)r.chains, NULL},
+	                                       {"betas", (double)ais.betas, NULL},
+	                                       {"ess", r.ess, NULL},
+	                                       {moved ? "acceptance" : NULL, r.acceptance, NULL}};
+	memcpy(out->detail, detail, sizeof detail);
+	if (moved)
 		out->method = arena_printf(a, "%s, acceptance %.3f", out->method, r.acceptance);
-		out->detail = arena_printf(a, "%s, \"acceptance\": %.6g", out->detail, r.acceptance);
-	}
 	if ((double)r.chains > few && r.ess < fmax(few, share * (double)r.chains))
 		job_warn(s, e->c.m->name,
 		         arena_printf(a,
@@ -331,13 +349,12 @@ static int evaluate_importance(struct evaluation *e, const struct value *arg, st
 		return run_failed();
 	const char *method =
 	    arena_printf(s->u->cx.prog, "lower bound by %.0f importance samples", samples);
-	const char *detail = arena_printf(s->u->cx.prog, ", \"samples\": %.0f", samples);
 	struct result r = {.figure = "log-likelihood",
 	                   .kind = "lower bound on average (importance sampling)",
 	                   .value = (-m.mean - log(samples)) / e->per,
 	                   .error = m.stderr_ / e->per,
 	                   .method = method,
-	                   .detail = detail};
+	                   .detail = {{"samples", samples, NULL}}};
 	return evaluation_record(e, r) == DGM_OK ? EXIT_DONE : run_failed();
 }
 
@@ -383,11 +400,13 @@ static int estimate_raise(struct evaluation *e, const struct value *arg, struct 
 	                           "examples, %lld chains x %lld temperatures each",
 	                           r.log_z, r.stderr_, (long long)r.examples, (long long)raise.chains,
 	                           (long long)raise.betas);
-	out->detail = arena_printf(a,
-	                           ", \"log_z\": %.9g, \"log_z_stderr\": %.9g, \"log_z_base\": %.9g, "
-	                           "\"raise_examples\": %lld, \"chains\": %lld, \"betas\": %lld",
-	                           r.log_z, r.stderr_, r.log_z_base, (long long)r.examples,
-	                           (long long)raise.chains, (long long)raise.betas);
+	const struct member detail[MEMBERS] = {{"log_z", r.log_z, NULL},
+	                                       {"log_z_stderr", r.stderr_, NULL},
+	                                       {"log_z_base", r.log_z_base, NULL},
+	                                       {"raise_examples", (double)r.examples, NULL},
+	                                       {"chains", (double)raise.chains, NULL},
+	                                       {"betas", (double)raise.betas, NULL}};
+	memcpy(out->detail, detail, sizeof detail);
 	return EXIT_DONE;
 }
 
@@ -454,8 +473,8 @@ static int evaluate_loglik(struct evaluation *e, const struct clause *cl)
 	                                 : z.kind,
 	                   .value = value / e->per,
 	                   .error = error / e->per,
-	                   .method = z.method,
-	                   .detail = z.detail};
+	                   .method = z.method};
+	memcpy(r.detail, z.detail, sizeof r.detail);
 	return evaluation_record(e, r) == DGM_OK ? EXIT_DONE : run_failed();
 }
 

@@ -157,14 +157,24 @@ int look_record(struct look *l, struct result r)
 	return job_record(l->k->s, &r) == DGM_OK ? EXIT_DONE : run_failed();
 }
 
-int look_judge(struct look *l, struct result r, bool wrong, const char *verdict, double p)
+int look_judge(struct look *l, struct result r, double p, const char *wrong, const char *blind)
 {
 	struct session *s = l->k->s;
-	r.detail = arena_printf(s->u->cx.prog, ", \"p\": %.3g, \"verdict\": \"%s\"", p,
-	                        wrong ? verdict : "nothing found");
-	if (wrong)
-		job_warn(s, l->k->c->m->name,
-		         arena_printf(s->u->cx.prog, "%s of %s: %s", verdict, l->k->c->m->name, r.method));
+	struct arena *a = s->u->cx.prog;
+	const char *model = l->k->c->m->name;
+	const bool found = p < LOOK_LEVEL;
+	r.detail[0] = (struct member){"p", p, NULL};
+	r.detail[1] = (struct member){"verdict", 0,
+	                              found   ? wrong
+	                              : blind ? "cannot tell"
+	                                      : "nothing found"};
+	if (found)
+		job_warn(s, model, arena_printf(a, "%s of %s: %s", wrong, model, r.method));
+	else if (blind)
+		job_warn(s, model,
+		         arena_printf(a, "%s of model %s cannot tell: %s", r.figure, model, blind));
+	if (!found && blind)
+		r.method = arena_printf(a, "%s; this cannot tell: %s", r.method, blind);
 	return look_record(l, r);
 }
 

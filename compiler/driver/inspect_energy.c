@@ -118,10 +118,10 @@ static int gap(struct look *l, const char *figure, const struct energies *x,
 	             error = hypot(x->mean.stderr_, y->mean.stderr_);
 	struct result r = {
 	    .figure = figure, .kind = "difference of means", .value = value, .error = error};
-	r.method = arena_printf(
-	    a, "the mean free energy of %lld %s less that of %lld %s, %.1f standard errors",
-	    (long long)x->mean.n, x->name, (long long)y->mean.n, y->name,
-	    error > 0 ? value / error : 0);
+	r.method = arena_printf(a, "the mean free energy of %lld %s less that of %lld %s",
+	                        (long long)x->mean.n, x->name, (long long)y->mean.n, y->name);
+	if (error > 0)
+		r.method = arena_printf(a, "%s, %.1f standard errors", r.method, value / error);
 	return look_record(l, r);
 }
 

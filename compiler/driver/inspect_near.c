@@ -112,8 +112,17 @@ int inspect_copies(struct look *l)
 	    "%% "
 	    "of %lld held-out examples are; %g %% are expected where nothing is copied (p = %.2g)",
 	    100 * c.share, n, 100 * (1 - level), (long long)held.n, 100 * level, c.p);
+	const char *blind =
+	    c.best < LOOK_LEVEL ? NULL
+	    : c.k < 2           ? "all training examples are equal"
+	    : c.equal == 0 && c.best < 1
+	        ? "were all samples copies, so few of them would not show it: more chains"
+	        : arena_printf(a,
+	                       "%lld of %lld held-out examples equal a training example themselves, so "
+	                       "that a sample which does is no sign of copying",
+	                       (long long)c.equal, (long long)held.n);
 	if (status == EXIT_DONE)
-		status = look_judge(l, r, c.p < LOOK_LEVEL, "copies of training examples", c.p);
+		status = look_judge(l, r, c.p, "copies of training examples", blind);
 	dgm_copies_free(&c);
 	free(train.x);
 	free(held.x);
@@ -138,7 +147,7 @@ int inspect_modes(struct look *l)
 	                   .kind = b.pairs ? "estimate (birthday paradox)"
 	                                   : "lower bound (birthday paradox)",
 	                   .value = fmin(b.modes, all)};
-	r.error = b.pairs ? r.value / sqrt((double)b.pairs) : 0;
+	r.error = b.pairs ? r.value / sqrt((double)b.pairs) : NAN;
 	r.method = arena_printf(
 	    a,
 	    "among %lld samples %lld pair%s as close as the %lld closest among as many held-out "
@@ -146,7 +155,17 @@ int inspect_modes(struct look *l)
 	    "(p = %.2g)",
 	    (long long)b.n, (long long)b.pairs, b.pairs == 1 ? " is" : "s are", (long long)b.held_pairs,
 	    b.pairs ? "" : "more than ", r.value, fmin(b.held_modes, all), b.p);
-	return look_judge(l, r, b.p < LOOK_LEVEL, "fewer distinct modes than the data have", b.p);
+	const char *blind =
+	    b.best < LOOK_LEVEL ? NULL
+	    : b.equal == 0 || b.best >= 1
+	        ? "were all samples one, so few of them would not show it: more chains, more held-out "
+	          "examples"
+	        : arena_printf(
+	              a,
+	              "%lld of %lld held-out examples equal another or a sample themselves, so "
+	              "that samples which do are no sign of lost modes",
+	              (long long)b.equal, (long long)b.n);
+	return look_judge(l, r, b.p, "fewer distinct modes than the data have", blind);
 }
 
 /* ---- coverage ---- */
@@ -273,7 +292,8 @@ static int judge_classes(struct look *l, const struct dgm_class *c, int n, int64
 	}
 	struct result r = {.figure = arena_printf(a, "%s covered by %s", word, l->g->name),
 	                   .kind = arena_printf(a, "of %d %s of the data", present, word),
-	                   .value = present - lost};
+	                   .value = present - lost,
+	                   .error = NAN};
 	const char *few =
 	    unknown ? arena_printf(a, "; there are too few examples of %d to tell", unknown) : "";
 	r.method =
@@ -282,7 +302,11 @@ static int judge_classes(struct look *l, const struct dgm_class *c, int n, int64
 	                 "among %lld samples%s%s%s (p = %.2g)",
 	                 present, word, (long long)held, lost, (long long)l->samples.n, list.s,
 	                 lost ? " (samples, held-out examples)" : "", few, p);
-	return look_judge(l, r, lost > 0, "mode collapse", p);
+	const char *blind = present < 2 ? arena_printf(a, "the data are of one of the %s only", word)
+	                    : unknown < present
+	                        ? NULL
+	                        : arena_printf(a, "there are too few examples of all %s", word);
+	return look_judge(l, r, p, "mode collapse", blind);
 }
 
 int inspect_coverage(struct look *l)

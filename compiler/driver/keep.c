@@ -365,7 +365,7 @@ static int record_completion(struct chains *k, int group)
 	struct result r = {.model = k->c->m->name,
 	                   .figure = arena_printf(a, "completion of %s", g->name),
 	                   .value = m,
-	                   .error = rows > 1 ? sqrt(fmax(0, var) / (double)(rows - 1)) : 0,
+	                   .error = rows > 1 ? sqrt(fmax(0, var) / (double)(rows - 1)) : NAN,
 	                   .data = d->name,
 	                   .key = d->key,
 	                   .n = rows,

@@ -30,8 +30,10 @@ int look_load(struct look *l, const struct value *name, int64_t most, struct dgm
 int64_t look_held(const struct look *l); /* held-out examples, at most */
 /* Completes the result and records it. */
 int look_record(struct look *l, struct result r);
-/* The same of a test: its sentence, r.method, is a warning where something is wrong. */
-int look_judge(struct look *l, struct result r, bool wrong, const char *verdict, double p);
+/* The same of a test, with this probability of what was found: what is below LOOK_LEVEL has the verdict `wrong`, and a
+ * warning with its sentence, r.method.  blind: why the test could have found nothing; NULL: it could.  Where it found
+ * nothing, that is said. */
+int look_judge(struct look *l, struct result r, double p, const char *wrong, const char *blind);
 void look_tell(const struct look *l, const char *path); /* a file that was written */
 
 #endif

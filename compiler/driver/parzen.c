@@ -95,7 +95,7 @@ static struct dgm_mean mean_of(const double *x, int64_t n, int64_t step)
 		sum += x[i * step] / (double)n;
 	for (int64_t i = 0; i < n; i++)
 		squares += (x[i * step] - sum) * (x[i * step] - sum);
-	return (struct dgm_mean){sum, n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : 0, n};
+	return (struct dgm_mean){sum, n > 1 ? sqrt(squares / (double)(n - 1) / (double)n) : NAN, n};
 }
 
 /* The mean log-density of a data set for each width; false: failed. */
@@ -144,14 +144,13 @@ static int evaluate_windows(struct evaluation *e, const struct group *g, const s
 	const char *method =
 	    arena_printf(a, "Parzen windows of width %.4g, chosen on %s%s, on %lld samples", *p.width,
 	                 w->validation->name, end, (long long)w->samples);
-	const char *detail =
-	    arena_printf(a, ", \"samples\": %lld, \"width\": %.9g", (long long)w->samples, *p.width);
-	struct result r = {.figure = "log-density (Parzen windows)",
-	                   .kind = "windows on samples",
-	                   .value = test.mean,
-	                   .error = test.stderr_,
-	                   .method = method,
-	                   .detail = detail};
+	struct result r = {
+	    .figure = "log-density (Parzen windows)",
+	    .kind = "windows on samples",
+	    .value = test.mean,
+	    .error = test.stderr_,
+	    .method = method,
+	    .detail = {{"samples", (double)w->samples, NULL}, {"width", *p.width, NULL}}};
 	return evaluation_record(e, r) == DGM_OK ? EXIT_DONE : run_failed();
 }
 

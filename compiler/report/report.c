@@ -81,8 +81,10 @@ static void put_figure(const struct page *p, const struct dgm_record *r)
 	fputs("</td><td>", p->f);
 	dgm_put_text(p->f, r->figure);
 	fputs("</td>", p->f);
-	fprintf(p->f, "<td class=\"value\">%.6g \u00b1 %.2g%s", r->value, r->error,
-	        *r->per ? " per " : "");
+	fprintf(p->f, "<td class=\"value\">%.6g", r->value);
+	if (isfinite(r->error))
+		fprintf(p->f, " \u00b1 %.2g", r->error);
+	fputs(*r->per ? " per " : "", p->f);
 	dgm_put_text(p->f, r->per);
 	fputs("</td><td>", p->f);
 	dgm_put_text(p->f, r->kind);
@@ -91,6 +93,11 @@ static void put_figure(const struct page *p, const struct dgm_record *r)
 	fputs("</td><td><code>", p->f);
 	dgm_put_text(p->f, r->key);
 	fprintf(p->f, "</code></td></tr>\n<tr class=\"how\"><td></td><td colspan=\"5\">");
+	if (*r->verdict) {
+		fputs("<b>", p->f);
+		dgm_put_text(p->f, r->verdict);
+		fputs("</b>: ", p->f);
+	}
 	dgm_put_text(p->f, r->method);
 	fprintf(p->f, ". %lld examples", (long long)r->examples);
 	if (r->chains > 0)
@@ -126,8 +133,14 @@ static void put_curves(const struct page *p, const struct block_def *b)
 	const char *path = arena_printf(p->a, "%s/metrics.jsonl", train_folder(p->s, b));
 	struct dgm_series *s;
 	int n;
-	if (dgm_metrics_read(path, &s, &n) != DGM_OK)
+	if (access(path, F_OK) != 0) {
+		element(p, "p", "soft", "The folder holds no metrics of this training.");
 		return;
+	}
+	if (dgm_metrics_read(path, &s, &n) != DGM_OK) {
+		element(p, "p", "warning", dgm_error());
+		return;
+	}
 	fputs("<div class=\"columns\">", p->f);
 	for (int i = 0; i < n; i++) {
 		char *svg = NULL;

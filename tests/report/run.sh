@@ -61,8 +61,40 @@ compare 0 'not of one kind: A is exact; B is estimate' one bound
 compare 0 'effective sample size' bound one
 compare 1 'one is divided by nothing, the other by v' one per
 compare 3 'none: cannot be read' one none
-printf '{"model": "m"}\nhalf a li' >"$tmp/empty.jsonl"
+printf '{"model": "m", "warning": "alone"}\n' >"$tmp/empty.jsonl"
 compare 3 'holds no figure' one empty.jsonl
+{ cat "$tmp/one/results.jsonl" && printf '{"model": "m", "fig'; } >"$tmp/half.jsonl"
+compare 3 'half.jsonl:3: the line is no JSON object' one half.jsonl
+sed '1s/}$/} and more/' "$tmp/one/results.jsonl" >"$tmp/behind.jsonl"
+compare 3 'behind.jsonl:1: the line is no JSON object' behind.jsonl one
+sed '2s/"value": [^,]*,/"value": "7",/' "$tmp/one/results.jsonl" >"$tmp/text.jsonl"
+compare 3 'text.jsonl:2: the figure lacks a number' one text.jsonl
+sed '1s/"data_digest": [^,]*, //' "$tmp/one/results.jsonl" >"$tmp/digest.jsonl"
+compare 3 'digest.jsonl:1: the figure lacks a text' one digest.jsonl
+
+# ---- a single example has no standard error that is known ---------------------------------------------------------
+run single compare.dgm --set 'test=bars |> rows(0, 1)'
+grep -q '"figure": "reconstruction", "value": [0-9.]*, "stderr": null' "$tmp/single/results.jsonl" && ! grep -q '+-' "$tmp/single.log" ||
+	fail "one example: $(cat "$tmp/single.log" "$tmp/single/results.jsonl")"
+grep -q '<td class="value">[-0-9.]*</td>' "$tmp/single/report.html" || fail "one example: the page has an error"
+compare 0 'reconstruction of test' single single
+grep -q '+- ' "$tmp/compared" && fail "compare single single: $(cat "$tmp/compared")"
+
+# ---- compare: figures are paired by what they are, not by their order -------------------------------------------
+sed 's/loglik exact();/loglik exact();  loglik ais(chains = 50, betas = 10);  loglik ais(chains = 50, betas = 300);/' compare.dgm >"$tmp/order.dgm"
+sed 's/loglik exact();/loglik ais(chains = 50, betas = 300);  loglik ais(chains = 50, betas = 10);  loglik exact();/' compare.dgm >"$tmp/other.dgm"
+run order "$tmp/order.dgm"
+run other "$tmp/other.dgm"
+compare 0 'B - A' order other
+[ "$(grep -c ' +0.0000 +- ' "$tmp/compared")" -eq 4 ] || fail "compare order other: $(cat "$tmp/compared")"
+sed 's/test/a_name_that_is_longer_than_a_column_is_wide/' compare.dgm >"$tmp/long.dgm"
+run long "$tmp/long.dgm"
+compare 0 'B - A' one long
+awk '/ of test|B - A/ { n++; if (!width) width = length; bad = bad || length != width } END { exit bad || n != 3 }' "$tmp/compared" ||
+	fail "compare one long: $(cat "$tmp/compared")"
+compare 0 'B - A' long one
+awk '/ of a_name|B - A/ { n++; if (!width) width = length; bad = bad || length != width } END { exit bad || n != 3 }' "$tmp/compared" ||
+	fail "compare long one: $(cat "$tmp/compared")"
 "$dgm" compare "$tmp/one" >"$tmp/log" 2>&1
 [ $? -eq 2 ] && grep -q 'two folders of results' "$tmp/log" || fail "compare with one folder: $(cat "$tmp/log")"
 

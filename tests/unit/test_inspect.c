@@ -174,9 +174,13 @@ static void test_copies(void)
 
 	copies_of(500, 50, 7, &c);
 	CU_ASSERT(c.p < 1e-6);
+	CU_ASSERT(c.best < 1e-6 && c.equal == 0);
 	CU_ASSERT(c.share > .09 && c.share < .14);
 	for (int i = 0; i < 50; i++)
 		CU_ASSERT_EQUAL(c.neighbour[i * c.k], 3 * i);
+	dgm_copies_free(&c);
+	copies_of(1, 1, 7, &c); /* a single copy is as likely as the level */
+	CU_ASSERT(c.p > .001 && c.best == c.p);
 	dgm_copies_free(&c);
 	for (uint64_t seed = 100; seed < 140; seed++) {
 		copies_of(200, 0, seed, &c);
@@ -187,8 +191,29 @@ static void test_copies(void)
 	CU_ASSERT(often <= 8); /* of 40 at 5 %: P(9 or more) is 1e-4 */
 }
 
-/* All data in few states, each many times: held-out examples are copies too, and none is told of.
- */
+/* Training examples stand six times each: their copies are found, with the first of each six. */
+static void test_six_times(void)
+{
+	struct dgm_points few = mixture(300, CLASSES, 5), train = points(1800, ITEMS);
+	struct dgm_points held = mixture(1000, CLASSES, 6), x = mixture(500, CLASSES, 7);
+	struct dgm_copies c;
+
+	for (int i = 0; i < 1800; i++)
+		memcpy(train.x + i * ITEMS, few.x + i / 6 * ITEMS, ITEMS * sizeof(float));
+	memcpy(x.x, few.x, 50 * ITEMS * sizeof(float));
+	CU_ASSERT_EQUAL(dgm_copies(&x, &train, &held, .01, &c), DGM_OK);
+	CU_ASSERT(c.p < 1e-6);
+	for (int i = 0; i < 50; i++)
+		CU_ASSERT(c.ratio[i] == 0 && c.neighbour[i * c.k] == 6 * i);
+	dgm_copies_free(&c);
+	free(few.x);
+	free(train.x);
+	free(held.x);
+	free(x.x);
+}
+
+/* All data in few states, each many times: held-out examples are copies too, none is told of, and
+ * it is said that none could be; nor that samples of a single state are few. */
 static void test_repeated(void)
 {
 	struct dgm_points t = points(300, 2), h = points(100, 2);
@@ -201,7 +226,21 @@ static void test_repeated(void)
 	CU_ASSERT_EQUAL(dgm_copies(&h, &t, &h, .01, &c), DGM_OK);
 	CU_ASSERT_EQUAL(c.below, 0);
 	CU_ASSERT_EQUAL(c.p, 1);
+	CU_ASSERT_EQUAL(c.equal, 100);
+	CU_ASSERT_EQUAL(c.best, 1);
 	dgm_copies_free(&c);
+	struct dgm_points one = points(100, 2);
+	struct dgm_birthday b;
+
+	for (int i = 0; i < 200; i++)
+		one.x[i] = 3;
+	CU_ASSERT_EQUAL(dgm_birthday(&one, &h, 1, &b), DGM_OK);
+	CU_ASSERT_EQUAL(b.equal, 100);
+	CU_ASSERT(b.p > .001 && b.best > .001);
+	one.n = 5;
+	CU_ASSERT_EQUAL(dgm_birthday(&one, &h, 1, &b), DGM_OK);
+	CU_ASSERT_EQUAL(b.best, 1);
+	free(one.x);
 	free(t.x);
 	free(h.x);
 }
@@ -220,7 +259,7 @@ static void test_birthday(void)
 		for (int k = 0; k < ITEMS; k++)
 			x.x[i * ITEMS + k] = few.x[i % 40 * ITEMS + k] + .01f * normals[(i + 7 * k) % 4096];
 	CU_ASSERT_EQUAL(dgm_birthday(&x, &held, 1, &b), DGM_OK);
-	CU_ASSERT(b.p < .001);
+	CU_ASSERT(b.p < .001 && b.best < 1e-4);
 	CU_ASSERT(b.modes > 30 && b.modes < 50);
 	free(few.x);
 	free(x.x);
@@ -262,6 +301,7 @@ int main(void)
 	CU_add_test(s, "tails", test_tails);
 	CU_add_test(s, "kmeans", test_kmeans);
 	CU_add_test(s, "copies", test_copies);
+	CU_add_test(s, "six_times", test_six_times);
 	CU_add_test(s, "repeated", test_repeated);
 	CU_add_test(s, "birthday", test_birthday);
 	CU_add_test(s, "coverage", test_coverage);
