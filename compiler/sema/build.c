@@ -104,6 +104,15 @@ static struct node *reduce_once(struct term *t, const struct rt *r, const struct
 	return ex_reduce(t->a, r->red, bound, r->nbound, g, n, inner);
 }
 
+/* log(e^x + e^y), x or y -infinity. */
+static struct node *join_logs(struct arena *a, struct node *x, struct node *y)
+{
+	struct node *most = ex_op2(a, OP_MAX, x, y);
+	struct node *sum =
+	    ex_add(a, ex_op1(a, OP_EXP, ex_sub(a, x, most)), ex_op1(a, OP_EXP, ex_sub(a, y, most)));
+	return ex_add(a, most, ex_op1(a, OP_LOG, sum));
+}
+
 static struct node *join(struct arena *a, enum reduce red, struct node *x, struct node *y)
 {
 	switch (red) {
@@ -115,8 +124,8 @@ static struct node *join(struct arena *a, enum reduce red, struct node *x, struc
 		return ex_op2(a, OP_MAX, x, y);
 	case RED_MIN:
 		return ex_op2(a, OP_MIN, x, y);
-	case RED_LOGSUMEXP: /* log(e^x + e^y) = x + softplus(y - x) */
-		return ex_add(a, x, ex_op1(a, OP_SOFTPLUS, ex_sub(a, y, x)));
+	case RED_LOGSUMEXP: /* where one part is empty, the other one */
+		return join_logs(a, x, y);
 	}
 	BUG("reduction %d", (int)red);
 }

@@ -271,6 +271,10 @@ static bool never_negative(struct term *t, struct aff e, const struct subscript_
 static void check_subscript(struct term *t, struct subscript_check *c)
 {
 	double lo, hi;
+	if (c->over) {
+		sema_check_range(t, c);
+		return;
+	}
 	struct aff minus = sema_aff_add(t->a, sema_aff_const(0), c->e, -1);
 	for (int k = 0; k < c->e.n; k++) {
 		const struct ix *i = sema_ix(c->e.ix[k]);
@@ -312,12 +316,15 @@ void sema_check_again(struct term *t, const struct let *l, const struct aff *map
 		int nown = c.ncond;
 		c.waits = false;
 		c.e = replaced(t->a, c.e, l, map);
-		c.cond = NEW_ARRAY(t->a, struct cond, nown + t->cond.n);
+		int nmask = c.over ? t->mask.n : 0;
+		c.cond = NEW_ARRAY(t->a, struct cond, nown + t->cond.n + nmask);
 		for (c.ncond = 0; c.ncond < nown; c.ncond++)
 			c.cond[c.ncond] =
 			    (struct cond){own[c.ncond].rel, replaced(t->a, own[c.ncond].e, l, map)};
 		for (int m = 0; m < t->cond.n; m++)
 			c.cond[c.ncond++] = t->cond.at[m];
+		for (int m = 0; m < nmask; m++)
+			c.cond[c.ncond++] = t->mask.at[m];
 		vec_push(t->a, &t->check, c);
 	}
 }

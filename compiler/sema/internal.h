@@ -171,7 +171,10 @@ struct rt {
 
 /* One expression on its way from the tree to nodes. */
 enum term_mode { TERM_ENERGY, TERM_LET, TERM_DEF, TERM_INIT, TERM_UNITS };
-struct subscript_check { /* an affine subscript, checked when all ranges are known */
+struct subscript_check { /* an affine subscript, or a range, checked when all ranges are known */
+	const char *over; /* the reduction whose range it is; NULL: a subscript */
+	struct ix **bound;
+	int nbound, own; /* the first conditions are its own */
 	struct aff e;
 	int64_t size;
 	struct use use;
@@ -190,6 +193,7 @@ struct term {
 	VEC(struct ix *) all;
 	VEC(struct ix *) active; /* named indices in force, innermost last */
 	VEC(struct cond) cond;   /* conditions in force */
+	VEC(struct cond) mask;   /* of the comparisons that multiply what is resolved */
 	VEC(struct subscript_check) check;
 	VEC(const char *) name; /* names of indices in this term, so that none is given twice */
 	const struct idx *const *at; /* the element that is being computed: noise has its shape */
@@ -242,6 +246,9 @@ void sema_subscript(struct term *t, struct aff e, struct use u);
 void sema_subscript_within(struct term *t, struct aff e, struct use u);
 /* sum(i < 10) gives i a range where no axis does. */
 void sema_bounded(struct ix *i, const struct cond *c, int n);
+/* empty.c: r, written at e, has an element wherever the first `outer` conditions in force and the masks hold. */
+void sema_range(struct term *t, const struct rt *r, const struct ast *e, int outer);
+void sema_check_range(struct term *t, struct subscript_check *c);
 /* The checks that a let has left over, for one use of it with its axes replaced by map. */
 void sema_check_again(struct term *t, const struct let *l, const struct aff *map);
 /* A name for an index that no declared name and no index of the term has. */

@@ -142,6 +142,42 @@ static bool has_value(const struct term *t, const struct ast *e)
 	return value;
 }
 
+static bool compares_indices(const struct term *t, const struct ast *e)
+{
+	return e->kind == AST_BIN && e->op && strchr("<>lg=", e->op) && !has_value(t, e->kid[0]) &&
+	       !has_value(t, e->kid[1]) &&
+	       (mentions_index(t, e->kid[0]) || mentions_index(t, e->kid[1]));
+}
+
+/* Is operand k of the line (0: the first) multiplied by operand i? */
+static bool multiplies(const struct ast_spine *line, int i, int k)
+{
+	bool joined = i != k && (i == 0 || line->node[i - 1]->op == '*');
+	for (int between = i; joined && between < k; between++)
+		joined = ast_chain_of(line->node[between]) == CHAIN_PRODUCT;
+	return joined;
+}
+
+static const struct ast *operand(const struct ast_spine *line, int k)
+{
+	return k ? line->node[k - 1]->kid[1] : line->first;
+}
+
+/* Operand k, with the comparisons of indices that it is multiplied by in force as masks; at[]:
+ * which operands are such comparisons. */
+static struct rt *resolve_operand(struct term *t, const struct ast_spine *line, const int *at,
+                                  int nat, int k)
+{
+	int before = t->mask.n;
+	struct cond c;
+	for (int i = 0; i < nat; i++)
+		if (multiplies(line, at[i], k) && sema_condition(t, operand(line, at[i]), &c))
+			vec_push(t->a, &t->mask, c);
+	struct rt *r = sema_resolve(t, operand(line, k));
+	t->mask.n = before;
+	return r;
+}
+
 static struct rt *comparison(struct term *t, const struct ast *e)
 {
 	bool values = has_value(t, e->kid[0]) || has_value(t, e->kid[1]);
@@ -172,10 +208,14 @@ static struct rt *binary(struct term *t, const struct ast *e)
 	    e->op == '!')
 		return comparison(t, e);
 	struct ast_spine line = ast_spine(t->a, e, "+-*/@^");
-	struct rt *x = sema_resolve(t, line.first);
+	int *compared = NEW_ARRAY(t->s->cx->tmp, int, line.n + 1), n = 0;
+	for (int k = 0; k <= line.n; k++)
+		if (compares_indices(t, operand(&line, k)))
+			compared[n++] = k;
+	struct rt *x = resolve_operand(t, &line, compared, n, 0);
 	for (int k = 0; k < line.n; k++) {
 		const struct ast *at = line.node[k];
-		struct rt *y = sema_resolve(t, at->kid[1]);
+		struct rt *y = resolve_operand(t, &line, compared, n, k + 1);
 		enum op op = at->op == '^' ? OP_POW : ast_chain_of(at) == CHAIN_PRODUCT ? OP_MUL : OP_ADD;
 		x = at->op == '@' ? contract(t, at, x, y) : elementwise(t, at, at->op, op, x, y);
 	}

@@ -145,6 +145,7 @@ struct rt *sema_resolve_reduce(struct term *t, const struct ast *e)
 	struct rt *body = sema_resolve(t, e->kid[0]);
 	for (int k = 0; k < r->nbound; k++)
 		sema_bounded(r->bound[k], r->cond, r->ncond);
+	sema_range(t, r, e, ncond);
 	t->active.n = nactive;
 	t->cond.n = ncond;
 	if (!body)
