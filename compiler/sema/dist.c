@@ -160,6 +160,11 @@ static const struct ast_net *choose(struct sema *s, const struct variable *v, co
 }
 
 /* ---- x and its arguments ---- */
+enum { MAX_OWN = 32 };
+struct own_axis {
+	const char *name;
+	int64_t size;
+};
 struct element { /* of what is drawn */
 	const struct idx *at[MAX_RANK];
 	int rank, left, block; /* at: first those named on the left; the last `block` make one draw */
@@ -167,16 +172,50 @@ struct element { /* of what is drawn */
 	enum term_mode mode;
 	int stream;
 	const char *name;
+	struct own_axis own[MAX_OWN]; /* indices of the distribution: of its block, of arguments read */
+	int nown;
 };
 
-static void note_axes(struct sema *s, struct span at, const struct element *x)
+/* The size of an index of the distribution; 0: no argument has told it yet. */
+static int64_t own_size(const struct element *x, const char *name)
+{
+	for (int k = 0; k < x->nown; k++)
+		if (!strcmp(x->own[k].name, name))
+			return x->own[k].size;
+	return 0;
+}
+
+static void own_add(struct element *x, const char *name, int64_t size)
+{
+	if (!own_size(x, name) && x->nown < MAX_OWN)
+		x->own[x->nown++] = (struct own_axis){name, size};
+}
+
+/* The shape of an argument with the axes of x from `first` on before its own. */
+static const char *wanted(struct arena *a, const struct element *x, const struct ast_formal *f,
+                          int first)
 {
 	struct buf b;
-	buf_init(&b, s->cx->tmp);
-	for (int k = x->left; k < x->rank - x->block; k++)
-		buf_printf(&b, "%s%lld", k > x->left ? "," : "", (long long)x->at[k]->size);
-	if (b.n)
-		sema_note(s, at, "it may have the axes [%s] of what is drawn", b.s);
+	buf_init(&b, a);
+	for (int k = first; k < x->rank - x->block; k++)
+		buf_printf(&b, "%s%lld", b.n ? "," : "[", (long long)x->at[k]->size);
+	for (int k = 0; k < f->nindex; k++) {
+		int64_t size = own_size(x, f->index[k]);
+		const char *text = size ? arena_printf(a, "%lld", (long long)size) : f->index[k];
+		buf_printf(&b, "%s%s", b.n ? "," : "[", text);
+	}
+	return b.n ? arena_printf(a, "%s]", b.s) : "a single number";
+}
+
+static void note_shape(struct sema *s, struct span at, const struct element *x,
+                       const struct ast_formal *f)
+{
+	const char *all = wanted(s->a, x, f, x->left), *one = wanted(s->a, x, f, x->rank - x->block);
+	bool carries = x->rank - x->block > x->left;
+	sema_note(s, at,
+	          carries ? "its shape is %s or, the same for all that is drawn, %s"
+	                  : "its shape is %s",
+	          all, one);
 }
 
 /* An argument that is worth it is computed once for each element. */
@@ -224,13 +263,18 @@ static struct let *argument(struct sema *s, const struct scope *sc, struct model
 	bool over = r->naxis == rest + f->nindex, fits = over || r->naxis == f->nindex;
 	for (int k = 0; over && k < rest; k++)
 		fits = fits && sema_ix(r->axis[k])->size == x->at[x->left + k]->size;
+	for (int k = 0; fits && k < f->nindex; k++) {
+		int64_t size = sema_ix(r->axis[r->naxis - f->nindex + k])->size;
+		own_add(x, f->index[k], size);
+		fits = own_size(x, f->index[k]) == size;
+	}
 	if (!fits) {
 		int64_t dim[2 * MAX_RANK];
 		for (int k = 0; k < r->naxis; k++)
 			dim[k] = sema_ix(r->axis[k])->size;
 		diag(s->cx->diags, DIAG_SEMA_DIST_SHAPE, e->span, f->name,
 		     r->naxis ? sema_shape(s->a, dim, r->naxis) : "a single number");
-		note_axes(s, e->span, x);
+		note_shape(s, e->span, x, f);
 		return NULL;
 	}
 	for (int k = 0; k < x->left; k++)
@@ -318,6 +362,9 @@ static bool read_dist(struct sema *s, const struct scope *sc, struct model_def *
 		return false;
 	}
 	out->up = &s->top;
+	x->nown = 0;
+	for (int k = 0; k < x->block; k++)
+		own_add(x, n->self.index[k], x->at[x->rank - x->block + k]->size);
 	for (int k = 0; k < n->nformal; k++) {
 		struct let *l = argument(s, sc, m, x, &n->formal[k], arg[k]);
 		if (l)
