@@ -171,23 +171,38 @@ struct node *ex_set_one(struct arena *a, struct node *x, const struct sym *s,
 	return ex_subst(a, x, &(struct subst){.from = s, .fn = set_access, .arg = &e});
 }
 
-/* The one map with which all of x sees s, when no index bound inside x is in it; NULL otherwise. */
-static const struct node *only_access(const struct node *x, const struct sym *s,
-                                      const struct node *found, bool *ok)
+/* An access to s in x; one[i]: all of x sees s with this subscript i, and no index bound inside x
+ * is in it. */
+static const struct node *some_access(const struct node *x, const struct sym *s,
+                                      const struct node *found, bool *one)
 {
 	if (x->kind == N_ACCESS && x->sym == s) {
-		if (found)
-			for (int i = 0; i < s->rank; i++)
-				*ok = *ok && affine_same(found->map[i], x->map[i]);
+		for (int i = 0; found && i < s->rank; i++)
+			one[i] = one[i] && affine_same(found->map[i], x->map[i]);
 		return x;
 	}
 	for (int i = 0; i < x->nkid; i++)
-		found = only_access(x->kid[i], s, found, ok);
+		found = some_access(x->kid[i], s, found, one);
 	if (x->kind == N_REDUCE && found)
 		for (int k = 0; k < x->nbound; k++)
 			for (int i = 0; i < s->rank; i++)
-				*ok = *ok && !affine_uses(found->map[i], x->bound[k]);
+				one[i] = one[i] && !affine_uses(found->map[i], x->bound[k]);
 	return found;
+}
+
+/* What x sees of s is the element k at most where these guards hold: so many subscripts are one. */
+static int where_seen(struct arena *a, const struct node *x, const struct element *e,
+                      struct guard *g)
+{
+	bool one[MAX_RANK];
+	int n = 0;
+	for (int i = 0; i < e->s->rank; i++)
+		one[i] = true;
+	const struct node *access = some_access(x, e->s, NULL, one);
+	for (int i = 0; i < e->s->rank; i++)
+		if (one[i])
+			g[n++] = (struct guard){true, affine_add(a, access->map[i], e->k[i], -1)};
+	return n;
 }
 
 static struct node *delta(struct arena *a, struct node *x, const struct element *hi,
@@ -236,12 +251,11 @@ static struct node *delta(struct arena *a, struct node *x, const struct element 
 			return ex_mul_n(a, all.at, all.n);
 		}
 	}
-	bool one = true;
-	const struct node *access = only_access(x, s, NULL, &one);
-	if (one && access) {
+	int n = where_seen(a, x, hi, g);
+	if (n == s->rank) {
 		struct node *up = ex_subst(a, x, &(struct subst){.from = s, .fn = give, .arg = hi->v});
 		struct node *down = ex_subst(a, x, &(struct subst){.from = s, .fn = give, .arg = lo->v});
-		return ex_mask(a, g, at_element(a, access, hi->k, g), ex_sub(a, up, down));
+		return ex_mask(a, g, n, ex_sub(a, up, down));
 	}
 	if (x->kind == N_OP && x->op == OP_MUL) { /* D(f*g) = Df*g(hi) + f(lo)*Dg */
 		struct node *f = x->kid[0], *r = ex_mul_n(a, x->kid + 1, x->nkid - 1);
@@ -249,7 +263,8 @@ static struct node *delta(struct arena *a, struct node *x, const struct element 
 		struct node *dr = ex_mul(a, ex_set_one(a, f, s, lo->k, lo->v), delta(a, r, hi, lo));
 		return ex_add(a, df, dr);
 	}
-	return ex_sub(a, ex_set_one(a, x, s, hi->k, hi->v), ex_set_one(a, x, s, lo->k, lo->v));
+	return ex_mask(a, g, n,
+	               ex_sub(a, ex_set_one(a, x, s, hi->k, hi->v), ex_set_one(a, x, s, lo->k, lo->v)));
 }
 
 struct node *ex_delta(struct arena *a, struct node *x, const struct sym *s, const struct affine *k,
