@@ -3,10 +3,11 @@
  *
  *     sum(K | guards) alpha * f1 * f2 * ...
  * Factors whose indices lie within another factor's join it; a guard joins a factor that has all
- * its indices.  Then pairs of factors are eliminated, the cheapest first: the indices that only
- * these two have are summed out by a matrix product, whose result takes their place (a sum over a
- * third-order term is two such steps).  Where the last pair shares no index of its own, three
- * factors with a common index, two of them are multiplied out first.  What is left stays a loop.
+ * its indices, one that the sum stands under where the factor is defined there alone.  Then pairs
+ * of factors are eliminated, the cheapest first: the indices that only these two have are summed
+ * out by a matrix product, whose result takes their place (a sum over a third-order term is two
+ * such steps).  Where the last pair shares no index of its own, three factors with a common index,
+ * two of them are multiplied out first.  What is left stays a loop.
  *
  * In a sequential statement what reads dst is left where it stands.
  *
@@ -19,8 +20,13 @@
 
 enum { MAX_FACTOR = 16 };
 
+struct under { /* the guards that a node stands under */
+	const struct guard *guard;
+	int n;
+};
 struct seen { /* a node and what became of it in this statement */
 	const struct node *x;
+	struct under under;
 	struct node *y;
 };
 struct contract {
@@ -153,11 +159,25 @@ static bool place_guards(struct contract *c, struct sum *s, const struct node *x
 	return true;
 }
 
-static bool take_apart(struct contract *c, struct node *x, bool guarded, struct sum *s)
+/* Factors that are not defined everywhere become 0 where a guard does not hold that the sum stands
+ * under. */
+static void protect(struct contract *c, struct sum *s, const struct under *under)
+{
+	for (int i = 0; i < s->n; i++)
+		for (int g = 0; g < under->n && !plan_in_bounds(c->w, s->f[i].e); g++) {
+			bool has = true;
+			for (int k = 0; k < under->guard[g].e.n; k++)
+				has = has && seq_has(&s->f[i].ix, under->guard[g].e.ix[k]);
+			if (has)
+				s->f[i] = look_up(c, ex_mask(c->w->a, &under->guard[g], 1, s->f[i].e));
+		}
+}
+
+static bool take_apart(struct contract *c, struct node *x, const struct under *under, struct sum *s)
 {
 	struct node **kid, *self;
 	int n = factors_of(x->kid[0], &kid, &self);
-	*s = (struct sum){.guarded = guarded || x->nguard > 0};
+	*s = (struct sum){.guarded = under->n || x->nguard > 0};
 	for (int i = 0; i < x->nbound; i++)
 		seq_push(&s->bound, x->bound[i]);
 	for (int i = 0; i < n; i++) {
@@ -169,6 +189,7 @@ static bool take_apart(struct contract *c, struct node *x, bool guarded, struct 
 			s->f[s->n++] = look_up(c, kid[i]);
 	}
 	join_factors(c, s);
+	protect(c, s, under);
 	return place_guards(c, s, x);
 }
 
@@ -268,16 +289,15 @@ static struct node *put_together(struct contract *c, const struct sum *s)
 }
 
 /* x a sum whose body is contracted. */
-static struct contracted contract_sum(struct contract *c, struct node *x, bool guarded)
+static struct contracted contract_sum(struct contract *c, struct node *x, const struct under *under)
 {
 	struct sum s;
 	x = plan_shift(c->w, x);
 	struct node *spread =
-	    in_turn(c, x) || guarded || x->kind != N_REDUCE ? NULL : plan_spread(c->w, x);
+	    in_turn(c, x) || under->n || x->kind != N_REDUCE ? NULL : plan_spread(c->w, x);
 	if (spread)
 		return (struct contracted){.node = spread};
-	if (x->kind != N_REDUCE || x->red != RED_SUM || ex_has_draw(x) ||
-	    !take_apart(c, x, guarded, &s))
+	if (x->kind != N_REDUCE || x->red != RED_SUM || ex_has_draw(x) || !take_apart(c, x, under, &s))
 		return (struct contracted){.node = x};
 	bool changed = false;
 	for (;;) {
@@ -312,27 +332,44 @@ static struct node *finish(struct contract *c, struct contracted r)
 	return r.guard ? ex_mask(c->w->a, r.guard, 1, x) : x;
 }
 
-static struct node *contract(struct contract *c, struct node *x, bool guarded);
+static struct node *contract(struct contract *c, struct node *x, const struct under *under);
 
-static struct node *contract_kids(struct contract *c, struct node *x, bool guarded)
+static struct under inside(struct arena *a, const struct under *under, const struct node *x)
+{
+	struct guard *g = NEW_ARRAY(a, struct guard, under->n + x->nguard + 1);
+	for (int i = 0; i < under->n + x->nguard; i++)
+		g[i] = i < under->n ? under->guard[i] : x->guard[i - under->n];
+	return (struct under){g, under->n + x->nguard};
+}
+
+static bool same_guards(const struct under *x, const struct under *y)
+{
+	bool same = x->n == y->n;
+	for (int i = 0; same && i < x->n; i++)
+		same = x->guard[i].equal == y->guard[i].equal && affine_same(x->guard[i].e, y->guard[i].e);
+	return same;
+}
+
+static struct node *contract_kids(struct contract *c, struct node *x, const struct under *under)
 {
 	struct node **kid = NEW_ARRAY(c->w->a, struct node *, x->nkid + 1);
+	const struct under in = inside(c->w->a, under, x);
 	for (int i = 0; i < x->nkid; i++)
-		kid[i] = contract(c, x->kid[i], guarded || x->nguard > 0);
+		kid[i] = contract(c, x->kid[i], &in);
 	return plan_rebuild(c->w, x, kid);
 }
 
-static struct node *contract(struct contract *c, struct node *x, bool guarded)
+static struct node *contract(struct contract *c, struct node *x, const struct under *under)
 {
 	if (!x->nkid)
 		return x;
 	for (int i = 0; i < c->seen.n; i++)
-		if (c->seen.at[i].x == x)
+		if (c->seen.at[i].x == x && same_guards(&c->seen.at[i].under, under))
 			return c->seen.at[i].y;
-	struct node *y = contract_kids(c, x, guarded);
+	struct node *y = contract_kids(c, x, under);
 	if (y->kind == N_REDUCE)
-		y = finish(c, contract_sum(c, y, guarded));
-	vec_push(c->w->a, &c->seen, ((struct seen){x, y}));
+		y = finish(c, contract_sum(c, y, under));
+	vec_push(c->w->a, &c->seen, ((struct seen){x, *under, y}));
 	return y;
 }
 
@@ -342,12 +379,13 @@ static struct contracted contract_term(struct contract *c, struct node *x)
 {
 	struct arena *a = c->w->a;
 	struct node **kid, *self, *alpha = NULL, *core = NULL;
+	const struct under none = {.n = 0};
 	int n = factors_of(x, &kid, &self);
 	for (int i = 0; i < n; i++) {
 		if (is_alpha(kid[i]))
 			alpha = times(a, alpha, kid[i]);
 		else if (core)
-			return (struct contracted){.node = contract(c, x, false)};
+			return (struct contracted){.node = contract(c, x, &none)};
 		else
 			core = kid[i];
 	}
@@ -356,11 +394,12 @@ static struct contracted contract_term(struct contract *c, struct node *x)
 	if (guard)
 		core = core->kid[0];
 	if (!core || core->kind != N_REDUCE)
-		return (struct contracted){.node = contract(c, x, false)};
-	struct node *y = contract_kids(c, core, guard != NULL);
+		return (struct contracted){.node = contract(c, x, &none)};
+	const struct under under = {guard, guard != NULL};
+	struct node *y = contract_kids(c, core, &under);
 	struct contracted r = {.node = y};
 	if (y->kind == N_REDUCE)
-		r = contract_sum(c, y, guard != NULL);
+		r = contract_sum(c, y, &under);
 	if (!r.product) {
 		r.node = times(a, alpha, r.node);
 		return (struct contracted){.node = guard ? ex_mask(a, guard, 1, r.node) : r.node};
