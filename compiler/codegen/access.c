@@ -359,7 +359,7 @@ LLVMValueRef emit_store(struct emit *e, const struct store *s, LLVMValueRef valu
                         LLVMValueRef bits)
 {
 	const struct kernel *k = e->kernel;
-	struct lin in = lin_at(s->dst, k->at);
+	struct lin in = lin_at(s->dst, store_axes(k, s));
 	struct spot p = spot_of(e, s->dst, in, s->dst->batched ? k->batch : NULL);
 	if (!p.inside || (p.lane && p.step != 1))
 		BUG("codegen: a store to %s is not in order", s->dst->name);

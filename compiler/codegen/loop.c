@@ -135,7 +135,7 @@ void emit_assign(struct emit *e, const struct store *s)
 		mask = emit_truth(e, s->rhs);
 	} else if (s->accumulate) {
 		const struct idx *batch = s->dst->batched ? k->batch : NULL;
-		v = emit_accumulate(e, emit_value(e, ex_at(e->a, s->dst, batch, k->at)), s->rhs);
+		v = emit_accumulate(e, emit_value(e, ex_at(e->a, s->dst, batch, store_axes(k, s))), s->rhs);
 	} else {
 		v = emit_value(e, s->rhs);
 	}

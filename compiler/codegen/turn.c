@@ -20,7 +20,7 @@ static LLVMValueRef refill(struct emit *e, const struct kernel *k, LLVMValueRef 
 		return NULL;
 	if (step > PIECE)
 		BUG("codegen: a step of %lld elements draws", (long long)step);
-	struct lin in = lin_at(k->store[0].dst, k->at);
+	struct lin in = lin_at(k->store[k->nstore - 1].dst, k->at);
 	const struct bind *lane;
 	int64_t unused;
 	for (int t = 0; t < in.n;)
@@ -45,7 +45,7 @@ static void place_draws(struct emit *e, const struct kernel *k, LLVMValueRef fir
 {
 	const struct bind *lane;
 	int64_t step;
-	struct lin in = lin_at(k->store[0].dst, k->at);
+	struct lin in = lin_at(k->store[k->nstore - 1].dst, k->at);
 	LLVMValueRef unit = lin_value(e, &in, &lane, &step);
 	e->draw_unit = first ? LLVMBuildNSWSub(e->b, unit, first, "") : unit;
 	e->draw_lanes = lanes;
@@ -76,8 +76,9 @@ int open_axes(struct emit *e, const struct idx *const *at, int n, struct node *r
 static void step_store(struct emit *e, const struct kernel *k, const struct store *s,
                        LLVMValueRef first)
 {
-	int lanes, n = open_axes(e, k->at + k->rank - k->inner, k->inner, s->rhs, &lanes);
-	if (e->ndraw)
+	int outer = k->rank - k->inner, lanes;
+	int n = open_axes(e, s->at + outer, s->dst->rank - outer, s->rhs, &lanes);
+	if (e->ndraw && ex_has_draw(s->rhs))
 		place_draws(e, k, first, lanes);
 	emit_assign(e, s);
 	while (n--)

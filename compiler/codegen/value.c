@@ -24,7 +24,7 @@ void memo_stored(struct emit *e, const struct store *s, LLVMValueRef value)
 		t->memo.n = n;
 	}
 	const struct idx *batch = s->dst->batched ? e->kernel->batch : NULL;
-	struct memo m = {ex_at(e->a, s->dst, batch, e->kernel->at), value};
+	struct memo m = {ex_at(e->a, s->dst, batch, store_axes(e->kernel, s)), value};
 	vec_push(e->a, &place_of(e, m.node)->memo, m);
 }
 

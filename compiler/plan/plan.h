@@ -42,7 +42,7 @@ struct store {
 	const struct sym *dst;
 	bool accumulate;
 	struct node *rhs; /* over the kernel's indices; contractions that became MATMULs are accesses to temps */
-	const struct idx *at[MAX_RANK]; /* STEPS, SCAN: the axes of dst */
+	const struct idx *at[MAX_RANK]; /* STEPS, SCAN, LOOP in turn: the axes of dst */
 	bool before;                    /* STEPS: once a row, before the first step */
 	struct node *when;              /* STEPS: done where this is not 0; NULL: always */
 };
@@ -102,8 +102,8 @@ struct kernel {
 	struct store *store;
 	int nstore;
 	/* LOOP: in turn.  The elements of a row are gone through in steps, in row-major order, the last
-	 * `inner` axes one step; in a step one store after the other is done for all its elements, from
-	 * what was stored before.  No store reads of its dst another element of its step. */
+	 * `inner` axes one step; in a step one store after the other is done for all elements of its own axes behind
+	 * those that are gone through, from what was stored before; the last store has the kernel's axes.  No store reads of its dst another element of its step. */
 	bool sequential;
 	int inner;
 	struct matmul_op mm; /* MATMUL */
@@ -120,6 +120,11 @@ struct kernel {
 	int ncarry, nkept;
 	int pack_slot;       /* KERNEL_PACK: the slot with pack set */
 };
+/* The axes of what a store of a LOOP writes. */
+static inline const struct idx *const *store_axes(const struct kernel *k, const struct store *s)
+{
+	return k->sequential ? s->at : k->at;
+}
 struct region {
 	VEC(struct kernel *) kernel;
 };

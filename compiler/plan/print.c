@@ -96,9 +96,16 @@ static void print_loop(const struct plan *p, const struct kernel *k, FILE *out)
 			fprintf(out, " < %lld", (long long)k->at[i]->size);
 	}
 	fputs(":\n", out);
-	for (int s = 0; s < k->nstore; s++)
-		fprintf(out, "      %s %s %s\n", k->store[s].dst->name, k->store[s].accumulate ? "+=" : "=",
-		        ex_text(p->a, k->store[s].rhs));
+	for (int s = 0; s < k->nstore; s++) {
+		const struct store *st = &k->store[s];
+		bool own = false;
+		for (int i = 0; i < st->dst->rank; i++)
+			own = own || store_axes(k, st)[i] != k->at[i];
+		fprintf(out, "      %s", st->dst->name);
+		for (int i = k->rank - k->inner; own && i < st->dst->rank; i++)
+			fprintf(out, " %s < %lld", st->at[i]->name, (long long)st->at[i]->size);
+		fprintf(out, " %s %s\n", st->accumulate ? "+=" : "=", ex_text(p->a, st->rhs));
+	}
 }
 
 static void print_store(const struct plan *p, const struct store *s, const char *how, FILE *out)

@@ -75,7 +75,10 @@ void fx_store(struct fx *f, const struct sym *dst, const struct idx *const *at, 
 		k->store = NEW_ARRAY(f->a, struct store, 8);
 		vec_push(f->a, &f->region->kernel, k);
 	}
-	k->store[k->nstore++] = (struct store){.dst = dst, .accumulate = accumulate, .rhs = rhs};
+	struct store *s = &k->store[k->nstore++];
+	*s = (struct store){.dst = dst, .accumulate = accumulate, .rhs = rhs};
+	for (int d = 0; d < dst->rank; d++)
+		s->at[d] = k->at[d];
 }
 
 void fx_turn(struct fx *f, int inner)

@@ -121,46 +121,43 @@ static inline double interp_element(struct memory *m, const struct node *rhs,
 	return ex_eval(rhs, &env, b, nb);
 }
 
-/* Stores one after the other at `step` elements, each from what was stored before it. */
-static inline void run_step(struct memory *m, const struct store *store, int nstore,
-                            const struct idx *batch, const struct idx *const *at, int64_t row,
-                            int64_t first, int64_t step)
+/* The elements of a store behind its first `outer` axes, at step number `at` of a row. */
+static inline void run_step(struct memory *m, const struct store *s, const struct idx *batch, int outer,
+                            int64_t row, int64_t at)
 {
+	int64_t step = 1;
+	for (int i = outer; i < s->dst->rank; i++)
+		step *= s->dst->dim[i];
 	double *new = malloc((size_t)step * sizeof *new);
-	for (int s = 0; s < nstore; s++) {
-		const struct sym *dst = store[s].dst;
-		double *to = values_at(m, dst) + row * items_of(dst) + first;
-		for (int64_t u = 0; u < step; u++)
-			new[u] = interp_element(m, store[s].rhs, batch, at, dst->rank, row, first + u);
-		for (int64_t u = 0; u < step; u++)
-			to[u] = store[s].accumulate ? to[u] + new[u] : new[u];
-	}
+	double *to = values_at(m, s->dst) + row * items_of(s->dst) + at * step;
+	for (int64_t u = 0; u < step; u++)
+		new[u] = interp_element(m, s->rhs, batch, s->at, s->dst->rank, row, at * step + u);
+	for (int64_t u = 0; u < step; u++)
+		to[u] = s->accumulate ? to[u] + new[u] : new[u];
 	free(new);
 }
 
-static inline int64_t step_of(const struct sym *dst, int inner)
-{
-	int64_t step = 1;
-	for (int i = dst->rank - inner; i < dst->rank; i++)
-		step *= dst->dim[i];
-	return step;
-}
-
+/* Step after step, in each the stores one after the other, from what was stored before. */
 static inline void run_in_turn(struct memory *m, const struct store *store, int nstore,
-                               const struct idx *batch, const struct idx *const *at, int inner,
-                               int64_t lo, int64_t hi)
+                               const struct idx *batch, int inner, int64_t lo, int64_t hi)
 {
-	int64_t step = step_of(store[0].dst, inner);
+	const struct sym *dst = store[nstore - 1].dst;
+	int64_t steps = 1;
+	for (int i = 0; i < dst->rank - inner; i++)
+		steps *= dst->dim[i];
 	for (int64_t r = lo; r < hi; r++)
-		for (int64_t u = 0; u < items_of(store[0].dst); u += step)
-			run_step(m, store, nstore, batch, at, r, u, step);
+		for (int64_t at = 0; at < steps; at++)
+			for (int s = 0; s < nstore; s++)
+				run_step(m, &store[s], batch, dst->rank - inner, r, at);
 }
 
 static inline void run_stmt(struct memory *m, const struct stmt *s)
 {
 	if (s->sequential) {
 		struct store store = {.dst = s->dst, .accumulate = s->accumulate, .rhs = s->rhs};
-		run_in_turn(m, &store, 1, s->batch, s->at, s->inner, 0, m->pop_rows[s->batch->pop]);
+		for (int k = 0; k < s->dst->rank; k++)
+			store.at[k] = s->at[k];
+		run_in_turn(m, &store, 1, s->batch, s->inner, 0, m->pop_rows[s->batch->pop]);
 		return;
 	}
 	int64_t items = items_of(s->dst), rows = s->batch ? m->pop_rows[s->batch->pop] : 1;
@@ -192,7 +189,7 @@ static inline void run_loop(struct memory *m, const struct kernel *k, int64_t ch
 	for (int i = k->batch ? 0 : 1; i < k->rank; i++)
 		units *= axis_size(m, k->at[i]);
 	if (k->sequential) {
-		run_in_turn(m, k->store, k->nstore, k->batch, k->at, k->inner, rows * chunk / nchunk,
+		run_in_turn(m, k->store, k->nstore, k->batch, k->inner, rows * chunk / nchunk,
 		            rows * (chunk + 1) / nchunk);
 		return;
 	}
