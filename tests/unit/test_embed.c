@@ -9,6 +9,12 @@
 #include <float.h>
 
 enum { ROWS = 5, COUNT = 3, SEED = 77, MAX_ARRAYS = 16 };
+/* Sanitizers see the compiler and the runtime, not the objects: with them each file in one kind. */
+#ifdef __SANITIZE_ADDRESS__
+#define ALL_KINDS 0
+#else
+#define ALL_KINDS 1
+#endif
 #define TOL 5e-5 /* the worst seen: 2.9e-5, where a net of positive weights sums what is large */
 
 /* ---- values of a group ---- */
@@ -448,7 +454,8 @@ static void test_folder(const char *folder)
 		if (dot && strcmp(dot, ".dgm") == 0)
 			for (int i = 0; i == 0 || i < whole.model.n; i++)
 				for (enum kind kind = 0; kind < KINDS; kind++)
-					test_model(folder, file[k]->d_name, i, kind);
+					if (ALL_KINDS || kind == (enum kind)(k % KINDS))
+						test_model(folder, file[k]->d_name, i, kind);
 		free(file[k]);
 	}
 	free(file);
@@ -459,8 +466,8 @@ static void test_models(void)
 	CU_ASSERT_FATAL(codegen_init());
 	test_folder(MODELS);
 	test_folder(EXAMPLES);
-	CU_ASSERT(functions > 1000);
-	CU_ASSERT(compiled > 200);
+	CU_ASSERT(functions > (ALL_KINDS ? 1000 : 200));
+	CU_ASSERT(compiled > (ALL_KINDS ? 200 : 40));
 	printf("\n%d functions ", functions);
 }
 
