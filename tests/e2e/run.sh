@@ -121,7 +121,7 @@ same() { # NAME A B
 }
 for objective in 'sml(k=2,chains=50)' 'cd(k=1->5)' 'cd(k=2,statistics=samples)' 'nll()'; do
 	for threads in 1 2 3; do
-		run "t$threads" bits.dgm --threads $threads --set "objective=$objective"
+		run "t$threads" bits.dgm --threads $threads --set "objective=$objective" --set epochs=20
 	done
 	same "$objective" t1/bits.safetensors t2/bits.safetensors
 	same "$objective" t1/bits.safetensors t3/bits.safetensors
@@ -348,8 +348,8 @@ if [ -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ]; then
 		[ -s "$tmp/rbm/$file" ] || fail "Fashion-MNIST: no $file"
 	done
 	echo "Fashion-MNIST, 2 epochs: $got nats"
-	run rbm1 $models/rbm.dgm --set epochs=1 --set 'loglik=ais(chains=10,betas=100)' --threads 1
-	run rbm2 $models/rbm.dgm --set epochs=1 --set 'loglik=ais(chains=10,betas=100)' --threads 2
+	run rbm1 $models/rbm.dgm --set epochs=1 --set 'loglik=ais(chains=10,betas=100)' --set steps=20 --threads 1
+	run rbm2 $models/rbm.dgm --set epochs=1 --set 'loglik=ais(chains=10,betas=100)' --set steps=20 --threads 2
 	same "Fashion-MNIST" rbm1/rbm.safetensors rbm2/rbm.safetensors
 	same "Fashion-MNIST" rbm1/rbm.samples.safetensors rbm2/rbm.samples.safetensors
 else
