@@ -410,6 +410,57 @@ bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *
 	return false;
 }
 
+/* ---- labels ---- */
+int label_at(const float *x, int64_t items)
+{
+	int best = 0;
+	for (int64_t i = 1; i < items; i++)
+		best = x[i] > x[best] ? (int)i : best;
+	return items == 1 ? (int)*x : best;
+}
+
+/* What the label of example e is instead of one; NULL: it is one. */
+static const char *no_label(struct arena *a, const struct dgm_data *d, int64_t e)
+{
+	const float v = d->drawn ? 0 : value_at(d, e * d->items);
+	double sum = 0;
+	bool bits = true;
+	if (d->drawn || d->resampled)
+		return "drawn anew each time";
+	if (d->items == 1)
+		return v >= 0 && v < LABELS && v == rintf(v) ? NULL : arena_printf(a, "%g", (double)v);
+	for (int64_t i = 0; i < d->items; i++) {
+		sum += (double)value_at(d, e * d->items + i);
+		bits = bits && is_bit(value_at(d, e * d->items + i));
+	}
+	if (d->items > LABELS)
+		return arena_printf(a, "a row of %lld values", (long long)d->items);
+	return bits && sum == 1
+	           ? NULL
+	           : arena_printf(a, bits ? "a row with %g ones" : "a row that adds up to %g", sum);
+}
+
+bool dataset_labels(struct unit *u, const struct dgm_data *d, const char *examples, int64_t n,
+                    struct span at)
+{
+	const char *why = NULL;
+	if (d->n != n) {
+		diag(u->cx.diags, DIAG_LABELS_COUNT, at, d->name, (long long)d->n, examples, (long long)n);
+		return false;
+	}
+	for (int64_t e = 0; e < n && why == NULL; e++) {
+		why = no_label(u->cx.tmp, d, e);
+		if (why)
+			diag(u->cx.diags, DIAG_LABELS, at, d->name, (long long)e, why);
+	}
+	if (why)
+		diag(u->cx.diags, DIAG_NOTE, at,
+		     arena_printf(u->cx.prog,
+		                  "a label is a whole number from 0 to %d, or a row with a single 1",
+		                  LABELS - 1));
+	return why == NULL;
+}
+
 bool dataset_totals(struct unit *u, const struct model *m, const struct dgm_data *const *of,
                     struct span at)
 {

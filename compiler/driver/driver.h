@@ -154,8 +154,24 @@ struct dgm_data *dataset(struct unit *u, const struct data_def *def, bool gaps, 
 bool dataset_totals(struct unit *u, const struct model *m, const struct dgm_data *const *of, struct span at);
 /* Checks the data's domain and size against the variable it is bound to. */
 bool dataset_fits(struct unit *u, const struct dgm_data *d, const struct group *g, struct span at);
+/* Are they labels, one for each of the n examples of a set: whole numbers below LABELS, or rows with a single 1? */
+enum { LABELS = 1000 };
+bool dataset_labels(struct unit *u, const struct dgm_data *d, const char *examples, int64_t n, struct span at);
+int label_at(const float *x, int64_t items); /* of an example of such a set */
 bool datasets_check(struct unit *u); /* readers, steps and their arguments, without reading */
 const struct data_def *data_named(const struct unit *u, const char *name);
+
+/* ---- ready.c: what is known before the first training starts: EXIT_DONE, or a status with diagnostics ------------ */
+int block_ready(struct unit *u, const struct block_def *b); /* the data of all its clauses */
+/* The sets of a figure, v its call; the set of this name for a group. */
+int figure_ready(struct unit *u, const struct model *m, const struct figure_kind *k, const struct value *v);
+int data_ready(struct unit *u, const struct value *name, const struct group *g);
+int inspect_ready(struct unit *u, const struct model *m, const struct value *what); /* inspect.c */
+/* The set; of one that a model draws, before it is there, its size and domain.  NULL: *status. */
+const struct dgm_data *dataset_outline(struct unit *u, const struct data_def *def, bool gaps, int *status);
+const struct dgm_data *drawn_outline(struct unit *u, const struct data_def *def, int *status); /* pretrain.c */
+/* What data are drawn from, a set for each group of the model that is not hidden; *n: how many examples. */
+int drawn_sources(struct unit *u, const struct model *m, const struct data_def *const *def, struct span at, int64_t *n);
 
 /* ---- pretrain.c: parts of models, and data that models draw -------------------------------------------------- */
 /* The block's model, or the part of it that the block pretrains.  NULL: diagnostics. */
@@ -186,6 +202,7 @@ struct session {
 	VEC(struct part) part;
 	VEC(struct drawer *) drawer; /* of data that models draw */
 	const char *out_dir;
+	bool wants[BLOCK_SAMPLE + 1]; /* the blocks of this kind */
 	int ntrain;
 	struct dgm_out results;
 };
@@ -211,7 +228,9 @@ int job_train(struct session *s, const struct block_def *b);
 /* What a train block says of its updates; t->batch is set.  false: diagnostics. */
 bool train_settings(struct session *s, const struct compiled *c, struct dgm_train *t);
 void train_capacity(const struct compiled *c, const struct dgm_train *t, int64_t *capacity); /* rows of each population */
-const char *train_folder(const struct session *s, const struct block_def *b); /* where a training keeps its files */
+/* Where a training keeps its files, in the folder of results: "" in that itself; the whole path. */
+const char *train_name(struct unit *u, const struct block_def *b);
+const char *train_folder(const struct session *s, const struct block_def *b);
 /* What a checkpoint must agree with: config.c. */
 const char *job_config(struct session *s, const struct compiled *c, const struct dgm_train *t);
 int job_evaluate(struct session *s, const struct block_def *b);
@@ -262,7 +281,9 @@ int trace_begin(struct chains *k, int64_t sweeps);
 void trace_sweep(struct chains *k, const struct dgm_call *call, int64_t sweep); /* behind the sweep */
 int trace_write(const struct chains *k);
 void trace_free(struct chains *k);
-bool outputs_check(struct unit *u); /* no file is written twice, pictures are of a known kind */
+/* outputs.c: no file is written twice, pictures are of a known kind; those of these blocks can be written. */
+bool outputs_check(struct unit *u);
+int outputs_ready(struct session *s);
 bool keep_check(struct unit *u, const struct compiled *c);
 int keep_begin(struct chains *k);
 int keep_sweep(struct chains *k, const struct dgm_call *call, int64_t sweep); /* behind the sweep */
@@ -272,7 +293,8 @@ int keep_slot(const struct chains *k, const struct group *g, const char *suffix)
 float keep_value(const struct chains *k, int slot, int64_t row, int64_t item);
 /* The states of a visible or given group, a row a chain, in floats; NULL: no memory.  free() it. */
 float *keep_states(const struct chains *k, const struct group *g);
-/* FOLDER/MODEL.WHAT.EXTENSION, with the number of the model's sample block behind WHAT where it is not the first. */
+/* MODEL.WHAT.EXTENSION, and the same in the folder of results, with the number of the model's sample block behind WHAT where it is not the first. */
+const char *sample_name(struct unit *u, const struct block_def *b, const char *what, const char *extension);
 const char *sample_path(struct session *s, const struct block_def *b, const char *what, const char *extension);
 void keep_free(struct chains *k);
 const char *job_path(struct session *s, const char *path); /* in the results' folder */

@@ -96,6 +96,31 @@ bool inspect_expand(struct unit *u, struct compiled *c)
 	return ok;
 }
 
+/* Data for `of`, and labels, named "labels" in signatures, one for each example of the first set.
+ */
+int inspect_ready(struct unit *u, const struct model *m, const struct value *what)
+{
+	const struct inspection *i = inspection_find(what->call->name);
+	const int of = place_of(i);
+	struct value v[MAX_ARGS] = {{0}};
+	int status = EXIT_DONE;
+	if (of < 0)
+		return figure_ready(u, m, &look_energies, what);
+	call_bind(&u->cx, what->call, i->signature, v, NULL);
+	const struct value *labels = argument_named(i->signature, v, "labels");
+	for (int k = 0; k < of && status == EXIT_DONE; k++)
+		if (v[k].kind == VAL_NAME && *v[k].name && &v[k] != labels)
+			status = data_ready(u, &v[k], visible_named(m, v[of].name));
+	if (status != EXIT_DONE || !labels || !*labels->name)
+		return status;
+	const struct data_def *def = data_named(u, labels->name);
+	const struct dgm_data *d = dataset_outline(u, def, false, &status),
+	                      *x = dataset_outline(u, data_named(u, v[0].name), false, &status);
+	if (d == NULL || x == NULL)
+		return status;
+	return dataset_labels(u, d, x->name, x->n, labels->span) ? EXIT_DONE : EXIT_FILE;
+}
+
 /* ---- data ---- */
 void look_data(struct look *l, const struct dgm_data *d)
 {
@@ -114,8 +139,6 @@ int look_load(struct look *l, const struct value *name, int64_t most, struct dgm
 	struct dgm_data *d = dataset(u, data_named(u, name->name), false, &status);
 	if (d == NULL)
 		return status;
-	if (!dataset_fits(u, d, l->g, name->span))
-		return EXIT_FILE;
 	const struct dgm_slot slot = {.name = d->name, .pop = POP_DATA, .rank = 1, .dim = {d->items}};
 	const uint64_t seed = (uint64_t)u->opt->seed;
 	int64_t *index = malloc((size_t)d->n * sizeof *index);

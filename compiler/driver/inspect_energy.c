@@ -56,8 +56,6 @@ static int energies_of(struct look *l, const struct data_def *const *def, int se
 		const struct dgm_data *d = set == 2 ? as_data(l, g) : dataset(s->u, *def, false, &status);
 		if (d == NULL)
 			return status;
-		if (set < 2 && !dataset_fits(s->u, d, g, c->block->span))
-			return EXIT_FILE;
 		f.input[f.ninput++] = (struct dgm_input){dgm_slot_find(c->mod, g->sym->name), d};
 		if (set < 2)
 			look_data(l, d);

@@ -175,19 +175,9 @@ struct classes {
 	int n;
 };
 
-/* The label of an example: the whole number that it is, or the place of the largest of several. */
-static int label_at(const float *x, int64_t items)
-{
-	int best = 0;
-	for (int64_t i = 1; i < items; i++)
-		best = x[i] > x[best] ? (int)i : best;
-	return items == 1 ? (int)lrintf(*x) : best;
-}
-
 static int read_labels(struct look *l, const struct value *name, const int64_t *which,
                        struct classes *c)
 {
-	enum { MOST = 1000 };
 	struct unit *u = l->k->s->u;
 	int status;
 	const struct dgm_data *d = dataset(u, data_named(u, name->name), false, &status);
@@ -199,11 +189,6 @@ static int read_labels(struct look *l, const struct value *name, const int64_t *
 		if (dgm_data_batch(d, &which[i], 1, &slot, row, 0, 0) != DGM_OK)
 			return run_failed();
 		c->label[i] = label_at(row, d->items);
-		if (c->label[i] < 0 || c->label[i] >= MOST || (d->items == 1 && *row != rintf(*row))) {
-			dgm_fail(DGM_EDOMAIN, "%s: a label is a whole number from 0 to %d, not %g", d->name,
-			         MOST - 1, (double)*row);
-			return run_failed();
-		}
 		c->n = c->label[i] >= c->n ? c->label[i] + 1 : c->n;
 	}
 	return EXIT_DONE;

@@ -58,53 +58,6 @@ bool keep_check(struct unit *u, const struct compiled *c)
 	return ok;
 }
 
-/* The path that a clause writes; NULL: none. */
-static const char *path_of(const struct clause *cl)
-{
-	for (int k = 0; k < cl->narg; k++)
-		if (cl->arg[k].kind == VAL_STR)
-			return cl->arg[k].name;
-	return NULL;
-}
-
-/* Clauses earlier in the file that write the same path; what stands outside stages is one clause.
- */
-static bool first_of_path(struct unit *u, int block, int clause)
-{
-	const struct clause *cl = &u->checked->block.at[block]->clause[clause];
-	for (int b = 0; b <= block; b++)
-		for (int i = 0; i < (b < block ? u->checked->block.at[b]->nclause : clause); i++) {
-			const struct clause *other = &u->checked->block.at[b]->clause[i];
-			const char *path = path_of(other);
-			if (path == NULL || strcmp(path, path_of(cl)) != 0 || other->span.beg == cl->span.beg)
-				continue;
-			diag(u->cx.diags, DIAG_SAME_PATH, cl->span, path);
-			diag(u->cx.diags, DIAG_NOTE, other->span, "it is written here too");
-			return false;
-		}
-	return true;
-}
-
-bool outputs_check(struct unit *u)
-{
-	bool ok = true;
-	for (int b = 0; b < u->checked->block.n; b++)
-		for (int i = 0; i < u->checked->block.at[b]->nclause; i++) {
-			const struct clause *cl = &u->checked->block.at[b]->clause[i];
-			const char *path = path_of(cl);
-			if (path == NULL)
-				continue;
-			bool picture = strcmp(cl->name, "filters") == 0 || strcmp(cl->name, "image") == 0;
-			const char *end = strrchr(path, '.');
-			if (picture && (end == NULL || strcmp(end, ".png") != 0)) {
-				diag(u->cx.diags, DIAG_PICTURE_PATH, cl->span, cl->name);
-				ok = false;
-			}
-			ok = first_of_path(u, b, i) && ok;
-		}
-	return ok;
-}
-
 /* ---- values of slots ---- */
 int keep_slot(const struct chains *k, const struct group *g, const char *suffix)
 {
@@ -273,16 +226,22 @@ float *keep_states(const struct chains *k, const struct group *g)
 	return x;
 }
 
+const char *sample_name(struct unit *u, const struct block_def *b, const char *what,
+                        const char *extension)
+{
+	struct arena *a = u->cx.prog;
+	int number = 1; /* of the model's sample blocks */
+	for (int i = 0; u->checked->block.at[i] != b; i++)
+		number += u->checked->block.at[i]->kind == BLOCK_SAMPLE &&
+		          u->checked->block.at[i]->model == b->model;
+	const char *which = number > 1 ? arena_printf(a, "%d", number) : "";
+	return arena_printf(a, "%s.%s%s.%s", b->model->name, what, which, extension);
+}
+
 const char *sample_path(struct session *s, const struct block_def *b, const char *what,
                         const char *extension)
 {
-	const struct checked *all = s->u->checked;
-	struct arena *a = s->u->cx.prog;
-	int number = 1; /* of the model's sample blocks */
-	for (int i = 0; all->block.at[i] != b; i++)
-		number += all->block.at[i]->kind == BLOCK_SAMPLE && all->block.at[i]->model == b->model;
-	const char *which = number > 1 ? arena_printf(a, "%d", number) : "";
-	return job_path(s, arena_printf(a, "%s.%s%s.%s", b->model->name, what, which, extension));
+	return job_path(s, sample_name(s->u, b, what, extension));
 }
 
 static int write_states(struct chains *k)

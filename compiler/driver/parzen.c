@@ -170,7 +170,5 @@ int evaluate_parzen(struct evaluation *e, const struct value *arg, struct log_z 
 		w.validation = dataset(u, data_named(u, arg[0].name), false, &status);
 	if (!d || !w.validation)
 		return status;
-	return dataset_fits(u, (struct dgm_data *)w.validation, g, arg[0].span)
-	           ? evaluate_windows(e, g, d, &w)
-	           : EXIT_FILE;
+	return evaluate_windows(e, g, d, &w);
 }

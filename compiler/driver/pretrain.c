@@ -314,6 +314,20 @@ const char *drawn_by(struct unit *u, const struct data_def *def)
 	return is_drawn(def) && read_form(u, def, &f) ? f.model->name : NULL;
 }
 
+const struct dgm_data *drawn_outline(struct unit *u, const struct data_def *def, int *status)
+{
+	struct draw_form f;
+	struct dgm_data *d = NEW(u->cx.prog, struct dgm_data);
+	struct dgm_drawn *drawn = NEW(u->cx.prog, struct dgm_drawn);
+	read_form(u, def, &f);
+	drawn->domain = f.group->domain;
+	*d = (struct dgm_data){.name = def->name, .items = 1, .drawn = drawn};
+	for (int k = 0; k < f.group->sym->rank; k++)
+		d->items *= f.group->sym->dim[k];
+	*status = drawn_sources(u, unit_model(u, f.model), f.of, def->span, &d->n);
+	return *status == EXIT_DONE ? d : NULL;
+}
+
 struct dgm_data *drawn_dataset(struct unit *u, const struct data_def *def, int *status)
 {
 	struct draw_form f;
@@ -326,10 +340,6 @@ struct dgm_data *drawn_dataset(struct unit *u, const struct data_def *def, int *
 		of[i] = dataset(u, f.of[n++], false, status);
 		if (of[i] == NULL)
 			return NULL;
-		if (!dataset_fits(u, of[i], m->group.at[i], def->span)) {
-			*status = EXIT_FILE;
-			return NULL;
-		}
 	}
 	const struct drawer *d = drawer_of(u->session, m, m, status);
 	return d ? drawn_set(u->session, d, f.group, of, def->name, status) : NULL;

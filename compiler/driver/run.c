@@ -63,26 +63,6 @@ static int settle(struct unit *u, int status)
 	return status;
 }
 
-static bool wanted(enum block_kind k, bool train, bool evaluate, bool sample)
-{
-	return k == BLOCK_TRAIN ? train : k == BLOCK_EVALUATE ? evaluate : sample;
-}
-
-/* The folders of the files that a block writes, before anything takes time. */
-static int make_folders(struct session *s, const struct block_def *b)
-{
-	for (int i = 0; i < b->nclause; i++)
-		for (int k = 0; k < b->clause[i].narg; k++) {
-			if (b->clause[i].arg[k].kind != VAL_STR)
-				continue;
-			const char *path = job_path(s, b->clause[i].arg[k].name), *end = strrchr(path, '/');
-			if (end > path &&
-			    dgm_make_dir(arena_printf(s->u->cx.tmp, "%.*s", (int)(end - path), path)) != DGM_OK)
-				return run_failed();
-		}
-	return EXIT_DONE;
-}
-
 /* What an earlier run has left of later trainings is not to be gone on from. */
 static void forget(const struct session *s)
 {
@@ -92,35 +72,56 @@ static void forget(const struct session *s)
 			                    train_folder(s, s->u->checked->block.at[i])));
 }
 
+/* Every refusal, and data that do not fit, before the first hour of training. */
+static int check_blocks(struct session *s)
+{
+	struct unit *u = s->u;
+	int status = EXIT_DONE, blocks = 0;
+	for (int i = 0; i < u->checked->block.n; i++) {
+		struct compiled c;
+		if (!s->wants[u->checked->block.at[i]->kind])
+			continue;
+		if (block_expand(u, u->checked->block.at[i], &c))
+			params_check(u, &c);
+		blocks++;
+	}
+	for (int i = 0; i < u->checked->block.n && !diags_errors(u->cx.diags); i++)
+		if (status == EXIT_DONE && s->wants[u->checked->block.at[i]->kind])
+			status = block_ready(u, u->checked->block.at[i]);
+	status = settle(u, status);
+	if (status != EXIT_DONE || blocks)
+		return status;
+	fprintf(stderr, "dgm: %s has no block to %s\n", u->opt->file, u->opt->call);
+	return EXIT_FILE;
+}
+
+static int run_block(struct session *s, const struct block_def *b)
+{
+	int status = b->kind == BLOCK_TRAIN      ? job_train(s, b)
+	             : b->kind == BLOCK_EVALUATE ? job_evaluate(s, b)
+	                                         : job_sample(s, b);
+	return settle(s->u, status);
+}
+
 static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 {
 	struct unit u;
-	int status = unit_read(&u, o), blocks = 0;
+	int status = unit_read(&u, o);
 	if (status != EXIT_DONE)
 		return status;
-	for (int i = 0; i < u.checked->block.n;
-	     i++) { /* every refusal before the first hour of training */
-		struct compiled c;
-		if (!wanted(u.checked->block.at[i]->kind, train, evaluate, sample))
-			continue;
-		if (block_expand(&u, u.checked->block.at[i], &c))
-			params_check(&u, &c);
-		blocks++;
-	}
-	status = settle(&u, status);
+	struct session s = {.u = &u, .out_dir = o->out ? o->out : default_folder(u.cx.perm, o->file)};
+	s.wants[BLOCK_TRAIN] = train;
+	s.wants[BLOCK_EVALUATE] = evaluate;
+	s.wants[BLOCK_SAMPLE] = sample;
+	u.session = &s;
+	dgm_threads((int)o->threads);
+	status = check_blocks(&s);
 	if (status != EXIT_DONE)
 		return status;
-	if (blocks == 0) {
-		fprintf(stderr, "dgm: %s has no block to %s\n", o->file, o->call);
-		return EXIT_FILE;
-	}
 	if (!codegen_init()) {
 		fprintf(stderr, "dgm: LLVM has no target for this machine\n");
 		return EXIT_RUN;
 	}
-	dgm_threads((int)o->threads);
-	struct session s = {.u = &u, .out_dir = o->out ? o->out : default_folder(u.cx.perm, o->file)};
-	u.session = &s;
 	if (dgm_make_dir(s.out_dir) != DGM_OK || dgm_folder_lock(s.out_dir) < 0)
 		return run_failed();
 	if (train && !o->resume)
@@ -128,18 +129,10 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 	if (evaluate &&
 	    dgm_out_open(&s.results, arena_printf(u.cx.perm, "%s/results.jsonl", s.out_dir)) != DGM_OK)
 		return run_failed();
+	status = outputs_ready(&s);
 	for (int i = 0; i < u.checked->block.n && status == EXIT_DONE; i++)
-		if (wanted(u.checked->block.at[i]->kind, train, evaluate, sample))
-			status = make_folders(&s, u.checked->block.at[i]);
-	for (int i = 0; i < u.checked->block.n && status == EXIT_DONE; i++) {
-		const struct block_def *b = u.checked->block.at[i];
-		if (!wanted(b->kind, train, evaluate, sample))
-			continue;
-		status = b->kind == BLOCK_TRAIN      ? job_train(&s, b)
-		         : b->kind == BLOCK_EVALUATE ? job_evaluate(&s, b)
-		                                     : job_sample(&s, b);
-		status = settle(&u, status);
-	}
+		if (s.wants[u.checked->block.at[i]->kind])
+			status = run_block(&s, u.checked->block.at[i]);
 	if (s.results.f && status != EXIT_DONE)
 		dgm_out_abort(&s.results);
 	else if (s.results.f && dgm_out_commit(&s.results) != DGM_OK)

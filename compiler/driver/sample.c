@@ -191,8 +191,6 @@ static int load_start(struct chains *k)
 			const struct dgm_data *d = dataset(s->u, bind->data, !given, &status);
 			if (d == NULL)
 				return status;
-			if (!dataset_fits(s->u, d, g, bind->span))
-				return EXIT_FILE;
 			const char *name =
 			    arena_printf(s->u->cx.prog, "%s.%s", g->name, given ? "sample" : "data");
 			int slot = dgm_slot_find(k->c->mod, name);
@@ -201,8 +199,6 @@ static int load_start(struct chains *k)
 				in[n++] = (struct dgm_input){slot, d};
 		}
 	}
-	if (!dataset_totals(s->u, k->c->m, k->start, k->c->block->span))
-		return EXIT_FILE;
 	if (dgm_inputs_check(k->store, in, n, POP_SAMPLES, &examples) != DGM_OK)
 		return run_failed();
 	for (int64_t c = 0; c < rows; c++) /* replicas of a chain begin alike */

@@ -79,8 +79,8 @@ static int load_bound(struct session *s, const struct compiled *c, struct dgm_in
 }
 
 static int load_figure(struct session *s, const struct compiled *c,
-                       const struct data_def *const *def, int offset, struct span at,
-                       const struct figure_kind *k, struct dgm_figure *out)
+                       const struct data_def *const *def, int offset, const struct figure_kind *k,
+                       struct dgm_figure *out)
 {
 	struct dgm_data **of = NEW_ARRAY(s->u->cx.tmp, struct dgm_data *, c->whole->group.n);
 	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA};
@@ -93,14 +93,10 @@ static int load_figure(struct session *s, const struct compiled *c,
 		struct dgm_data *d = dataset(s->u, def[offset++], false, &status);
 		if (d == NULL)
 			return status;
-		if (!dataset_fits(s->u, d, g, at))
-			return EXIT_FILE;
 		of[i] = d;
 		if (c->m == c->whole)
 			out->input[out->ninput++] = (struct dgm_input){slot(c, g->sym->name), d};
 	}
-	if (!dataset_totals(s->u, c->whole, (const struct dgm_data *const *)of, at))
-		return EXIT_FILE;
 	return c->m == c->whole ? EXIT_DONE : part_inputs(s, c, of, out->input, &out->ninput);
 }
 
@@ -139,9 +135,9 @@ static int read_monitors(struct session *s, const struct compiled *c, struct dgm
 			*m = (struct dgm_monitor){.name = name.s, .every = cl->every};
 			m->per = kind->per_unit ? visible_units(c->m) : 1;
 			int half = kind->gap ? v->call->narg / 2 : 0;
-			int status = load_figure(s, c, def, half, v->span, kind, &m->a);
+			int status = load_figure(s, c, def, half, kind, &m->a);
 			if (status == EXIT_DONE && kind->gap)
-				status = load_figure(s, c, def, 0, v->span, kind, &m->b);
+				status = load_figure(s, c, def, 0, kind, &m->b);
 			if (status != EXIT_DONE)
 				return status;
 			if (kind->gap)
@@ -318,16 +314,22 @@ int job_means(struct session *s, const struct compiled *c, struct dgm_store *sto
 	return EXIT_DONE;
 }
 
-const char *train_folder(const struct session *s, const struct block_def *b)
+const char *train_name(struct unit *u, const struct block_def *b)
 {
 	int n = 0, nth = 0;
-	for (int i = 0; i < s->u->checked->block.n; i++) {
-		n += s->u->checked->block.at[i]->kind == BLOCK_TRAIN;
-		nth = s->u->checked->block.at[i] == b ? n : nth;
+	for (int i = 0; i < u->checked->block.n; i++) {
+		n += u->checked->block.at[i]->kind == BLOCK_TRAIN;
+		nth = u->checked->block.at[i] == b ? n : nth;
 	}
 	if (b->stage)
-		return arena_printf(s->u->cx.prog, "%s/%s.%s", s->out_dir, b->model->name, b->stage);
-	return n == 1 ? s->out_dir : arena_printf(s->u->cx.prog, "%s/train%d", s->out_dir, nth);
+		return arena_printf(u->cx.prog, "%s.%s", b->model->name, b->stage);
+	return n == 1 ? "" : arena_printf(u->cx.prog, "train%d", nth);
+}
+
+const char *train_folder(const struct session *s, const struct block_def *b)
+{
+	const char *name = train_name(s->u, b);
+	return *name ? arena_printf(s->u->cx.prog, "%s/%s", s->out_dir, name) : s->out_dir;
 }
 
 /* Where there are several trainings the last parameters of a model are beside their folders. */
@@ -385,18 +387,6 @@ static void continue_from(struct session *s, const struct compiled *c, struct dg
 			t->init = NULL;
 			return;
 		}
-}
-
-static bool fits_batch(struct session *s, const struct compiled *c, const struct dgm_train *t)
-{
-	const struct clause *cl = block_clause(c->block, "batch");
-	for (int i = 0; i < t->ninput; i++)
-		if (t->batch > t->input[i].data->n) {
-			diag(s->u->cx.diags, DIAG_BATCH_LARGE, cl ? cl->span : c->block->span,
-			     (long long)t->batch, t->input[i].data->name, (long long)t->input[i].data->n);
-			return false;
-		}
-	return true;
 }
 
 bool train_settings(struct session *s, const struct compiled *c, struct dgm_train *t)
@@ -478,7 +468,7 @@ int job_train(struct session *s, const struct block_def *b)
 	if (!batch_given && t.ninput && t.batch > t.input[0].data->n)
 		t.batch = t.input[0].data->n;
 	t.stop = stop_read(u, b);
-	if (!fits_batch(s, c, &t) || !train_settings(s, c, &t))
+	if (!train_settings(s, c, &t))
 		return EXIT_FILE;
 	t.nmean = mean_slots(c, t.input, t.ninput, mean);
 	status = absent_means(s, c, mean, &t.nmean);

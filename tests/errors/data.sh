@@ -17,5 +17,7 @@ printf '0,1,1,0\n1,0,-inf,1\n' >inf.csv
 printf '0,1,1,0\n1,0,-2,1\n' >below.csv
 printf '0,1,1,0\n1,0,1\n' >ragged.csv
 printf '0,1,1,0\n1,0,x,1\n' >word.csv
+printf '0\n1\n2.5\n0\n' >fraction.csv
+printf '0\n1\n1\n-1\n' >negative.csv
 printf '\223NUMPY\001' >short.npy
 mkdir folder.csv

@@ -61,5 +61,9 @@ done
 
 # A call that fails in mid-training loses nothing: the last good checkpoint is there.
 [ -s "$tmp/out/run_diverges/checkpoint.safetensors" ] || fail run_diverges.dgm "left no checkpoint"
+# What is refused for its data is refused before anything is trained.
+for name in ready_evaluate ready_inspect ready_later ready_drawn ready_rows labels_count; do
+	[ ! -e "$tmp/out/$name" ] || fail "$name.dgm" "was run"
+done
 echo "$n files, $failed failures"
 [ "$failed" -eq 0 ]

@@ -38,6 +38,12 @@ run every "$tmp/every.dgm"
 	fail "raise(examples = 1) is taken: $(cat "$tmp/log")"
 grep -qF 'raise is of the mean over 1 example' "$tmp/log" || fail "raise(examples = 1): $(cat "$tmp/log")"
 
+# ---- what cannot be written is said before anything is trained --------------------------------------------------
+mkdir -p "$tmp/taken/f.png"
+"$dgm" run compare.dgm --quiet --out "$tmp/taken" --set 'filters=(W, "f.png")' >"$tmp/log" 2>&1
+[ $? -eq 3 ] && grep -qF 'f.png: is a folder, where a file is to be written' "$tmp/log" && [ ! -e "$tmp/taken/checkpoint.safetensors" ] ||
+	fail "a folder in the way: $(cat "$tmp/log")"
+
 # ---- compare: what is comparable is, and what is not is refused with the reason ----------------------------
 compare() { # STATUS TEXT A B: TEXT is a part of what is printed
 	"$dgm" compare "$tmp/$3" "$tmp/$4" >"$tmp/compared" 2>&1
