@@ -36,15 +36,32 @@ static LLVMValueRef row_operand(struct emit *e, int slot, LLVMValueRef row, LLVM
 	return LLVMBuildGEP2(e->b, e->f32, slot_base(e, slot), &at, 1, "");
 }
 
+/* Does each row of a batched slot begin where the row before, `floats` long, ends? */
+static bool is_seamless(const struct emit *e, int slot, int64_t floats)
+{
+	return e->slot[slot].pop >= 0 && dgm_item_stride(&e->slot[slot]) == floats;
+}
+
+/* Are the products of rows lo..hi parts of one: of its m, or, of their sum, of its k? */
+static bool is_one_product(const struct emit *e, const struct matmul_op *mm)
+{
+	if (mm->sum)
+		return mm->ta && !mm->tb && is_seamless(e, mm->a, mm->k.size * mm->lda) &&
+		       is_seamless(e, mm->b, mm->k.size * mm->ldb);
+	return !mm->ta && e->slot[mm->b].pop < 0 && is_seamless(e, mm->a, mm->m.size * mm->lda) &&
+	       is_seamless(e, mm->c, mm->m.size * mm->ldc);
+}
+
 /* A product for each row: the chunk has rows lo..hi of c, or, of their sum, rows lo..hi of m. */
 static void emit_row_products(struct emit *e, const struct matmul_op *mm)
 {
 	LLVMValueRef lo, hi, none = emit_int(e, 0), first = none, m = emit_int(e, mm->m.size);
 	LLVMValueRef alpha = mm->alpha ? emit_value(e, mm->alpha) : emit_num(e, 1);
-	LLVMValueRef n = emit_int(e, mm->n.size), depth = emit_int(e, mm->k.size),
-	             beta = emit_num(e, mm->accumulate || mm->sum);
+	LLVMValueRef n = emit_int(e, mm->n.size), depth = emit_int(e, mm->k.size);
 	LLVMValueRef lda = emit_int(e, mm->lda), ldb = emit_int(e, mm->ldb), ldc = emit_int(e, mm->ldc);
 	LLVMValueRef rows = call_pop(e, mm->row->pop);
+	bool one = is_one_product(e, mm);
+	LLVMValueRef beta = emit_num(e, mm->accumulate || (mm->sum && !one)), row;
 	emit_rows(e, mm->sum ? m : rows, &lo, &hi);
 	if (mm->sum) {
 		first = lo;
@@ -54,12 +71,20 @@ static void emit_row_products(struct emit *e, const struct matmul_op *mm)
 	}
 	LLVMValueRef from = LLVMBuildNSWMul(e->b, first, mm->ta ? emit_int(e, 1) : lda, "");
 	LLVMValueRef to = LLVMBuildNSWMul(e->b, first, ldc, "");
-	if (mm->sum && !mm->accumulate)
-		emit_rt(e, "dgm_scale",
-		        (LLVMValueRef[]){m, n, emit_num(e, 0), row_operand(e, mm->c, none, to), ldc}, 5);
-	loop_open(e, mm->row->name, lo, hi, 1);
-	LLVMValueRef row = e->scope->iv, a = row_operand(e, mm->a, row, from),
-	             b = row_operand(e, mm->b, row, none), c = row_operand(e, mm->c, row, to);
+	if (one) {
+		LLVMValueRef *side = mm->sum ? &depth : &m, all = LLVMBuildNSWSub(e->b, hi, lo, "");
+		*side = LLVMBuildNSWMul(e->b, all, *side, "");
+		row = lo;
+	} else {
+		if (mm->sum && !mm->accumulate)
+			emit_rt(e, "dgm_scale",
+			        (LLVMValueRef[]){m, n, emit_num(e, 0), row_operand(e, mm->c, none, to), ldc},
+			        5);
+		loop_open(e, mm->row->name, lo, hi, 1);
+		row = e->scope->iv;
+	}
+	LLVMValueRef a = row_operand(e, mm->a, row, from), b = row_operand(e, mm->b, row, none),
+	             c = row_operand(e, mm->c, row, to);
 	if (mm->how == MM_PACKED)
 		emit_rt(e, "dgm_mm", (LLVMValueRef[]){m, n, depth, alpha, a, lda, b, beta, c, ldc}, 10);
 	else
@@ -67,7 +92,8 @@ static void emit_row_products(struct emit *e, const struct matmul_op *mm)
 		        (LLVMValueRef[]){flag(e, mm->ta), flag(e, mm->tb), m, n, depth, alpha, a, lda, b,
 		                         ldb, beta, c, ldc},
 		        13);
-	loop_close(e, NULL, NULL);
+	if (!one)
+		loop_close(e, NULL, NULL);
 }
 
 /* With the arguments of dgm_sgemm, C from row m0 on. */

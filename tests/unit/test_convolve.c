@@ -96,25 +96,26 @@ static void test_convolutions(void)
 		convolution(&shape[s]);
 }
 
-/* Layers along a further axis, and products of two tensors of a batch. */
-static void test_rows(void)
+/* Layers of I inputs and J outputs along a further axis of T, and products of two tensors of a
+ * batch. */
+static void layers(int64_t T, int64_t I, int64_t J, bool accumulate)
 {
 	begin();
-	const struct sym *U = tensor("U", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(11, 13));
-	const struct sym *G = tensor("G", SPACE_GRAD, -1, VALUES_REAL, U, DIMS(11, 13));
-	const struct sym *x = tensor("x", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(9, 11));
-	const struct sym *y = tensor("y", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(9, 13));
-	const struct sym *dy = tensor("dy", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(9, 13));
-	const struct sym *dx = tensor("dx", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(9, 11));
-	const struct sym *a = tensor("a", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(9, 9));
-	const struct sym *b = tensor("b", SPACE_STATE, data, VALUES_BINARY, NULL, DIMS(9, 11));
+	const struct sym *U = tensor("U", SPACE_PARAM, -1, VALUES_REAL, NULL, DIMS(I, J));
+	const struct sym *G = tensor("G", SPACE_GRAD, -1, VALUES_REAL, U, DIMS(I, J));
+	const struct sym *x = tensor("x", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(T, I));
+	const struct sym *y = tensor("y", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(T, J));
+	const struct sym *dy = tensor("dy", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(T, J));
+	const struct sym *dx = tensor("dx", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(T, I));
+	const struct sym *a = tensor("a", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(T, T));
+	const struct sym *b = tensor("b", SPACE_STATE, data, VALUES_BINARY, NULL, DIMS(T, I));
 	const struct sym *rate = tensor("rate", SPACE_SCALAR, -1, VALUES_REAL, NULL, DIMS());
-	const struct idx *n = batch("n", data), *t = ix("t", 9), *u = ix("u", 9), *i = ix("i", 11),
-	                 *j = ix("j", 13);
+	const struct idx *n = batch("n", data), *t = ix("t", T), *u = ix("u", T), *i = ix("i", I),
+	                 *j = ix("j", J);
 	fun = program_function(prog, "f");
 	ASSIGN(y, n, false, SUM(mul(AT(x, n, t, i), AT(U, NULL, i, j)), i), t, j);
 	ASSIGN(dx, n, false, SUM(mul(AT(dy, n, t, j), AT(U, NULL, i, j)), j), t, i);
-	ASSIGN(G, NULL, true,
+	ASSIGN(G, NULL, accumulate,
 	       mul(ex_at(cx.prog, rate, NULL, NULL), SUM(mul(AT(x, n, t, i), AT(dy, n, t, j)), n, t)),
 	       i, j);
 	ASSIGN(a, n, true, SUM(mul(AT(b, n, t, i), AT(x, n, u, i)), i), t, u);
@@ -123,6 +124,13 @@ static void test_rows(void)
 	CU_ASSERT_EQUAL(count(p, KERNEL_MATMUL, MM_SGEMM), 2);
 	CU_ASSERT(generated_agrees(p));
 	end();
+}
+
+static void test_rows(void)
+{
+	layers(9, 11, 13, true);
+	layers(8, 10, 14, true); /* rows end where the next begin: the products of all are one */
+	layers(8, 10, 14, false);
 }
 
 int main(void)
