@@ -149,6 +149,26 @@ static void clear_packed(struct cut x, int64_t k0, int64_t k, int64_t j, int64_t
 	}
 }
 
+/* Of a product of rows with themselves, C = A B' with A rows lo..hi of B, the columns lo..hi: they
+ * are symmetric, to the bit, for every element is summed in the order of k. */
+static struct range own_columns(const struct dense_product *p, const float *b, int64_t ldb)
+{
+	int64_t apart = p->a - b, lo = ldb > 0 ? apart / ldb : 0;
+
+	if (p->acol != 1 || p->arow != ldb || lo < 0 || lo * ldb != apart || lo + p->m > p->n)
+		return (struct range){0, 0};
+	return (struct range){lo, lo + p->m};
+}
+
+/* C[m,n] = from[n,m]', both in rows ldc apart. */
+static void mirror(int64_t m, int64_t n, const float *from, float *c, int64_t ldc)
+{
+	for (int64_t i0 = 0; i0 < m; i0 += PANEL)
+		for (int64_t j = 0; j < n; j++)
+			for (int64_t i = i0; i < dgm_min(m, i0 + PANEL); i++)
+				c[i * ldc + j] = from[j * ldc + i];
+}
+
 void dgm_cut_sgemm(int32_t ta, int32_t tb, int64_t m, int64_t n, int64_t k, float alpha,
                    const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
                    int64_t ldc, int64_t b_row, int64_t b_column, int64_t b_constant, int64_t c_row,
@@ -170,11 +190,17 @@ void dgm_cut_sgemm(int32_t ta, int32_t tb, int64_t m, int64_t n, int64_t k, floa
 	bool sparse = is_sparse(&p), b_is_cut = b_row || b_column, c_is_cut = c_row || c_column;
 	int64_t depth = equal_part(k > 0 ? k : 1, sparse ? SPARSE_DEPTH : DENSE_DEPTH, PACK_ROWS);
 	int64_t width = columns_of(sparse, b_is_cut || c_is_cut, depth, n);
+	bool plain = tb && alpha == 1 && beta == 0 && !b_is_cut && !c_is_cut;
+	struct range own = plain ? own_columns(&p, b, ldb) : (struct range){0, 0};
 
 	for (int64_t j = 0; j < n; j += width) {
 		int64_t columns = dgm_min(n - j, width);
 		struct range row = rows_in(of_c, j, j + columns, m), l = rows_in(of_b, j, j + columns, k);
 
+		if (j > own.lo && j + columns <= own.hi) {
+			row.lo = j - own.lo;
+			mirror(row.lo, columns, c + row.lo * ldc + own.lo, c + j, ldc);
+		}
 		p.n = columns;
 		p.m = row.hi - row.lo;
 		p.c = c + row.lo * ldc + j;

@@ -450,6 +450,30 @@ static void assign(struct contract *c, const struct stmt *s, struct contracted *
 		}
 }
 
+/* Is the statement a copy of a whole tensor? */
+static bool is_copy(const struct stmt *s, const struct seq *order)
+{
+	struct factor f = plan_factor(s->rhs);
+	if (!f.plain || s->accumulate || s->sequential || f.ix.n != order->n ||
+	    s->rhs->sym->values != s->dst->values || s->rhs->sym->batched != s->dst->batched)
+		return false;
+	for (int i = 0; i < order->n; i++)
+		if (f.ix.ix[i] != order->ix[i])
+			return false;
+	return true;
+}
+
+/* The same, read where copies were copied from: a product of a tensor with its copy is one with
+ * itself. */
+static struct node *read_originals(struct work *w, struct node *x)
+{
+	for (int i = 0; i < w->copy.n; i++) {
+		struct subst s = {.from = w->copy.at[i].to, .to = w->copy.at[i].of};
+		x = ex_subst(w->a, x, &s);
+	}
+	return x;
+}
+
 static void contract_stmt(struct work *w, const struct stmt *s)
 {
 	struct contract c = {.w = w, .turn = s->sequential ? s->dst : NULL};
@@ -459,14 +483,18 @@ static void contract_stmt(struct work *w, const struct stmt *s)
 		seq_push(&c.order, s->at[i]);
 	if (s->sequential && plan_steps_turn(w, s))
 		return;
-	struct node **term, *rhs = s->sequential ? s->rhs : plan_scan(w, &c.order, s->rhs);
+	struct node **term, *rhs = s->rhs;
 	if (!s->sequential)
-		rhs = plan_expand(w, plan_merge(w, rhs));
+		rhs = plan_expand(w, plan_merge(w, plan_scan(w, &c.order, read_originals(w, rhs))));
 	int n = ex_terms(rhs, &term);
 	struct contracted *r = NEW_ARRAY(w->a, struct contracted, n + 1);
 	for (int i = 0; i < n; i++)
 		r[i] = contract_term(&c, term[i]);
 	assign(&c, s, r, n);
+	if (is_copy(s, &c.order)) {
+		const struct sym *of = read_originals(w, s->rhs)->sym;
+		vec_push(w->a, &w->copy, ((struct known_copy){.of = of, .to = s->dst}));
+	}
 }
 
 void plan_contract(struct work *w)
@@ -475,7 +503,7 @@ void plan_contract(struct work *w)
 		const struct function f = plan_unfold(w, w->prog->function.at[i]);
 		w->f = NEW(w->a, struct work_function);
 		w->f->name = f.name;
-		w->value.n = w->product.n = w->rows.n = 0;
+		w->value.n = w->product.n = w->rows.n = w->copy.n = 0;
 		vec_push(w->a, &w->function, w->f);
 		for (int j = 0; j < f.nstmt; j++)
 			contract_stmt(w, &f.stmt[j]);

@@ -49,6 +49,11 @@ static void forget(struct work *w, const struct sym *s)
 		if (w->rows.at[i].of != s && w->rows.at[i].to != s)
 			w->rows.at[n++] = w->rows.at[i];
 	w->rows.n = n;
+	n = 0;
+	for (int i = 0; i < w->copy.n; i++)
+		if (w->copy.at[i].of != s && w->copy.at[i].to != s)
+			w->copy.at[n++] = w->copy.at[i];
+	w->copy.n = n;
 }
 
 void plan_emit(struct work *w, struct work_kernel *k)

@@ -43,6 +43,11 @@ struct known_rows {
 	int axis;
 };
 
+/* Two whole tensors with the same elements: `to` was copied from `of`. */
+struct known_copy {
+	const struct sym *of, *to;
+};
+
 struct work {
 	struct cx *cx;
 	struct arena *a;
@@ -53,6 +58,7 @@ struct work {
 	VEC(struct known_value) value;
 	VEC(struct known_product) product;
 	VEC(struct known_rows) rows;
+	VEC(struct known_copy) copy;
 	int ntemp;
 };
 

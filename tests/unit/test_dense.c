@@ -113,6 +113,35 @@ static void test_sparse(void)
 	dgm_cpu_limit(best);
 }
 
+/* Rows times themselves, `step` rows at a time, where half is mirrored: the bits of rows times a
+ * copy of them. */
+static void own_rows(int64_t n, int64_t k, double zeros, int64_t step)
+{
+	int64_t ld = k + PAD, ldc = n + PAD;
+	float *x = matrix(n, k, zeros), *copy = matrix(n, k, 0), *c = matrix(n, n, 0),
+	      *d = matrix(n, n, 0);
+
+	memcpy(copy, x, (size_t)(n * ld) * sizeof *x);
+	for (int64_t i = 0; i < n; i += step) {
+		int64_t m = n - i < step ? n - i : step;
+
+		dgm_sgemm(0, 1, m, n, k, 1, x + i * ld, ld, x, ld, 0, c + i * ldc, ldc);
+		dgm_sgemm(0, 1, m, n, k, 1, x + i * ld, ld, copy, ld, 0, d + i * ldc, ldc);
+	}
+	for (int64_t i = 0; i < n; i++)
+		CU_ASSERT_EQUAL(memcmp(c + i * ldc, d + i * ldc, (size_t)n * sizeof *c), 0);
+	free(x), free(copy), free(c), free(d);
+}
+
+static void test_own(void)
+{
+	static const int64_t size[] = {1, 16, 97, 300};
+
+	for (int s = 0; s < 4; s++)
+		for (int t = 0; t < 4; t++)
+			own_rows(size[s], t / 2 ? 700 : 33, t % 2 ? .6 : 0, t == 3 ? 130 : size[s]);
+}
+
 static void each_level(bool pack)
 {
 	enum dgm_cpu_level best = dgm_cpu_limit(DGM_CPU_LEVELS - 1);
@@ -183,6 +212,7 @@ int main(void)
 	CU_add_test(suite, "A B with B packed", test_packed);
 	CU_add_test(suite, "op(A) op(B)", test_plain);
 	CU_add_test(suite, "many zeros", test_sparse);
+	CU_add_test(suite, "rows times themselves", test_own);
 	CU_add_test(suite, "parts", test_cut);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();

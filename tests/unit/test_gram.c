@@ -54,6 +54,29 @@ static void test_pairs(void)
 	pairs(5, false);
 }
 
+/* Pairs of rows and a copy of them: one product of rows with themselves, and no copy. */
+static void test_copy(void)
+{
+	begin();
+	program_pop_most(prog, data, 7);
+	const struct sym *x = tensor("x", SPACE_STATE, data, VALUES_REAL, NULL, DIMS(37));
+	const struct sym *y = tensor("y", SPACE_TEMP, data, VALUES_REAL, NULL, DIMS(37));
+	const struct sym *z = tensor("z", SPACE_TEMP, data, VALUES_REAL, NULL, DIMS(37));
+	const struct sym *L = tensor("L", SPACE_STATE, -1, VALUES_REAL, NULL, DIMS());
+	const struct idx *n = batch("n", data), *o = batch("o", data), *e = ix("e", 37);
+	fun = program_function(prog, "f");
+	ASSIGN(y, n, false, AT(x, n, e), e);
+	ASSIGN(z, n, false, AT(y, n, e), e);
+	ASSIGN(L, NULL, false,
+	       SUM(ex_op1(cx.prog, OP_TANH, SUM(mul(AT(z, n, e), AT(x, o, e)), e)), n, o), );
+	struct plan *p = plan();
+	CU_ASSERT_EQUAL(plan_slot(p, y), -1);
+	CU_ASSERT_EQUAL(plan_slot(p, z), -1);
+	CU_ASSERT_EQUAL(count(p, KERNEL_MATMUL, MM_SGEMM), 1);
+	CU_ASSERT(generated_agrees(p));
+	end();
+}
+
 int main(void)
 {
 	if (!codegen_init())
@@ -61,6 +84,7 @@ int main(void)
 	CU_initialize_registry();
 	CU_pSuite suite = CU_add_suite("gram", NULL, NULL);
 	CU_add_test(suite, "kernels between all pairs of rows", test_pairs);
+	CU_add_test(suite, "rows and a copy of them", test_copy);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
