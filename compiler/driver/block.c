@@ -210,17 +210,13 @@ static bool expand_train(struct unit *u, struct compiled *c)
 		const struct objective *o = objective_find(sum->term[i].call->name);
 		chains = chains || o == NULL || o->chains;
 	}
-	if (c->posterior.given && !chains) {
-		diag(u->cx.diags, DIAG_POSTERIOR_UNUSED, block_clause(c->block, "posterior")->span,
-		     sum->term[0].call->name);
-		return false;
-	}
 	if (!chains && !temperatures_used(u, c))
 		return false;
 	for (int i = 0; i < sum->nterm; i++)
 		if (!goal_expand(u, c, &sum->term[i]))
 			return false;
-	return expand_centered(u, c);
+	const struct clause *batch = block_clause(c->block, "batch");
+	return expand_centered(u, c) && (!batch || batch_fits(u, c, (int64_t)batch->arg[0].num, NULL));
 }
 
 /* Where some parameters do not move at each update: the gradients of the others. */
@@ -271,11 +267,13 @@ static int particles_of(struct unit *u, const struct compiled *c)
 
 static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w)
 {
-	bool bound = false, ok = temperatures_used(u, c);
+	const bool normalised = model_normalised(c->m);
+	bool bound = false, asked = false, ok = temperatures_used(u, c);
 	c->x->particles = particles_of(u, c);
 	for (int i = 0; i < c->block->nclause; i++) {
 		const struct clause *cl = &c->block->clause[i];
 		const struct figure_kind *k = figure_find(cl->name);
+		asked = asked || k || strcmp(cl->name, "error") == 0 || strcmp(cl->name, "loglik") == 0;
 		if (k)
 			ok = want_figure(c, w, k) && ok;
 		if (k && k->gap && (c->block->nbind != 1 || data_named(u, cl->arg[0].name) == NULL)) {
@@ -311,10 +309,20 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 			}
 		if (*es->worth && !seen)
 			diag(u->cx.diags, DIAG_WORTH, cl->span, es->worth);
+		if (!call_bind(&u->cx, how, es->signature, v, NULL) ||
+		    (normalised && !seen && !es->expand(c->x))) {
+			ok = false;
+			continue;
+		}
 		ok = (es->likelihood || want_free_energy(c, w, &bound)) && ok;
-		ok = call_bind(&u->cx, how, es->signature, v, NULL) && (seen || es->expand(c->x)) && ok;
+		ok = (normalised || seen || es->expand(c->x)) && ok;
 	}
-	return ok;
+	if (!asked)
+		diag(u->cx.diags, DIAG_NO_FIGURE, c->block->span,
+		     c->m->factor.n == 0 ? "pseudo_likelihood"
+		     : c->m->posterior.n ? "loglik importance(samples = 1000)"
+		                         : "loglik exact()");
+	return ok && asked;
 }
 
 bool block_figure(struct compiled *c, const struct figure_kind *k)
@@ -392,9 +400,5 @@ bool block_expand(struct unit *u, const struct block_def *b, struct compiled *ou
 	for (int i = 0; b->kind == BLOCK_TRAIN && i < b->nclause; i++)
 		if (monitors(&b->clause[i]))
 			ok = expand_monitor(u, out, &w, &b->clause[i]) && ok;
-	if (ok && block_clause(b, "sampler") && !block_chains(out)) {
-		diag(u->cx.diags, DIAG_SAMPLER_UNUSED, block_clause(b, "sampler")->span);
-		return false;
-	}
-	return filters_check(u, out) && ok;
+	return filters_check(u, out) && ok && clauses_used(u, out);
 }

@@ -119,6 +119,10 @@ void block_plan(struct unit *u, struct compiled *c);
 bool block_sampler(struct unit *u, const struct block_def *b, struct sampling *out);
 /* Does the block draw Markov chains? */
 bool block_chains(const struct compiled *c);
+/* use.c: no clause of the expanded block is without use; false: refused. */
+bool clauses_used(struct unit *u, const struct compiled *c);
+/* Are batches of this size, and what they leave of the examples (NULL: not known), as large as the objective needs? */
+bool batch_fits(struct unit *u, const struct compiled *c, int64_t batch, const struct dgm_data *d);
 /* optimizer.c: the optimisers of a train block, sgd where none is written: their part of *t. */
 bool optimizer_read(struct unit *u, struct compiled *c, struct dgm_train *t);
 /* Is the parameter the one of this name, or one of the net or layer of this name? */

@@ -501,6 +501,7 @@ static int describe_data(struct evaluation *e)
 	if (!per)
 		return EXIT_DONE;
 	e->per_name = per->arg[0].name;
+	const char *of = "";
 	for (int i = 0; i < e->c.block->nbind; i++) {
 		const struct binding_def *b = &e->c.block->bind[i];
 		if (strcmp(b->var->name, per->arg[0].name) != 0)
@@ -508,14 +509,17 @@ static int describe_data(struct evaluation *e)
 		const struct dgm_data *d = dataset(e->s->u, b->data, false, &status);
 		float *mean = NEW_ARRAY(e->s->u->cx.prog, float, d->items);
 		dgm_data_mean(d, false, mean);
+		of = d->name;
 		e->per = 0;
 		for (int64_t k = 0; k < d->items; k++)
 			e->per += mean[k];
 	}
 	if (e->per > 0)
 		return EXIT_DONE;
-	dgm_fail(DGM_EDOMAIN, "per %s: its sum over the data is %g", per->arg[0].name, e->per);
-	return run_failed();
+	diag(e->s->u->cx.diags, DIAG_PER_TOTAL, per->span, e->per_name, of, e->per);
+	diag(e->s->u->cx.diags, DIAG_NOTE, per->span,
+	     "name a variable whose values add up to what counts, as a mask's do");
+	return EXIT_FILE;
 }
 
 /* The rows of a population that fit in ROOM bytes, LEAST at least and `most` at most: figures go
@@ -534,7 +538,9 @@ static int64_t rows_within(const struct dgm_module *m, int pop, int64_t most)
 int job_evaluate(struct session *s, const struct block_def *b)
 {
 	struct evaluation e = {.s = s};
-	int64_t capacity[DGM_MAX_POP] = {256, 1, 4096, 1, 256};
+	const struct clause *batch = block_clause(b, "batch");
+	int64_t capacity[DGM_MAX_POP] = {batch ? (int64_t)batch->arg[0].num : EVAL_ROWS, 1, 4096, 1,
+	                                 256};
 	if (!block_expand(s->u, b, &e.c))
 		return EXIT_FILE;
 	for (int i = 0; i < b->nclause; i++) { /* the most chains that an estimator wants */

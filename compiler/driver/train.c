@@ -468,7 +468,7 @@ int job_train(struct session *s, const struct block_def *b)
 	if (!batch_given && t.ninput && t.batch > t.input[0].data->n)
 		t.batch = t.input[0].data->n;
 	t.stop = stop_read(u, b);
-	if (!train_settings(s, c, &t))
+	if (!batch_fits(u, c, t.batch, t.ninput ? t.input[0].data : NULL) || !train_settings(s, c, &t))
 		return EXIT_FILE;
 	t.nmean = mean_slots(c, t.input, t.ninput, mean);
 	status = absent_means(s, c, mean, &t.nmean);
