@@ -35,7 +35,7 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 }
 
 %token END 0 "end of file"
-%token START_FILE START_EXPR
+%token START_FILE START_SET
 %token <const char *> NAME "a name" REDUCE_WORD "'sum(...)'"
 %token <struct ast *> NUMBER "a number" STRING "a string"
 %token <const char *> MODEL "'model'" NET "'net'" LAYER "'layer'" DIST "'dist'" FN "'fn'" IMPORT "'import'"
@@ -67,7 +67,7 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 %type <struct settings *> clauses settings
 %type <struct ast_decl *> decl variable constrained symbol
 %type <struct ast_type *> type of
-%type <struct ast_setting *> setting
+%type <struct ast_setting *> setting value
 %type <const char *> word
 %type <enum decl_kind> role
 %type <enum block_kind> doing
@@ -75,7 +75,16 @@ static void yyerror(struct span *at, struct parser *p, const char *what);
 
 %%
 start: START_FILE items
-	| START_EXPR expr                  { p->expr = $2; }
+	| START_SET value                  { p->value = $2; }
+	;
+
+/* What --set gives a name, as behind the name in a block. */
+value: %empty                          { $$ = node_setting(p, NULL, @$, NULL, @$); }
+	| args1                            { $$ = node_setting(p, NULL, @$, $1, @$); }
+	| EVERY expr ':' args1 {
+		$$ = node_setting(p, NULL, @$, $4, @$);
+		$$->every = $2;
+	}
 	;
 
 /* ---- the file ---------------------------------------------------------------------------------- */

@@ -91,6 +91,7 @@ int diags_errors(const struct diags *d);
 void diags_print(const struct diags *d, FILE *out);
 const char *diags_error(const struct diags *d); /* the text of the first error not settled; NULL: none */
 void diags_print_all(const struct diags *d, FILE *out); /* those settled, too */
+void diags_add(struct diags *to, const struct diags *from, bool notes); /* all of them; notes: as such, of the last message */
 void diags_settle(struct diags *d); /* what is there has been printed, and is not said again */
 /* The word among `words` (n of them) nearest to `name` in edit distance, NULL when none is near. */
 const char *nearest_word(const char *name, const char *const *words, int n);

@@ -55,15 +55,26 @@ static bool said_before(const struct diags *d, const struct message *m)
 	return false;
 }
 
-void diag(struct diags *d, enum diag_id id, struct span at, ...)
+static void add(struct diags *d, struct message m)
 {
-	enum severity severity = table[id].severity;
+	enum severity severity = table[m.id].severity;
 	if (severity != SEV_NOTE)
 		d->dropping = d->errors >= MAX_ERRORS;
 	if (severity == SEV_ERROR && d->dropping)
 		d->errors++;
 	if (d->dropping)
 		return;
+	if (severity != SEV_NOTE && said_before(d, &m)) {
+		d->dropping = true;
+		return;
+	}
+	if (severity == SEV_ERROR)
+		d->errors++;
+	vec_push(d->a, &d->list, m);
+}
+
+void diag(struct diags *d, enum diag_id id, struct span at, ...)
+{
 	va_list ap, again;
 	va_start(ap, at);
 	va_copy(again, ap);
@@ -73,14 +84,16 @@ void diag(struct diags *d, enum diag_id id, struct span at, ...)
 	if (n >= 0)
 		vsnprintf(text, (size_t)n + 1, table[id].text, ap);
 	va_end(ap);
-	struct message m = {id, at, text};
-	if (severity != SEV_NOTE && said_before(d, &m)) {
-		d->dropping = true;
-		return;
+	add(d, (struct message){id, at, text});
+}
+
+void diags_add(struct diags *to, const struct diags *from, bool notes)
+{
+	for (int i = 0; i < from->list.n; i++) {
+		struct message m = from->list.at[i];
+		m.id = notes ? DIAG_NOTE : m.id;
+		add(to, m);
 	}
-	if (severity == SEV_ERROR)
-		d->errors++;
-	vec_push(d->a, &d->list, m);
 }
 
 static bool continues(char c) /* a byte inside a UTF-8 character */

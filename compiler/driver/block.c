@@ -79,6 +79,25 @@ static bool want_figure(struct compiled *c, struct wanted *w, const struct figur
 	BUG("figure %s", k->name);
 }
 
+/* Where a clause asks for what cannot be derived, the clause is at fault; what stands in the way is
+ * told in notes. */
+static struct diags *blame_begin(struct unit *u)
+{
+	struct diags *all = u->cx.diags;
+	u->cx.diags = diags_new(u->cx.prog);
+	return all;
+}
+
+static bool blame_end(struct unit *u, struct diags *all, const struct compiled *c, bool ok,
+                      struct span at, const char *what)
+{
+	if (!ok)
+		diag(all, DIAG_FIGURE_CANNOT, at, what, c->whole->name);
+	diags_add(all, u->cx.diags, !ok);
+	u->cx.diags = all;
+	return ok;
+}
+
 /* Are those of the data sets that models draw of models trained before the block? */
 static bool draws_before(struct unit *u, const struct block_def *b,
                          const struct data_def *const *data, const struct value *v)
@@ -109,8 +128,12 @@ static bool expand_monitor(struct unit *u, struct compiled *c, struct wanted *w,
 			ok = false;
 			continue;
 		}
-		ok = figure_data(u, c->whole, k, v, data) && draws_before(u, c->block, data, v) &&
-		     want_figure(c, w, k) && ok;
+		if (!figure_data(u, c->whole, k, v, data) || !draws_before(u, c->block, data, v)) {
+			ok = false;
+			continue;
+		}
+		struct diags *all = blame_begin(u);
+		ok = blame_end(u, all, c, want_figure(c, w, k), v->span, k->name) && ok;
 	}
 	return ok;
 }
@@ -274,8 +297,10 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 		const struct clause *cl = &c->block->clause[i];
 		const struct figure_kind *k = figure_find(cl->name);
 		asked = asked || k || strcmp(cl->name, "error") == 0 || strcmp(cl->name, "loglik") == 0;
-		if (k)
-			ok = want_figure(c, w, k) && ok;
+		if (k) {
+			struct diags *all = blame_begin(u);
+			ok = blame_end(u, all, c, want_figure(c, w, k), cl->span, cl->name) && ok;
+		}
 		if (k && k->gap && (c->block->nbind != 1 || data_named(u, cl->arg[0].name) == NULL)) {
 			diag(u->cx.diags, DIAG_GAP, cl->span, k->name);
 			ok = false;
@@ -309,13 +334,15 @@ static bool expand_evaluate(struct unit *u, struct compiled *c, struct wanted *w
 			}
 		if (*es->worth && !seen)
 			diag(u->cx.diags, DIAG_WORTH, cl->span, es->worth);
-		if (!call_bind(&u->cx, how, es->signature, v, NULL) ||
-		    (normalised && !seen && !es->expand(c->x))) {
+		if (!call_bind(&u->cx, how, es->signature, v, NULL)) {
 			ok = false;
 			continue;
 		}
-		ok = (es->likelihood || want_free_energy(c, w, &bound)) && ok;
-		ok = (normalised || seen || es->expand(c->x)) && ok;
+		struct diags *all = blame_begin(u);
+		bool had = (!normalised || seen || es->expand(c->x)) &&
+		           (es->likelihood || want_free_energy(c, w, &bound)) &&
+		           (normalised || seen || es->expand(c->x));
+		ok = blame_end(u, all, c, had, cl->span, how->name) && ok;
 	}
 	if (!asked)
 		diag(u->cx.diags, DIAG_NO_FIGURE, c->block->span,

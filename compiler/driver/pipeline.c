@@ -42,7 +42,7 @@ static bool read_overrides(struct unit *u)
 		const char *kv = u->opt->set.at[i], *eq = strchr(kv, '=');
 		set[i].key = intern_n(kv, (size_t)(eq - kv));
 		const char *path = arena_printf(u->cx.perm, "--set %s", set[i].key);
-		set[i].value = parse_expr_text(&u->cx, source_text(path, eq + 1, strlen(eq + 1)));
+		set[i].value = parse_value(&u->cx, source_text(path, eq + 1, strlen(eq + 1)));
 		ok = ok && set[i].value != NULL;
 	}
 	return ok;

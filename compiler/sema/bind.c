@@ -276,12 +276,14 @@ bool sema_bind(struct cx *cx, const char *what, struct span at, struct value *ar
 			ok = false;
 			continue;
 		}
-		filled[to] = true;
-		if (!fits(cx->prog, &f.at[to], &arg[k])) {
+		filled[to] = fits(cx->prog, &f.at[to], &arg[k]);
+		if (!filled[to]) {
 			diag(cx->diags, DIAG_SEMA_ARG_KIND, arg[k].span, f.at[to].name, what,
 			     kind_text(cx->tmp, &f.at[to]));
 			if (fabs(arg[k].num) > LARGEST && !strncmp(f.at[to].kind, "int", 3))
 				note(cx, arg[k].span, "whole numbers go up to 9e15");
+			if (f.n > 1 && !(key && key[k]))
+				note_signature(cx, what, &f, NULL, arg[k].span);
 			ok = false;
 			continue;
 		}

@@ -266,24 +266,27 @@ static void read_setting(struct making *b, const struct ast_setting *g)
 }
 
 /* ---- --set ---- */
-static void replace(struct making *b, const char *name, const struct ast *value, bool binds)
+/* Arguments without names may stand in brackets. */
+static void replace(struct making *b, const char *name, const struct ast_setting *value, bool binds)
 {
-	struct sema *s = b->s;
-	struct ast_setting g = {
-	    .name = name, .span = value->span, .name_span = value->span, .binds = binds};
-	g.narg = value->kind == AST_TUPLE ? value->nkid : 1;
-	g.arg = NEW_ARRAY(s->a, struct ast *, g.narg);
-	for (int k = 0; k < g.narg; k++)
-		g.arg[k] =
-		    value->kind == AST_TUPLE ? value->kid[k] : arena_copy(s->a, value, sizeof *value);
-	vec_push(s->a, &b->replaced, name);
+	struct ast_setting g = *value;
+	const struct ast *alone = g.narg == 1 && !g.key[0] ? g.arg[0] : NULL;
+	g.name = name;
+	g.name_span = value->span;
+	g.binds = binds;
+	if (alone && alone->kind == AST_TUPLE) {
+		g.arg = alone->kid;
+		g.narg = alone->nkid;
+		g.key = NULL;
+	}
+	vec_push(b->s->a, &b->replaced, name);
 	read_setting(b, &g);
 }
 
 /* Is the setting of this name the override's?  Then it is done, once. */
 static bool overridden(struct making *b, const char *name, bool binds)
 {
-	const struct ast *value = sema_override_clause(b->s, b->ast, b->stage, name);
+	const struct ast_setting *value = sema_override_clause(b->s, b->ast, b->stage, name);
 	if (!value)
 		return false;
 	for (int k = 0; k < b->replaced.n; k++)

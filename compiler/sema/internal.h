@@ -372,7 +372,7 @@ void sema_override_check(struct sema *s);
 const struct ast *sema_override_top(const struct sema *s, const char *name);
 const struct ast *sema_override_size(const struct sema *s, const char *model, const char *name);
 /* Of a stage (NULL: of the whole block). */
-const struct ast *sema_override_clause(const struct sema *s, const struct ast_block *b,
+const struct ast_setting *sema_override_clause(const struct sema *s, const struct ast_block *b,
                                        const char *stage, const char *name);
 
 #endif

@@ -154,10 +154,15 @@ void sema_override_check(struct sema *s)
 			continue;
 		struct key key = read_key(s, o->key);
 		bool hit = key.what == KEY_TOP || key.what == KEY_SIZE;
+		bool single =
+		    o->value->narg == 1 && !o->value->every && !(o->value->key && o->value->key[0]);
 		bool known = hit || (key.what == KEY_CLAUSE && sema_clause_row(key.name));
 		for (int l = 0; l < s->file->nitem && !hit; l++)
 			hit = s->file->item[l].kind == ITEM_BLOCK &&
 			      reaches_some(s, &key, s->file->item[l].block);
+		s->set_bad[k] = hit && !single && (key.what != KEY_CLAUSE || !sema_clause_row(key.name));
+		if (s->set_bad[k])
+			diag(s->cx->diags, DIAG_SEMA_SET_SINGLE, o->value->span, o->key);
 		if (hit)
 			continue;
 		s->set_bad[k] = true;
@@ -172,7 +177,7 @@ const struct ast *sema_override_top(const struct sema *s, const char *name)
 {
 	for (int k = s->nset; k-- > 0;)
 		if (!s->set_bad[k] && !strcmp(s->set[k].key, name))
-			return s->set[k].value;
+			return s->set[k].value->arg[0];
 	return NULL;
 }
 
@@ -184,13 +189,13 @@ const struct ast *sema_override_size(const struct sema *s, const char *model, co
 		struct key key = read_key(s, s->set[k].key);
 		if (key.what == KEY_SIZE && !strcmp(key.name, name) &&
 		    (!key.model || !strcmp(key.model, model)))
-			return s->set[k].value;
+			return s->set[k].value->arg[0];
 	}
 	return NULL;
 }
 
-const struct ast *sema_override_clause(const struct sema *s, const struct ast_block *b,
-                                       const char *stage, const char *name)
+const struct ast_setting *sema_override_clause(const struct sema *s, const struct ast_block *b,
+                                               const char *stage, const char *name)
 {
 	for (int k = s->nset; k-- > 0;) {
 		if (s->set_bad[k])

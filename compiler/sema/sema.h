@@ -199,7 +199,7 @@ struct checked {
 };
 struct override { /* --set key=value */
 	const char *key;
-	struct ast *value;
+	struct ast_setting *value;
 };
 /* requires: a parsed file (possibly with AST_BAD nodes, which are skipped silently); ensures: when
  * diags_errors is 0, everything above holds.  Never NULL. */

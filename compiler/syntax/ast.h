@@ -191,8 +191,8 @@ struct ast_file {
 /* Parses a source.  Always returns a tree; errors are in cx->diags, what was bad is AST_BAD or left
  * out.  Recovery at ';' and '}'. */
 struct ast_file *parse(struct cx *cx, const struct source *src);
-/* Parses one expression on its own, for --set k=v; NULL on error. */
-struct ast *parse_expr_text(struct cx *cx, const struct source *src);
+/* Parses the value of --set k=v, what stands behind a clause's name: a setting without a name; NULL on error. */
+struct ast_setting *parse_value(struct cx *cx, const struct source *src);
 
 /* The tree as indented text (dgm emit --stage=ast), stable between runs. */
 void ast_print(const struct ast_file *f, FILE *out);

@@ -117,7 +117,7 @@ static struct token next_token(struct parser *p)
 	} else {
 		t.kind = dgm_scan(&t.value, &t.at, f->scanner);
 	}
-	if (f->depth > 0 && !p->one_expr && (t.kind == END || begins_item(p, &t))) {
+	if (f->depth > 0 && !p->one_value && (t.kind == END || begins_item(p, &t))) {
 		struct token brace = supply(p, '}');
 		if (!t.again) { /* a stage and its block end here */
 			diag(p->cx->diags, DIAG_SYNTAX_UNCLOSED, brace.at,
@@ -142,7 +142,7 @@ int dgm_yylex(DGM_YYSTYPE *value, struct span *at, struct parser *p)
 	if (!f->begun) {
 		f->begun = true;
 		*at = (struct span){p->src->id, 0, 0};
-		return p->one_expr ? START_EXPR : START_FILE;
+		return p->one_value ? START_SET : START_FILE;
 	}
 	struct token t = next_token(p);
 	if (t.kind == '{') {
@@ -204,9 +204,9 @@ void syntax_unexpected(struct parser *p, const char *const *expected, int n)
 	struct span at = t.at;
 	if (ended && f->last.at.src)
 		at.beg = at.end = f->last.at.end;
-	const char *what = t.kind != END ? arena_printf(p->cx->tmp, "'%s'", token_text(p, t.at))
-	                   : p->one_expr ? "end of the expression"
-	                                 : "end of the file";
+	const char *what = t.kind != END  ? arena_printf(p->cx->tmp, "'%s'", token_text(p, t.at))
+	                   : p->one_value ? "end of the value"
+	                                  : "end of the file";
 	diag(p->cx->diags, DIAG_SYNTAX_UNEXPECTED, at, what, expected_text(p->cx->tmp, expected, n));
 
 	const char *word = NULL;
@@ -261,10 +261,10 @@ struct ast_file *parse(struct cx *cx, const struct source *src)
 	return file;
 }
 
-struct ast *parse_expr_text(struct cx *cx, const struct source *src)
+struct ast_setting *parse_value(struct cx *cx, const struct source *src)
 {
 	int before = diags_errors(cx->diags);
-	struct parser p = {.cx = cx, .src = src, .one_expr = true};
+	struct parser p = {.cx = cx, .src = src, .one_value = true};
 	run(&p);
-	return diags_errors(cx->diags) == before ? p.expr : NULL;
+	return diags_errors(cx->diags) == before ? p.value : NULL;
 }

@@ -13,9 +13,9 @@ struct parser {
 	struct arena *a; /* where the tree goes */
 	const struct source *src;
 	struct filter *filter;
-	bool one_expr; /* a lone expression, not a file */
+	bool one_value; /* that of --set, not a file */
 	bool too_deep; /* said already */
-	struct ast *expr;
+	struct ast_setting *value;
 	VEC(struct ast_item) item;
 	VEC(struct ast_comment) comment;
 	/* the lexer's */

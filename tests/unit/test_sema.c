@@ -69,7 +69,7 @@ static struct checked *check_set(const char *text, const char *const *set)
 	for (; set && set[n]; n++) {
 		const char *value = strchr(set[n], '=') + 1;
 		o[n].key = intern_n(set[n], (size_t)(value - 1 - set[n]));
-		o[n].value = parse_expr_text(&cx, source_text("--set", value, strlen(value)));
+		o[n].value = parse_value(&cx, source_text("--set", value, strlen(value)));
 	}
 	return sema_check(&cx, f, o, n);
 }

@@ -32,7 +32,8 @@ static void same(const char *got, const char *want)
 static struct ast *expr(const char *text)
 {
 	cx.diags = diags_new(cx.prog);
-	return parse_expr_text(&cx, source_text("<text>", text, strlen(text)));
+	struct ast_setting *v = parse_value(&cx, source_text("<text>", text, strlen(text)));
+	return v && v->narg ? v->arg[0] : NULL;
 }
 
 static const char *unparsed(const struct ast *e)
