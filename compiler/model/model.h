@@ -146,6 +146,9 @@ bool model_whole(const struct model *m); /* do all groups hear all neighbours? *
 /* ---- directed factors (directed.c) ------------------------------------------------------------------ */
 const struct factor *model_factor(const struct model *m, const struct group *g);    /* NULL: none */
 const struct factor *model_posterior(const struct model *m, const struct group *g); /* NULL: none */
+/* The factor and those of its kind that depend on it as it does on them, in their order: they alternate, step by
+ * step.  Returns how many; out has room for all. */
+int model_company(const struct model *m, const struct factor *f, const struct factor **out);
 /* Has every group but the given ones a factor?  Then log Z is 0. */
 bool model_normalised(const struct model *m);
 /* How many draws the factor is made of; of all those in an order of values: sample.element runs so many times. */

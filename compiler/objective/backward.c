@@ -8,8 +8,9 @@ static struct node *adjoint_at(struct arena *a, const struct step *s)
 	struct affine map[MAX_RANK];
 	for (int k = 0; k < s->sym->rank; k++)
 		map[k] = affine_idx(a, s->at[k]);
+	int t = s->along;
 	if (s->state)
-		map[0] = affine_add(a, affine_const(s->sym->dim[0] - 1), map[0], -1);
+		map[t] = affine_add(a, affine_const(s->sym->dim[t] - 1), map[t], -1);
 	return ex_access(a, s->adjoint, s->adjoint->batched ? s->batch : NULL, map);
 }
 
@@ -84,37 +85,36 @@ static struct node *in_place(struct arena *a, const struct node *access, void *a
 	return x;
 }
 
-/* A state u[t] = f(p[t], ...), p its parts, which read u at earlier steps.  The adjoint of u at t
- * is made of those at later steps, also through p: it is computed from the last step to the first,
- * the adjoints of the parts put in its place in it, and kept afterwards. */
+/* A state u[t] = f(p[t], ...), p its parts, which read u at earlier steps; later steps may read
+ * them too.  The adjoint of u at t is made of those at later steps, also through p: it is computed
+ * from the last step to the first, the adjoints of the parts put in its place in it, and kept
+ * afterwards. */
 static void back_through(struct flow *fl, int i, reader_vec *readers)
 {
 	struct arena *a = fl->x->cx->prog;
 	struct step *s = &fl->step.at[i];
 	struct part *part = NEW_ARRAY(a, struct part, s->parts + 1);
-	reader_vec own = {0};
 	s->adjoint = adjoint_sym(fl, s);
-	vec_push(a, &own, ((struct reader){pulled(a, s), s->batch}));
+	vec_push(a, readers, ((struct reader){pulled(a, s), s->batch}));
 	for (int k = 0; k < s->parts; k++) { /* the last first: a part may be made of those before it */
 		struct step *p = &fl->step.at[i - 1 - k];
-		part[k] = (struct part){p, adjoint(a, &own, p->sym, p->at)};
+		part[k] = (struct part){p, adjoint(a, readers, p->sym, p->at)};
 		p->adjoint = adjoint_sym(fl, p);
-		vec_push(a, &own, ((struct reader){pulled(a, p), p->batch}));
+		vec_push(a, readers, ((struct reader){pulled(a, p), p->batch}));
 	}
-	for (int k = 0; k < own.n; k++)
-		vec_push(a, readers, own.at[k]);
-	struct stmt st = {
-	    .dst = s->adjoint, .batch = s->batch, .sequential = true, .inner = s->sym->rank - 1};
+	const int t = s->along;
+	struct stmt st = {.dst = s->adjoint, .batch = s->batch, .sequential = true};
+	st.inner = s->sym->rank - 1 - t;
 	st.rhs = adjoint(a, readers, s->sym, s->at);
 	for (int k = s->parts - 1; k >= 0; k--)
 		st.rhs =
 		    ex_subst(a, st.rhs,
 		             &(struct subst){.from = part[k].s->adjoint, .fn = in_place, .arg = &part[k]});
 	for (int k = 0; k < s->sym->rank; k++)
-		st.at[k] = k ? s->at[k] : idx_new(a, s->at[0]->name, s->at[0]->size);
+		st.at[k] = k != t ? s->at[k] : idx_new(a, s->at[t]->name, s->at[t]->size);
 	struct affine back =
-	    affine_add(a, affine_const(s->sym->dim[0] - 1), affine_idx(a, st.at[0]), -1);
-	st.rhs = ex_subst_idx(a, st.rhs, s->at[0], back);
+	    affine_add(a, affine_const(s->sym->dim[t] - 1), affine_idx(a, st.at[t]), -1);
+	st.rhs = ex_subst_idx(a, st.rhs, s->at[t], back);
 	program_stmt(fl->x->p, fl->f, st);
 	for (int k = 0; k < s->parts; k++)
 		assign(fl->x, fl->f, part[k].s->adjoint, part[k].s->batch, part[k].s->at, part[k].value);
@@ -139,12 +139,8 @@ struct node *flow_slope(struct flow *fl, struct node *value, const struct sym *s
 		if (!needed[i])
 			continue;
 		if (st.state || st.each) {
-			int k = 0;
-			while (fl->computed[k] != st.sym)
-				k++;
-			const struct definition *of = fl->x->m->def.at[k];
-			diag(fl->x->cx->diags, st.state ? DIAG_SLOPE_STATE : DIAG_SLOPE_MEAN, of->sym->span,
-			     of->sym->name);
+			diag(fl->x->cx->diags, st.state ? DIAG_SLOPE_STATE : DIAG_SLOPE_MEAN, st.of->span,
+			     st.of->name);
 			return NULL;
 		}
 		struct node *d = adjoint(a, &readers, st.sym, st.at);

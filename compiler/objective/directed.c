@@ -79,16 +79,6 @@ struct node *directed_nll(struct flow *fl, const bool *of, const bool *known)
 }
 
 /* ---- the posterior ---- */
-/* Is the hidden group drawn step by step, or a state made of it? */
-static bool by_steps(const struct model *m, const struct group *g)
-{
-	const struct factor *q = model_posterior(m, g);
-	bool steps = q && model_reads(m, q->draw ? q->draw : q->mean, g->sym);
-	for (int i = 0; i < m->def.n; i++)
-		steps = steps || (m->def.at[i]->state && model_reads(m, m->def.at[i]->rhs, g->sym));
-	return steps;
-}
-
 static bool read_by_factor(const struct model *m, const struct group *g)
 {
 	bool reads = false;
@@ -104,7 +94,7 @@ static bool read_by_factor(const struct model *m, const struct group *g)
 	return reads;
 }
 
-bool directed_posteriors(struct expansion *x, const char *what, double particles)
+bool directed_posteriors(struct expansion *x, const char *what)
 {
 	const struct model *m = x->m;
 	for (int i = 0; i < m->group.n; i++) {
@@ -121,10 +111,6 @@ bool directed_posteriors(struct expansion *x, const char *what, double particles
 		bool needed = p ? p->log_density != NULL : read_by_factor(m, g);
 		if (g->role == GROUP_HIDDEN && needed && !q) {
 			diag(x->cx->diags, DIAG_NO_POSTERIOR, g->span, what, g->name, g->name);
-			return false;
-		}
-		if (g->role == GROUP_HIDDEN && particles > 1 && by_steps(m, g)) {
-			diag(x->cx->diags, DIAG_DRAW_PARTICLES, g->span, g->name);
 			return false;
 		}
 	}
@@ -289,7 +275,7 @@ static bool bound(struct expansion *x, const struct objective_args *args, const 
 {
 	struct arena *a = x->cx->prog;
 	struct walkers chain;
-	if (!directed_posteriors(x, name, args->particles))
+	if (!directed_posteriors(x, name))
 		return false;
 	struct flow *fl = flow_training(x, args->particles);
 	if (place)
@@ -346,7 +332,7 @@ static struct node *importance(struct flow *fl, const struct sym **weight)
 bool expand_iwae(struct expansion *x, const struct objective_args *args)
 {
 	struct walkers chain;
-	if (!directed_posteriors(x, "iwae", args->particles))
+	if (!directed_posteriors(x, "iwae"))
 		return false;
 	struct flow *fl = flow_training(x, args->particles);
 	const struct sym *weight;
@@ -408,7 +394,7 @@ static bool normalised(struct expansion *x)
 
 bool objective_elbo(struct expansion *x)
 {
-	if (!normalised(x) || !directed_posteriors(x, "the bound", 1))
+	if (!normalised(x) || !directed_posteriors(x, "the bound"))
 		return false;
 	struct flow *fl = flow_new(x, program_function(x->p, "elbo"), "elbo", POP_DATA, 1);
 	return flow_posteriors(fl) && figure(fl, "elbo", flow_log_weight(fl, true));
@@ -417,7 +403,7 @@ bool objective_elbo(struct expansion *x)
 /* Minus the bound without log Z. */
 bool objective_prior_bound(struct expansion *x)
 {
-	if (!directed_posteriors(x, "the bound", 1))
+	if (!directed_posteriors(x, "the bound"))
 		return false;
 	struct flow *fl =
 	    flow_new(x, program_function(x->p, "free_energy"), "free_energy", POP_DATA, 1);
@@ -431,7 +417,7 @@ bool objective_importance(struct expansion *x)
 {
 	struct arena *a = x->cx->prog;
 	int particles = x->particles ? x->particles : OBJECTIVE_PARTICLES;
-	if (!normalised(x) || !directed_posteriors(x, "importance sampling", particles))
+	if (!normalised(x) || !directed_posteriors(x, "importance sampling"))
 		return false;
 	const struct idx *n = x->m->batch;
 	const struct sym *sum = out_sym(x, "importance.pass", POP_DATA);

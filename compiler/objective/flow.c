@@ -16,6 +16,7 @@ struct flow *flow_new(struct expansion *x, struct function *f, const char *suffi
 	fl->particle = particles > 1 ? idx_new(a, "particle", particles) : NULL;
 	fl->state = NEW_ARRAY(a, const struct sym *, n + 1);
 	fl->many = NEW_ARRAY(a, bool, n + 1);
+	fl->with = NEW_ARRAY(a, bool, n + 1);
 	fl->computed = NEW_ARRAY(a, const struct sym *, x->m->def.n + 1);
 	fl->def_many = NEW_ARRAY(a, bool, x->m->def.n + 1);
 	for (int i = 0; i < n && pop == POP_DATA; i++)
@@ -244,28 +245,75 @@ static struct node *in_place(struct arena *a, const struct node *access, void *a
 	return ex_subst_at(a, d->rhs, d->at, access->map, d->sym->rank);
 }
 
+struct step flow_state_begin(struct flow *fl, const struct sym *of, const char *name,
+                             const struct idx *const *at, int rank, bool many)
+{
+	struct step s = {.batch = fl->batch, .state = true, .along = many, .of = of};
+	int64_t dim[MAX_RANK];
+	if (many)
+		s.at[0] = fl->particle;
+	for (int k = 0; k < rank; k++)
+		s.at[k + many] = at[k];
+	for (int k = 0; k < rank + many; k++)
+		dim[k] = s.at[k]->size;
+	s.sym = new_symbol(fl, name, of->values, true, rank + many, dim);
+	return s;
+}
+
+void flow_state_end(struct flow *fl, struct step s, struct node *value)
+{
+	struct stmt st = {.dst = s.sym, .batch = fl->batch, .rhs = value, .sequential = true};
+	st.inner = s.sym->rank - 1 - s.along;
+	for (int k = 0; k < s.sym->rank; k++)
+		st.at[k] = s.at[k];
+	program_stmt(fl->x->p, fl->f, st);
+	s.parts = fl->step.n;
+	s.rhs = fl->training ? split(fl, &s, value) : value;
+	s.parts = fl->step.n - s.parts;
+	vec_push(fl->x->cx->prog, &fl->step, s);
+}
+
+/* Is x made of what has the axis of particles? */
+static bool of_particles(const struct flow *fl, const struct node *x)
+{
+	const struct model *m = fl->x->m;
+	for (int i = 0; i < m->group.n; i++)
+		if (fl->many[i] && model_reads(m, x, m->group.at[i]->sym))
+			return true;
+	for (int i = 0; i < m->def.n; i++) {
+		const struct node *rhs = m->def.at[i]->rhs;
+		bool noise = rhs->kind == N_OP && op_flags(rhs->op) & OPF_DRAW;
+		bool many = fl->computed[i] ? fl->def_many[i] : noise && fl->drawing;
+		if (many && model_reads(m, x, m->def.at[i]->sym))
+			return true;
+	}
+	return false;
+}
+
 /* A state reads itself: its symbol is there before its value is. */
 static void compute_state(struct flow *fl, int i)
 {
-	struct arena *a = fl->x->cx->prog;
 	const struct definition *d = fl->x->m->def.at[i];
-	struct step s = {.batch = fl->batch, .state = true};
-	struct stmt st = {.batch = fl->batch, .sequential = true, .inner = d->sym->rank - 1};
-	s.sym = fl->computed[i] =
-	    new_symbol(fl, d->sym->name, VALUES_REAL, true, d->sym->rank, d->sym->dim);
-	s.rhs = flow_at(fl, d->rhs);
-	if (fl->particle && ex_uses_idx(s.rhs, fl->particle))
-		BUG("state '%s' of several particles", d->sym->name);
-	for (int k = 0; k < d->sym->rank; k++)
-		s.at[k] = st.at[k] = d->at[k];
-	st.dst = s.sym;
-	st.rhs = s.rhs;
-	program_stmt(fl->x->p, fl->f, st);
-	s.parts = fl->step.n;
-	if (fl->training)
-		s.rhs = split(fl, &s, s.rhs);
-	s.parts = fl->step.n - s.parts;
-	vec_push(a, &fl->step, s);
+	fl->def_many[i] = fl->particle && of_particles(fl, d->rhs);
+	struct step s =
+	    flow_state_begin(fl, d->sym, d->sym->name, d->at, d->sym->rank, fl->def_many[i]);
+	fl->computed[i] = s.sym;
+	flow_state_end(fl, s, flow_at(fl, d->rhs));
+}
+
+void flow_set_state(struct flow *fl, const struct sym *of, const struct sym *value, bool many)
+{
+	const struct model *m = fl->x->m;
+	for (int i = 0; i < m->def.n; i++)
+		if (m->def.at[i]->sym == of) {
+			fl->computed[i] = value;
+			fl->def_many[i] = many;
+		}
+	for (int i = 0; i < m->group.n; i++)
+		if (m->group.at[i]->sym == of) {
+			fl->state[i] = value;
+			fl->many[i] = many;
+		}
 }
 
 enum { KEEP = 10 }; /* updates over which a running mean goes */
@@ -293,6 +341,7 @@ static void average(struct flow *fl, int i)
 	}
 	fl->computed[i] = step(fl, d->sym->name, VALUES_REAL, false, d->at, d->sym->rank, mean, false);
 	fl->step.at[fl->step.n - 1].each = each;
+	fl->step.at[fl->step.n - 1].of = d->sym;
 	if (fl->keep && !stays(fl, d->average)) {
 		struct node *now = ex_at(a, fl->computed[i], NULL, d->at);
 		struct node *gap = ex_scale(a, 1.0 / KEEP, ex_sub(a, now, kept));
@@ -385,14 +434,18 @@ static bool in_turn(const struct model *m, const struct factor *f)
 	return model_reads(m, f->draw ? f->draw : f->mean, f->group->sym);
 }
 
-static void state(struct flow *fl, const struct factor *f, struct node *value, bool constant,
-                  enum values values)
+bool flow_stepwise(const struct model *m, const struct factor *f)
 {
-	int i = group_number(fl->x, f->group);
+	return !f->draw || stepwise(m, f->draw);
+}
+
+void flow_set(struct flow *fl, const struct factor *f, struct node *value, bool constant)
+{
 	struct node *rhs = flow_at(fl, value);
 	bool many = fl->particle && ex_uses_idx(rhs, fl->particle);
-	fl->state[i] = step(fl, f->group->name, values, true, f->at, f->group->sym->rank, rhs, many);
-	fl->many[i] = many;
+	const struct sym *s = step(fl, f->group->name, f->group->sym->values, true, f->at,
+	                           f->group->sym->rank, rhs, many);
+	flow_set_state(fl, f->group->sym, s, many);
 	fl->step.at[fl->step.n - 1].constant = constant;
 }
 
@@ -441,53 +494,69 @@ struct node *flow_chosen(struct flow *fl, const struct factor *f, struct node *p
 	return ex_sub(a, ex_add(a, below, ex_mask(a, &end, 1, ex_num(a, 1))), above);
 }
 
-/* Element after element, each reading those before it. */
-static bool draw_in_turn(struct flow *fl, const struct factor *f)
+static bool may_draw(struct flow *fl, const struct factor *f)
 {
-	struct node *value;
-	if (!flow_draw_steps(fl, f, &value))
-		return false;
-	if (value) {
-		state(fl, f, value, true, f->group->sym->values);
-		return true;
-	}
+	if (f->order)
+		diag(fl->x->cx->diags, DIAG_DRAW_ORDER, f->span, f->group->name, f->order->name);
+	else if (!factor_drawn(f))
+		diag(fl->x->cx->diags, DIAG_NO_DRAW, f->span, f->group->name, f->dist);
+	return !f->order && factor_drawn(f);
+}
+
+/* Element after element, each reading those before it. */
+static void draw_in_turn(struct flow *fl, const struct factor *f)
+{
 	struct arena *a = fl->x->cx->prog;
-	int i = group_number(fl->x, f->group);
-	struct stmt s = {.batch = fl->batch, .sequential = true, .inner = f->block};
-	const struct sym *dst = new_symbol(fl, f->group->name, f->group->sym->values, true,
-	                                   f->group->sym->rank, f->group->sym->dim);
-	if (fl->particle)
-		BUG("'%s' is drawn in turn for several particles", f->group->name);
-	fl->state[i] = dst;
-	s.dst = dst;
-	for (int k = 0; k < dst->rank; k++)
-		s.at[k] = f->at[k];
-	s.rhs = f->draw ? flow_at(fl, model_inline(fl->x->m, f->draw))
-	                : flow_chosen(fl, f, flow_at(fl, model_inline(fl->x->m, f->mean)));
-	program_stmt(fl->x->p, fl->f, s);
+	const struct sym *x = f->group->sym;
+	const bool many = fl->particle != NULL;
+	struct step s = flow_state_begin(fl, x, x->name, f->at, x->rank, many);
+	struct stmt st = {.dst = s.sym, .batch = fl->batch, .sequential = true, .inner = f->block};
+	flow_set_state(fl, x, s.sym, many);
+	for (int k = 0; k < s.sym->rank; k++)
+		st.at[k] = s.at[k];
+	st.rhs = f->draw ? flow_at(fl, model_inline(fl->x->m, f->draw))
+	                 : flow_chosen(fl, f, flow_at(fl, model_inline(fl->x->m, f->mean)));
+	program_stmt(fl->x->p, fl->f, st);
 	vec_push(a, &fl->step,
-	         ((struct step){.sym = dst, .batch = fl->batch, .rhs = s.rhs, .constant = true}));
+	         ((struct step){.sym = s.sym, .batch = fl->batch, .rhs = st.rhs, .constant = true}));
+}
+
+/* Groups that read one another, or themselves. */
+static bool draw_company(struct flow *fl, const struct factor *const *f, int n)
+{
+	bool done;
+	for (int k = 1; k < n; k++) {
+		fl->with[group_number(fl->x, f[k]->group)] = true;
+		if (may_draw(fl, f[k]))
+			continue;
+		return false;
+	}
+	if (!flow_draw_steps(fl, f, n, &done))
+		return false;
+	if (!done)
+		draw_in_turn(fl, f[0]);
 	return true;
 }
 
 bool flow_draw(struct flow *fl, const struct factor *f)
 {
-	bool ok = true;
-	if (f->order) {
-		diag(fl->x->cx->diags, DIAG_DRAW_ORDER, f->span, f->group->name, f->order->name);
-		return false;
+	const struct model *m = fl->x->m;
+	const struct factor **company = NEW_ARRAY(m->a, const struct factor *, m->group.n + 1);
+	bool ok = true, *with = &fl->with[group_number(fl->x, f->group)];
+	if (*with) {
+		*with = false;
+		return true;
 	}
-	if (!factor_drawn(f)) {
-		diag(fl->x->cx->diags, DIAG_NO_DRAW, f->span, f->group->name, f->dist);
+	if (!may_draw(fl, f))
 		return false;
-	}
 	fl->drawing = f->dist != NULL;
-	if (in_turn(fl->x->m, f))
-		ok = draw_in_turn(fl, f);
+	int n = model_company(m, f, company);
+	if (n > 1 || in_turn(m, f))
+		ok = draw_company(fl, company, n);
 	else if (f->draw)
-		state(fl, f, f->draw, stepwise(fl->x->m, f->draw), f->group->sym->values);
+		flow_set(fl, f, f->draw, stepwise(m, f->draw));
 	else
-		state(fl, f, flow_chosen(fl, f, f->mean), true, f->group->sym->values);
+		flow_set(fl, f, flow_chosen(fl, f, f->mean), true);
 	fl->drawing = false;
 	return ok;
 }

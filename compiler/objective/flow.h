@@ -15,7 +15,9 @@ struct step {
 	const struct idx *batch; /* NULL: the same for all examples */
 	const struct idx *at[MAX_RANK];
 	struct node *rhs;
-	bool state;    /* element after element of at[0]; its adjoint is kept in the reverse order */
+	bool state;    /* step after step along the axis `along`; its adjoint is kept in the reverse order */
+	int along;
+	const struct sym *of; /* a state: what of the model it holds */
 	int parts;     /* of a state: so many steps before it are parts of its value and read it */
 	struct node *each; /* it is the sum of this over the batch; NULL: it is rhs */
 	bool constant; /* no gradient goes through it: drawn by a step function */
@@ -38,6 +40,7 @@ struct flow {
 	const struct sym *place;     /* densities in an order that is drawn are estimated from this place; NULL: they are
 	                                summed */
 	bool drawing;                /* noise has the axis of particles */
+	bool *with;                  /* one a group: drawn with one before it, as the posterior's or the model's */
 	VEC(struct step) step;
 };
 /* A flow in a population; the visible and given groups are the examples where pop is POP_DATA. */
@@ -49,13 +52,23 @@ const struct sym *flow_assign(struct flow *fl, const char *name, const struct id
                               struct node *rhs);
 /* Uniform numbers over at[], for each example. */
 const struct sym *flow_uniform(struct flow *fl, const char *name, const struct idx *const *at, int nat);
-/* The state of the factor's group := a draw; false: refused. */
+/* The state of the factor's group := a draw; groups that alternate with it are drawn with it; false: refused. */
 bool flow_draw(struct flow *fl, const struct factor *f);
+/* A step that goes step after step along at[0]: its symbol, to be read by its own value, then that value in the flow. */
+struct step flow_state_begin(struct flow *fl, const struct sym *of, const char *name, const struct idx *const *at,
+                             int rank, bool many);
+void flow_state_end(struct flow *fl, struct step s, struct node *value);
+/* The state of the factor's group := value; constant: no gradient goes through it. */
+void flow_set(struct flow *fl, const struct factor *f, struct node *value, bool constant);
+/* A definition := a value of the flow that is there, and has the axis of particles or not. */
+void flow_set_state(struct flow *fl, const struct sym *of, const struct sym *value, bool many);
+bool flow_stepwise(const struct model *m, const struct factor *f); /* is the draw a step function of noise? */
 /* One element of the factor's block, by its means p. */
 struct node *flow_chosen(struct flow *fl, const struct factor *f, struct node *p);
-/* turn.c: a group whose distribution reads states made of it, drawn step by step with them; *value NULL: it is
- * none; false: refused. */
-bool flow_draw_steps(struct flow *fl, const struct factor *f, struct node **value);
+/* turn.c: n groups whose distributions read each other, themselves or states made of them, drawn step by step with
+ * these; *done: not where it is one that reads itself within a step, or without states in another way than some steps
+ * back; false: refused. */
+bool flow_draw_steps(struct flow *fl, const struct factor *const *f, int n, bool *done);
 /* gradients (+)= d/dtheta of sum over the population of loss (a number each), for the parameters in
  * `which` (one a weight; NULL: all); false: refused. */
 bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool accumulate);
@@ -74,8 +87,8 @@ struct node *directed_nll(struct flow *fl, const bool *of, const bool *known);
 bool directed_descend(struct flow *fl, struct node *loss);
 struct node *flow_log_density(struct flow *fl, const struct factor *f); /* at the states, summed over the elements */
 bool flow_posteriors(struct flow *fl); /* draws all of them; false: refused */
-/* Has the model what a bound needs: densities, and posteriors, of several particles? */
-bool directed_posteriors(struct expansion *x, const char *what, double particles);
+/* Has the model what a bound needs: densities, and posteriors? */
+bool directed_posteriors(struct expansion *x, const char *what);
 struct node *flow_log_prior(struct flow *fl); /* of the groups without a factor, but for log Z; NULL: refused */
 /* log p(x, z) - log q(z | x) at the drawn z, but for log Z of an energy; closed: parts by their means over q;
  * NULL: refused. */

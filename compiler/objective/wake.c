@@ -103,6 +103,6 @@ bool expand_wake_sleep(struct expansion *x, const struct objective_args *args)
 		diag(x->cx->diags, DIAG_WAKE_PARTICLES, args->span);
 		return false;
 	}
-	return directed_posteriors(x, "wake_sleep", args->particles) && wake(x, args, wakes, &chain) &&
+	return directed_posteriors(x, "wake_sleep") && wake(x, args, wakes, &chain) &&
 	       (wakes == 1 || sleep(x, 1 - wakes, &chain));
 }

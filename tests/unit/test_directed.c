@@ -156,6 +156,13 @@ static const struct gradient_case cases[] = {
      "dropout(0.3), u[t-1]), u[-1] = 0.5;\n"
      "x ~ normal(u[2], 0.7); }",
      IN_TRAINING},
+    {"what a state is a function of is read by a distribution too",
+     "model m(T = 3, V = 2, U = 2) { given c : real[T,V]; visible x : real[T,U]; param Q : "
+     "real[U,U] = 0; param R : "
+     "real[V,U] = 0; param B : real[U,U] = 0;\n"
+     "state u[t] : real[U] = tanh(u[t-1]@Q + c[t]@R), u[-1] = 0.5;\n"
+     "x[t] ~ normal(sin(u[t-1]@Q + c[t]@R)@B + u[t], 0.7); }",
+     NLL},
     {"a net of a state in a distribution",
      "net f(u : real[N], H) { u |> dense(3) |> tanh |> dense(H) }\n"
      "model m(T = 4, V = 2, U = 3) { visible v : binary[T,V]; param Q : real[U,U] = 0; param R : "

@@ -104,6 +104,132 @@ static void test_total(void)
 	memory_free(&m);
 }
 
+/* A standard normal number, by Box and Muller. */
+static double gauss(const struct memory *m, const struct node *draw)
+{
+	(void)m;
+	(void)draw;
+	double r = sqrt(-2 * log(next()));
+	return r * cos(2 * acos(-1) * next());
+}
+
+/* ---- latent variables that alternate with the visible ones ---- */
+#define LATENT \
+	"param b : real[V] = 0; param C : real[U,V] = 0; param D : real[Z,V] = 0; param A : " \
+	"real[U,Z] = 0;\n" \
+	"param M : real[V,Z] = 0; param N : real[U,Z] = 0; param Q : real[U,U] = 0; param R : " \
+	"real[V,U] = 0; param G : " \
+	"real[Z,U] = 0;\n"
+#define VRNN \
+	"model m(T = 3, V = 2, Z = 2, U = 3) { visible x : binary[T,V]; hidden z : " \
+	"real[T,Z];\n" LATENT \
+	"state u[t] : real[U] = tanh(u[t-1]@Q + x[t]@R + z[t]@G), u[-1] = 0.3;\n" \
+	"z[t] ~ normal(u[t-1]@A, exp(0.3*u[t-1]@A)); x[t] ~ bernoulli(logits = b + u[t-1]@C + " \
+	"z[t]@D);\n" \
+	"posterior z[t] ~ normal(tanh(x[t]@M + u[t-1]@N), exp(0.2*u[t-1]@N)); }"
+static const struct {
+	const char *name, *model, *objective;
+	bool several; /* particles */
+} latent[] = {
+    {"variational recurrent", VRNN, "elbo()", false},
+    {"variational recurrent, samples", VRNN, "elbo(samples = 3)", true},
+    {"variational recurrent, weighted", VRNN, "iwae(samples = 3)", true},
+    {"deep Markov",
+     "model m(T = 4, V = 2, Z = 2, U = 3) { visible x : real[T,V]; hidden z : real[T,Z];\n"
+     "param A : real[Z,U] = 0; param B : real[U,Z] = 0; param D : real[Z,V] = 0; param M : "
+     "real[V,Z] = 0; param N : "
+     "real[Z,Z] = 0;\n"
+     "state s[t] : real[Z] = z[t], s[-1] = 0.2;\n"
+     "z[t] ~ normal(tanh(s[t-1]@A)@B, 0.7); x[t] ~ normal(z[t]@D, 0.6);\n"
+     "posterior z[t] ~ normal(x[t]@M + tanh(s[t-1]@N), 0.5); }",
+     "elbo()", false},
+    {"both the last state and the last latent are read",
+     "model m(T = 3, V = 2, Z = 2, U = 3) { visible x : binary[T,V]; hidden z : real[T,Z];\n" LATENT
+     "state u[t] : real[U] = tanh(u[t-1]@Q + x[t]@R + z[t]@G), u[-1] = 0.3;\n"
+     "state s[t] : real[Z] = z[t], s[-1] = 0.2;\n"
+     "z[t] ~ normal(u[t-1]@A + 0.5*s[t-1], 0.8); x[t] ~ bernoulli(logits = b + u[t-1]@C + "
+     "s[t-1]@D);\n"
+     "posterior z[t] ~ normal(x[t]@M + sin(s[t-1]) + u[t-1]@N, 0.6); }",
+     "iwae(samples = 2)", true},
+    {"two latent variables of a step, one behind the other",
+     "model m(T = 3, V = 2, Z = 2, U = 2) { visible x : binary[T,V]; hidden z : real[T,Z]; hidden "
+     "y : real[T];\n" LATENT
+     "state u[t] : real[U] = tanh(u[t-1]@Q + x[t]@R + z[t]@G + y[t]), u[-1] = 0.3;\n"
+     "y[t] ~ normal(sum(u[t-1]), 0.8); z[t] ~ normal(u[t-1]@A + y[t], 0.8); x[t] ~ "
+     "bernoulli(logits = b + z[t]@D);\n"
+     "posterior z[t] ~ normal(x[t]@M + u[t-1]@N, 0.6); posterior y[t] ~ normal(sum(z[t]) + "
+     "sum(u[t-1]@C), 0.5); }",
+     "elbo()", false},
+};
+
+static void test_latent(void)
+{
+	for (size_t c = 0; c < sizeof latent / sizeof *latent; c++) {
+		struct memory m;
+		bool weighted = strstr(latent[c].objective, "iwae") != NULL;
+		const char *particles = strstr(latent[c].objective, "samples = ");
+		const char *text = arena_printf(
+		    arena_new(),
+		    "%s\ndata d = csv(\"d.csv\");\ntrain m { x = d; objective %s; monitor elbo(d); }\n",
+		    latent[c].model, latent[c].objective);
+		if (!expand(text, 0)) {
+			CU_FAIL("refused");
+			continue;
+		}
+		const char *const one[] = {"elbo", NULL};
+		const char *const many[] = {"importance.start", "importance.pass", "importance", NULL};
+		if (weighted) {
+			block.x->particles = particles[10] - '0';
+			objective_importance(block.x);
+		}
+		state = 7;
+		prepare(&m);
+		run(&m, "train.final");
+		if (weighted || !latent[c].several)
+			slopes_agree(&m, latent[c].name, weighted ? many : one, weighted ? 1 : -1);
+		memory_free(&m);
+		cx = unit.cx;
+		fun = NULL;
+		prog = block.x->p;
+		CU_ASSERT(generated_agrees(plan()));
+	}
+}
+
+/* A random walk seen through noise: with the posterior that it has the bound is the likelihood, of
+ * which the visible variables' covariance [2 1; 1 3] tells; with another it is lower. */
+#define WALK(mean) \
+	"model m(T = 2) { visible x : real[T]; hidden z : real[T]; param a : real = 0;\n" \
+	"state s[t] : real = z[t], s[-1] = 0; z[t] ~ normal(s[t-1], 1); x[t] ~ normal(z[t], 1);\n" \
+	"posterior z[t] ~ normal(" mean ", (t == 0)*0.4^0.5 + (t == 1)*0.5^0.5); }\n" \
+	"data d = csv(\"d.csv\");\ntrain m { x = d; objective elbo(); monitor elbo(d); }\n"
+static void test_walk(void)
+{
+	static const char *const text[] = {
+	    WALK("(t == 0)*(0.4*x[0] + 0.2*x[1]) + (t == 1)*0.5*(s[t-1] + x[1])"),
+	    WALK("(t == 0)*0.5*x[0] + (t == 1)*0.5*(s[t-1] + x[1]) + 0*a")};
+	for (int other = 0; other < 2; other++) {
+		struct memory m;
+		CU_ASSERT_FATAL(expand(text[other], 0));
+		state = 5;
+		prepare(&m);
+		m.draw = gauss;
+		double mean[INTERP_ROWS] = {0};
+		enum { RUNS = 2000 };
+		for (int r = 0; r < RUNS; r++) {
+			run(&m, "elbo");
+			for (int row = 0; row < INTERP_ROWS; row++)
+				mean[row] += named(&m, "out.elbo")[row] / RUNS;
+		}
+		for (int row = 0; row < INTERP_ROWS; row++) {
+			const double *x = named(&m, "x") + 2 * row;
+			double form = (3 * x[0] * x[0] - 2 * x[0] * x[1] + 2 * x[1] * x[1]) / 5;
+			double exact = -log(2 * acos(-1)) - 0.5 * log(5) - 0.5 * form;
+			CU_ASSERT(other ? mean[row] < exact : fabs(mean[row] - exact) < 1e-9);
+		}
+		memory_free(&m);
+	}
+}
+
 /* ---- samples ---- */
 static double coin(const struct memory *m, const struct node *draw)
 {
@@ -206,6 +332,58 @@ static void test_samples(void)
 	}
 }
 
+/* The joint distribution of two steps of a latent and a visible bit that alternate. */
+static double bit(double x, double logit)
+{
+	return 1 / (1 + exp(x > 0.5 ? -logit : logit));
+}
+
+static double alternate(int s)
+{
+	double u = 0.3, p = 1;
+	for (int t = 0; t < 2; t++) {
+		double z = s >> 2 * t & 1, x = s >> (2 * t + 1) & 1;
+		p *= bit(z, 2 * u) * bit(x, 1.5 * z - u);
+		u = tanh(u + x - 2 * z);
+	}
+	return p;
+}
+
+static void test_alternate(void)
+{
+	enum { RUNS = 6000 };
+	struct memory m;
+	int count[16] = {0}, n = RUNS * INTERP_ROWS;
+	CU_ASSERT_FATAL(expand(
+	    "model m(T = 2) { visible x : binary[T]; hidden z : binary[T]; param q : real = 0;\n"
+	    "state u[t] : real = tanh(u[t-1] + x[t] - 2*z[t]), u[-1] = 0.3;\n"
+	    "z[t] ~ bernoulli(logits = 2*u[t-1]); x[t] ~ bernoulli(logits = 1.5*z[t] - u[t-1]);\n"
+	    "posterior z[t] ~ bernoulli(logits = q*x[t] + u[t-1]); }\n"
+	    "data d = csv(\"d.csv\");\ntrain m { x = d; objective elbo(samples = 2); monitor elbo(d); "
+	    "}\n",
+	    0));
+	CU_ASSERT_FATAL(objective_sampler(block.x));
+	state = 11;
+	prepare(&m);
+	m.draw = coin;
+	for (int r = 0; r < RUNS; r++) {
+		run(&m, "sample.sweep");
+		for (int k = 0; k < INTERP_ROWS; k++) {
+			const double *x = named(&m, "x.sample") + 2 * k, *z = named(&m, "z.sample") + 2 * k;
+			count[(z[0] > 0.5) + 2 * (x[0] > 0.5) + 4 * (z[1] > 0.5) + 8 * (x[1] > 0.5)]++;
+		}
+	}
+	for (int s = 0; s < 16; s++) {
+		double p = alternate(s);
+		CU_ASSERT(fabs((double)count[s] / n - p) <= 5 * sqrt(p / n));
+	}
+	memory_free(&m);
+	cx = unit.cx;
+	fun = NULL;
+	prog = block.x->p;
+	CU_ASSERT(generated_agrees(plan()));
+}
+
 int main(void)
 {
 	if (!codegen_init())
@@ -214,7 +392,10 @@ int main(void)
 	CU_pSuite suite = CU_add_suite("states", NULL, NULL);
 	CU_add_test(suite, "contrastive divergence through states", test_chains);
 	CU_add_test(suite, "a likelihood over states adds up to 1", test_total);
+	CU_add_test(suite, "bounds of latent variables step by step", test_latent);
+	CU_add_test(suite, "the bound of a random walk", test_walk);
 	CU_add_test(suite, "samples drawn step by step", test_samples);
+	CU_add_test(suite, "samples of variables that alternate", test_alternate);
 	CU_basic_set_mode(CU_BRM_VERBOSE);
 	CU_basic_run_tests();
 	unsigned failed = CU_get_number_of_failures();
