@@ -207,6 +207,7 @@ struct session {
 	VEC(struct drawer *) drawer; /* of data that models draw */
 	const char *out_dir;
 	bool wants[BLOCK_SAMPLE + 1]; /* the blocks of this kind */
+	const char *failed; /* why the run ended early; NULL: it did not */
 	int ntrain;
 	struct dgm_out results;
 };

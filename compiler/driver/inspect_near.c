@@ -105,7 +105,8 @@ int inspect_copies(struct look *l)
 	struct result r = {.figure = arena_printf(a, "copies of %s", l->g->name),
 	                   .kind = "share of samples",
 	                   .value = c.share,
-	                   .error = sqrt(c.share * (1 - c.share) / n)};
+	                   .error =
+	                       c.share > 0 && c.share < 1 ? sqrt(c.share * (1 - c.share) / n) : NAN};
 	r.method = arena_printf(
 	    a,
 	    "%.3g %% of %.0f samples are nearer to one training example, next to all others, than %g "

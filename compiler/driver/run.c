@@ -63,9 +63,12 @@ static int settle(struct unit *u, int status)
 	return status;
 }
 
-/* What an earlier run has left of later trainings is not to be gone on from. */
+/* What an earlier run has left of later trainings is not to be gone on from, and its figures and
+ * its page are of other parameters. */
 static void forget(const struct session *s)
 {
+	unlink(arena_printf(s->u->cx.prog, "%s/results.jsonl", s->out_dir));
+	unlink(arena_printf(s->u->cx.prog, "%s/report.html", s->out_dir));
 	for (int i = 0; i < s->u->checked->block.n; i++)
 		if (s->u->checked->block.at[i]->kind == BLOCK_TRAIN)
 			unlink(arena_printf(s->u->cx.prog, "%s/checkpoint.safetensors",
@@ -103,6 +106,14 @@ static int run_block(struct session *s, const struct block_def *b)
 	return settle(s->u, status);
 }
 
+static int end_well(struct session *s)
+{
+	int status = run_report(s);
+	if (status == EXIT_DONE && !s->u->opt->json)
+		printf("results in %s\n", s->out_dir);
+	return status;
+}
+
 static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 {
 	struct unit u;
@@ -138,9 +149,10 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 	else if (s.results.f && dgm_out_commit(&s.results) != DGM_OK)
 		status = run_failed();
 	if (status == EXIT_DONE)
-		status = run_report(&s);
-	if (status == EXIT_DONE && !o->json)
-		printf("results in %s\n", s.out_dir);
+		return end_well(&s);
+	s.failed = arena_printf(u.cx.perm, "%s", dgm_error());
+	if (train)
+		run_report(&s);
 	return status;
 }
 

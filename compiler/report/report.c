@@ -65,6 +65,9 @@ static void put_warnings(const struct page *p, const struct dgm_record *r, int n
 		diags_print_all(p->s->u->cx.diags, f);
 		fclose(f);
 	}
+	if (p->s->failed)
+		element(p, "p", "warning",
+		        arena_printf(p->a, "The run failed, this is what it left. %s", p->s->failed));
 	for (int i = 0; i < n; i++)
 		if (*r[i].warning)
 			element(p, "p", "warning", r[i].warning);
@@ -115,7 +118,8 @@ static void put_figures(const struct page *p, const struct dgm_record *r, int n)
 	for (int i = 0; i < n; i++)
 		figures += *r[i].figure != 0;
 	if (figures == 0) {
-		element(p, "p", "soft", "The file asks for none.");
+		element(p, "p", "soft",
+		        p->s->failed ? "The run did not get to them." : "The file asks for none.");
 		return;
 	}
 	fputs("<div class=\"wide\"><table><tr><th>model</th><th>figure</th><th>value</th><th>kind</th>"

@@ -171,6 +171,11 @@ page table 'table, stage first' 'table, stage second' 'elbo(points)' '<table cla
 [ "$(grep -c '<td>' "$tmp/table/report.html")" -ge 12 ] || fail "table: no rows of samples"
 grep -qF '<img ' "$tmp/table/report.html" && fail "table: a table is shown as a picture"
 page one 'The file draws none.' 'No monitors'
+{ sed 's/nll();  optimizer sgd(rate = 0.1)/cd();  optimizer sgd(rate = 1e30)/; s/epochs 200/epochs 20/' compare.dgm; } >"$tmp/fails.dgm"
+mkdir -p "$tmp/fails" && cp "$tmp/one/results.jsonl" "$tmp/fails"
+"$dgm" run "$tmp/fails.dgm" --quiet --out "$tmp/fails" >"$tmp/log" 2>&1 && fail "fails.dgm does not"
+page fails 'The run failed, this is what it left.' 'The run did not get to them.'
+[ -e "$tmp/fails/results.jsonl" ] && fail "fails: figures of an earlier run are left"
 { echo '# <script src="http://example.org/a.js"></script> & "quotes"' && cat compare.dgm; } >"$tmp/hostile.dgm"
 run hostile "$tmp/hostile.dgm" --set evaluate.per=v
 page hostile '&lt;script src=&quot;http://example.org/a.js&quot;&gt;'
