@@ -151,6 +151,16 @@ static const struct {
      "s[t-1]@D);\n"
      "posterior z[t] ~ normal(x[t]@M + sin(s[t-1]) + u[t-1]@N, 0.6); }",
      "iwae(samples = 2)", true},
+    {"one of a step is smooth, one is not",
+     "model m(T = 3, V = 2, Z = 2, U = 3) { visible x : binary[T,V]; hidden y : binary[T]; hidden "
+     "z : real[T,Z];\n" LATENT
+     "state u[t] : real[U] = tanh(u[t-1]@Q + x[t]@R + z[t]@G - y[t]), u[-1] = 0.3;\n"
+     "y[t] ~ bernoulli(logits = sum(u[t-1])); z[t] ~ normal(u[t-1]@A + y[t], 0.8); x[t] ~ "
+     "bernoulli(logits = b + "
+     "z[t]@D);\n"
+     "posterior y[t] ~ bernoulli(logits = sum(u[t-1]@C)); posterior z[t] ~ normal(x[t]@M + "
+     "u[t-1]@N - y[t], 0.6); }",
+     "elbo(samples = 3)", true},
     {"two latent variables of a step, one behind the other",
      "model m(T = 3, V = 2, Z = 2, U = 2) { visible x : binary[T,V]; hidden z : real[T,Z]; hidden "
      "y : real[T];\n" LATENT
