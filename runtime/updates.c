@@ -187,6 +187,60 @@ static int load_inputs(const struct work *w, int64_t rows, const float *const *x
 	return STEP_OK;
 }
 
+/* Unit u of block b of an item, all in row-major order. */
+static int64_t unit_of(const struct dgm_slot *slot, const int64_t *block, int64_t b, int64_t u)
+{
+	int64_t at = 0, stride = 1;
+
+	for (int k = slot->rank - 1; k >= 0; k--) {
+		int64_t blocks = slot->dim[k] / block[k];
+
+		at += (b % blocks * block[k] + u % block[k]) * stride;
+		stride *= slot->dim[k];
+		b /= blocks;
+		u /= block[k];
+	}
+	return at;
+}
+
+/* Has each block of an item the ones, or the sum, that it has to have?  total: NULL, or the sums.
+ */
+static bool blocks_go(const struct dgm_updates_input *in, const struct dgm_slot *slot,
+                      const float *x, const float *total)
+{
+	int64_t n = 1;
+
+	for (int k = 0; k < slot->rank; k++)
+		n *= in->block[k];
+	for (int64_t b = 0; b < dgm_slot_items(slot) / n; b++) {
+		double sum = 0, most = total ? (double)total[b] : 1;
+
+		for (int64_t u = 0; u < n; u++)
+			sum += (double)x[unit_of(slot, in->block, b, u)];
+		if (sum > most || (sum < most && !in->empty))
+			return false;
+	}
+	return true;
+}
+
+static int check_blocks(const struct work *w, int64_t rows, const float *const *x)
+{
+	for (int i = 0; i < w->step->ninput; i++) {
+		const struct dgm_updates_input *in = &w->step->input[i];
+		const struct dgm_slot *slot = &w->step->module->slot[in->slot];
+		int64_t n = dgm_slot_items(slot), sums = 0;
+
+		if (!in->block[0])
+			continue;
+		if (in->total >= 0)
+			sums = dgm_slot_items(&w->step->module->slot[w->step->input[in->total].slot]);
+		for (int64_t r = 0; r < rows; r++)
+			if (!blocks_go(in, slot, x[i] + r * n, sums ? x[in->total] + r * sums : NULL))
+				return STEP_BLOCK;
+	}
+	return STEP_OK;
+}
+
 /* ---- the calls ---- */
 static void set_random(struct work *w, const struct random *r)
 {
@@ -257,6 +311,8 @@ int32_t dgm_updates_run(const void *step, void *state, uint64_t rows, uint64_t e
 	status = copy_params(&w, param, true);
 	if (!status)
 		status = load_inputs(&w, (int64_t)rows, input);
+	if (!status)
+		status = check_blocks(&w, (int64_t)rows, input);
 	if (status)
 		return status;
 	dgm_update_epoch(&w.trainer);

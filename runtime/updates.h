@@ -13,12 +13,16 @@
 	S(MODEL, -4, "the model's block is too small, or was not loaded")                              \
 	S(VALUE, -5, "an input or a parameter is not a number, infinite or outside its domain")        \
 	S(RESULT, -6, "a result is not finite")                                                        \
-	S(FILE, -7, "a file has no parameters of this model: dgm_error() says why")
+	S(FILE, -7, "a file has no parameters of this model: dgm_error() says why")                    \
+	S(BLOCK, -8, "an input's blocks have other ones, or another sum, than its domain asks for")
 
 struct dgm_updates_input { /* values of a slot: in [lo, hi] */
 	int slot;
 	float lo, hi;
 	bool two, whole; /* lo or hi alone; whole numbers */
+	int64_t block[DGM_MAX_RANK]; /* extents of its blocks; 0: it has none */
+	bool empty;                  /* at most one 1 in a block, else one */
+	int total;                   /* the input with the sums of the blocks, -1: their units are 0 and 1 */
 };
 /* What begin and run (rt.def) are told of a training; the same in all objects. */
 struct dgm_updates {

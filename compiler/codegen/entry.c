@@ -341,11 +341,9 @@ static void next_step(struct frame *f)
 	LLVMBuildStore(e->b, entry_add(e, step, emit_int(e, 1)), f->step);
 }
 
-static void run_function(struct frame *f, const char *name)
+static void run_regions(struct frame *f, const char *name)
 {
 	struct emit *e = f->e;
-	if (f->random)
-		next_step(f);
 	LLVMTypeRef type[] = {e->ptr, e->i64, e->i64};
 	LLVMValueRef args[] = {f->call, emit_int(e, 0), emit_int(e, 1)};
 	for (int k = 0; k < e->plan->function.n; k++) {
@@ -359,6 +357,13 @@ static void run_function(struct frame *f, const char *name)
 		return;
 	}
 	BUG("codegen: %s has no function %s", f->entry->name, name);
+}
+
+static void run_function(struct frame *f, const char *name)
+{
+	if (f->random)
+		next_step(f);
+	run_regions(f, name);
 }
 
 static void run_calls(struct frame *f, const struct entry_phase *p)
@@ -388,8 +393,7 @@ static void run_phase(struct frame *f, int k)
 }
 
 /* ---- arrays ---- */
-/* ENTRY_OUT of what no region writes: nothing is copied. */
-static void copy_array(struct frame *f, int k, bool in)
+static void copy_array(struct frame *f, int k, enum entry_pass pass)
 {
 	struct emit *e = f->e;
 	const struct entry_arg *a = &f->entry->arg.at[k];
@@ -404,28 +408,49 @@ static void copy_array(struct frame *f, int k, bool in)
 	c.has_known = known >= 0 && e->used[known];
 	c.known = c.has_known ? f->slot[known] : NULL;
 	if (!a->optional) {
-		entry_copy(&c, in, f->rows);
+		entry_copy(&c, pass, f->rows);
 		return;
 	}
 	LLVMBasicBlockRef copy = entry_block(e), done = entry_block(e);
 	LLVMBuildCondBr(e->b, is_null(e, f->array[k]), done, copy);
 	LLVMPositionBuilderAtEnd(e->b, copy);
-	entry_copy(&c, in, f->rows);
+	entry_copy(&c, pass, f->rows);
 	LLVMBuildBr(e->b, done);
 	LLVMPositionBuilderAtEnd(e->b, done);
 }
 
-static void copy_arrays(struct frame *f, bool in, int status)
+static void stop_if_bad(struct frame *f, int status)
 {
 	struct emit *e = f->e;
-	LLVMBuildStore(e->b, LLVMConstInt(e->i8, 0, 0), f->bad);
-	for (int k = 0; k < f->entry->arg.n; k++) {
-		enum entry_way way = f->entry->arg.at[k].way;
-		if (way != (in ? ENTRY_OUT : ENTRY_IN))
-			copy_array(f, k, in);
-	}
 	LLVMValueRef bad = LLVMBuildLoad2(e->b, e->i8, f->bad, "");
 	entry_unless(e, LLVMBuildICmp(e->b, LLVMIntNE, bad, LLVMConstInt(e->i8, 0, 0), ""), status);
+}
+
+static void copy_arrays(struct frame *f, enum entry_pass pass)
+{
+	for (int k = 0; k < f->entry->arg.n; k++)
+		if (f->entry->arg.at[k].way != (pass == PASS_IN ? ENTRY_OUT : ENTRY_IN))
+			copy_array(f, k, pass);
+}
+
+/* What inputs hold together. */
+static void check_blocks(struct frame *f)
+{
+	struct emit *e = f->e;
+	if (!f->entry->check)
+		return;
+	run_regions(f, f->entry->check);
+	int slot = slot_of(e, f->entry->wrong);
+	struct entry_loop row = entry_loop(e, f->rows);
+	LLVMValueRef at = entry_mul(e, row.iv, dgm_item_stride(&e->slot[slot]));
+	LLVMValueRef p = LLVMBuildGEP2(e->b, e->f32, f->slot[slot], &at, 1, "");
+	LLVMValueRef wrong = LLVMBuildLoad2(e->b, e->f32, p, "");
+	wrong = LLVMBuildFCmp(e->b, LLVMRealUNE, wrong, emit_num(e, 0), "");
+	LLVMValueRef was = LLVMBuildLoad2(e->b, e->i8, f->bad, "");
+	wrong = LLVMBuildOr(e->b, was, LLVMBuildZExt(e->b, wrong, e->i8, ""), "");
+	LLVMBuildStore(e->b, wrong, f->bad);
+	entry_loop_end(e, &row);
+	stop_if_bad(f, OBJECT_BLOCK);
 }
 
 static LLVMValueRef local(struct emit *e, LLVMTypeRef element, unsigned n, unsigned align)
@@ -470,10 +495,15 @@ void entry_emit(struct emit *e, const struct entry *entry, const struct object_l
 	lay_out(&f);
 	set_call(&f);
 	set_scalars(&f);
-	copy_arrays(&f, true, OBJECT_VALUE);
+	LLVMBuildStore(e->b, LLVMConstInt(e->i8, 0, 0), f.bad);
+	copy_arrays(&f, PASS_IN);
+	stop_if_bad(&f, OBJECT_VALUE);
+	check_blocks(&f);
 	for (int k = 0; k < entry->phase.n; k++)
 		run_phase(&f, k);
-	copy_arrays(&f, false, OBJECT_RESULT);
+	copy_arrays(&f, PASS_FINITE);
+	stop_if_bad(&f, OBJECT_RESULT);
+	copy_arrays(&f, PASS_OUT);
 	if (f.random)
 		LLVMBuildStore(e->b, LLVMBuildLoad2(e->b, e->i64, f.step, ""),
 		               entry_at(e, f.random, emit_int(e, 8)));

@@ -45,8 +45,9 @@ struct entry_copy {
 	bool bits, has_known;
 	int64_t items, stride, known_stride; /* of a row: the user's; in the slots (bits: in bits) */
 };
-/* All rows from the user's array to the slot, or back. */
-void entry_copy(struct entry_copy *c, bool in, LLVMValueRef rows);
+/* All rows from the user's array to the slot; bad |= those in the slot are not finite; back to the user's array. */
+enum entry_pass { PASS_IN, PASS_FINITE, PASS_OUT };
+void entry_copy(struct entry_copy *c, enum entry_pass pass, LLVMValueRef rows);
 /* to[0..n) := from[0..n); bad |= they are not all finite */
 void entry_load(struct emit *e, LLVMValueRef from, LLVMValueRef to, int64_t n, LLVMValueRef bad);
 

@@ -128,13 +128,16 @@ static void copy_in(struct entry_copy *c, const struct lanes *at)
 		store_floats(e, c->slot, at->slot, x);
 }
 
+static void check_out(struct entry_copy *c, const struct lanes *at)
+{
+	const struct entry_arg finite = {.lo = -FLT_MAX, .hi = FLT_MAX};
+	note(c, allowed(c->e, &finite, load_floats(c->e, c->slot, at->slot, at->n)));
+}
+
 static void copy_out(struct entry_copy *c, const struct lanes *at)
 {
 	struct emit *e = c->e;
-	const struct entry_arg finite = {.lo = -FLT_MAX, .hi = FLT_MAX};
 	LLVMValueRef x = (c->bits ? load_bits : load_floats)(e, c->slot, at->slot, at->n);
-	if (!c->bits)
-		note(c, allowed(e, &finite, x));
 	store_floats(e, c->user, at->user, x);
 }
 
@@ -166,13 +169,13 @@ static void copy_rows(struct entry_copy *c, copy_fn *copy, LLVMValueRef rows)
 }
 
 /* ---- functions: void f(user, slot, known, bad, rows), one for all arrays of a kind ---- */
-static const char *function_name(const struct entry_copy *c, bool in)
+static const char *function_name(const struct entry_copy *c, enum entry_pass pass)
 {
 	const struct entry_arg *a = c->arg;
 	const char *kind = a->two ? "two" : a->whole ? "whole" : "real";
-	if (!in)
-		return arena_printf(c->e->a, "copy.out.%s.%lld.%lld", c->bits ? "bits" : "real",
-		                    (long long)c->items, (long long)c->stride);
+	if (pass != PASS_IN)
+		return arena_printf(c->e->a, "%s.out.%s.%lld.%lld", pass == PASS_OUT ? "copy" : "check",
+		                    c->bits ? "bits" : "real", (long long)c->items, (long long)c->stride);
 	return arena_printf(c->e->a, "copy.in.%s.%g.%g.%s%s.%lld.%lld.%lld", kind, a->lo, a->hi,
 	                    c->bits ? "bits" : "floats",
 	                    a->way != ENTRY_KNOWN ? ""
@@ -187,8 +190,10 @@ static LLVMTypeRef function_type(struct emit *e)
 	return LLVMFunctionType(e->none, type, 5, false);
 }
 
-static void emit_function(struct entry_copy *c, bool in, const char *name)
+static void emit_function(struct entry_copy *c, enum entry_pass pass, const char *name)
 {
+	static copy_fn *const copy[] = {
+	    [PASS_IN] = copy_in, [PASS_FINITE] = check_out, [PASS_OUT] = copy_out};
 	struct emit *e = c->e;
 	LLVMValueRef was = e->fn;
 	LLVMBasicBlockRef at = LLVMGetInsertBlock(e->b);
@@ -200,20 +205,22 @@ static void emit_function(struct entry_copy *c, bool in, const char *name)
 	c->slot = LLVMGetParam(e->fn, 1);
 	c->known = LLVMGetParam(e->fn, 2);
 	c->bad = LLVMGetParam(e->fn, 3);
-	copy_rows(c, in ? copy_in : copy_out, LLVMGetParam(e->fn, 4));
+	copy_rows(c, copy[pass], LLVMGetParam(e->fn, 4));
 	LLVMBuildRetVoid(e->b);
 	e->fn = was;
 	LLVMPositionBuilderAtEnd(e->b, at);
 }
 
-void entry_copy(struct entry_copy *c, bool in, LLVMValueRef rows)
+void entry_copy(struct entry_copy *c, enum entry_pass pass, LLVMValueRef rows)
 {
 	struct emit *e = c->e;
+	if (pass == PASS_FINITE && c->bits)
+		return;
 	LLVMValueRef args[] = {c->user, c->slot, c->has_known ? c->known : LLVMConstNull(e->ptr),
 	                       c->bad, rows};
-	const char *name = function_name(c, in);
+	const char *name = function_name(c, pass);
 	if (!LLVMGetNamedFunction(e->module, name))
-		emit_function(c, in, name);
+		emit_function(c, pass, name);
 	LLVMBuildCall2(e->b, function_type(e), LLVMGetNamedFunction(e->module, name), args, 5, "");
 }
 
@@ -222,5 +229,5 @@ void entry_load(struct emit *e, LLVMValueRef from, LLVMValueRef to, int64_t n, L
 	const struct entry_arg finite = {.lo = -FLT_MAX, .hi = FLT_MAX};
 	struct entry_copy c = {
 	    .e = e, .bad = bad, .user = from, .slot = to, .arg = &finite, .items = n};
-	entry_copy(&c, true, emit_int(e, 1));
+	entry_copy(&c, PASS_IN, emit_int(e, 1));
 }

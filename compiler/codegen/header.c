@@ -33,9 +33,8 @@ static void head(const struct object *o, FILE *out)
 	fprintf(out,
 	        " * Arrays are row-major floats, rows of items one behind the other; energies and "
 	        "log-probabilities\n"
-	        " * are in nats.  Functions return DGM_EMBED_OK or what went wrong; then no output is "
-	        "written, but\n * where a result is not finite (DGM_EMBED_RESULT): then outputs are of "
-	        "no use.  They\n"
+	        " * are in nats.  Functions return DGM_EMBED_OK or what went wrong; then neither outputs "
+	        "nor the random\n * state are written, so that chains are as they were.  They\n"
 	        " * allocate nothing and write nothing but their outputs, the random state and the "
 	        "workspace, so any\n"
 	        " * number of threads may call them, each with a workspace and a random state of its "
@@ -60,7 +59,7 @@ static void common(FILE *out)
 	fprintf(out, "#ifndef DGM_EMBED\n#define DGM_EMBED\nenum dgm_embed_status {\n");
 #define S(name, value, what) \
 	fprintf(out, "\tDGM_EMBED_%s = %d%s /* %s */\n", #name, value, \
-	        strcmp(#name, "FILE") ? "," : "", what);
+	        strcmp(#name, "BLOCK") ? "," : "", what);
 	DGM_EMBED_STATUS_LIST(S)
 #undef S
 	fprintf(out, "};\nstruct dgm_random { /* seed: any; step: 0 at first */\n\tuint64_t seed, "

@@ -111,7 +111,8 @@ static void emit_region(struct emit *e, const struct region *r, const char *symb
 		if (r->kernel.at[k]->kind == KERNEL_LOOP) {
 			draws_find(e, r->kernel.at[k]);
 			ndraw = e->ndraw > ndraw ? e->ndraw : ndraw;
-			units = scratch_units(r->kernel.at[k]) > units ? scratch_units(r->kernel.at[k]) : units;
+			unsigned own = e->ndraw ? scratch_units(r->kernel.at[k]) : 0;
+			units = own > units ? own : units;
 		}
 	for (int k = 0; k < ndraw; k++)
 		e->scratch[k] = entry_alloca(e, e->f32, units + LANES_LONG, "scratch");

@@ -246,6 +246,8 @@ const char *entry_region(const struct emit *e, const struct entry *entry,
 
 static bool is_called(const struct entry *entry, const char *function)
 {
+	if (entry->check && strcmp(entry->check, function) == 0)
+		return true;
 	for (int k = 0; k < entry->phase.n; k++)
 		for (int c = 0; c < entry->phase.at[k].call.n; c++)
 			if (strcmp(entry->phase.at[k].call.at[c].function, function) == 0)

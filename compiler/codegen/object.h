@@ -37,6 +37,8 @@ struct entry {
 	VEC(struct entry_arg) arg;
 	VEC(struct entry_phase) phase;
 	bool random;
+	const char *check;       /* the function that is run first; NULL: none */
+	const struct sym *wrong; /* one a row, set by it: 0 where inputs are right */
 };
 struct entry_param {
 	const char *name;    /* in C */

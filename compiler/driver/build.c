@@ -26,8 +26,10 @@ static const char *domain(struct arena *a, const struct group *g)
 		return g->domain;
 	for (int k = 0; k < g->sym->rank; k++)
 		size = arena_printf(a, "%s%s%lld", size, k ? "x" : "", (long long)g->block[k]);
-	return arena_printf(a, "%s, %s each block of %s (the caller sees to it)", g->domain,
-	                    g->total ? "the total as the sum of" : rule, size);
+	if (g->total)
+		return arena_printf(a, "%s, the sum of each block of %s is in %s", g->domain, size,
+		                    c_name(a, g->total->name));
+	return arena_printf(a, "%s, %s each block of %s", g->domain, rule, size);
 }
 
 struct entry_arg build_argument(struct arena *a, const struct embed *e,
@@ -74,7 +76,9 @@ static struct entry entry(struct unit *u, const char *object, const struct embed
 	                   .name = e->name,
 	                   .what = e->what,
 	                   .refused = e->refused,
-	                   .random = e->random};
+	                   .random = e->random,
+	                   .check = e->wrong ? EMBED_BLOCKS : NULL,
+	                   .wrong = e->wrong};
 	if (e->refused)
 		return to;
 	to.plan = plan_build(&u->cx, e->x->p);

@@ -57,6 +57,22 @@ static void keep_updates(struct dgm_updates *to, const struct dgm_train *t)
 	}
 }
 
+/* What the input's blocks hold together; groups are inputs in their order, without the hidden ones.
+ */
+static void set_blocks(const struct model *m, const struct group *g, struct dgm_updates_input *in)
+{
+	in->total = -1;
+	if (!g->total && g->family->shape != SHAPE_ONEHOT)
+		return;
+	memcpy(in->block, g->block, sizeof in->block);
+	in->empty = g->family->empty;
+	for (int i = 0, n = 0; i < m->group.n; i++) {
+		if (g->total && m->group.at[i]->sym == g->total)
+			in->total = n;
+		n += m->group.at[i]->role != GROUP_HIDDEN;
+	}
+}
+
 static void add_inputs(struct unit *u, const struct compiled *c, struct dgm_updates *to,
                        struct object_train *t)
 {
@@ -75,6 +91,7 @@ static void add_inputs(struct unit *u, const struct compiled *c, struct dgm_upda
 		                               .hi = (float)a.hi,
 		                               .two = a.two,
 		                               .whole = a.whole};
+		set_blocks(c->m, g, &to->input[to->ninput - 1]);
 		arg[t->ninput++] = a;
 	}
 	t->input = arg;

@@ -7,7 +7,9 @@
  * one after the other: with R[o] = sum over o2 >= o of p[o2], v[o] is binomial(n - what is drawn,
  * p[o]/R[o]), and the last one what is left. A group whose units are coupled is drawn in turn, each
  * unit seeing those drawn before it; of a block x[o] is then [S[o-1] <= u < S[o]]. A unit that is
- * held keeps its state: what is drawn given it is drawn from the conditional distribution.
+ * held keeps its state: what is drawn given it is drawn from the conditional distribution. Where
+ * units are held, places of a block may have p = 0: u is then kept below S of the last place,
+ * however that was rounded, so that none of them is drawn.
  *
  * Where the blocks of a coupled group have a colouring (model/colour.c), all blocks of a class are
  * drawn at once, one class after the other, from the same random numbers and the same part of the
@@ -118,6 +120,16 @@ static struct node *inverted(struct arena *a, const struct conditional *c, struc
 	return ex_sub(a, below, ex_mask(a, &later, 1, ex_op2(a, OP_LT, u, before)));
 }
 
+/* u, below the sum of all of a block where units are held. */
+static struct node *below_all(struct expansion *x, const struct conditional *c,
+                              const struct walkers *w, struct node *u, struct node *all)
+{
+	struct arena *a = x->cx->prog;
+	if (!w->held[group_number(x, c->group)])
+		return u;
+	return ex_op2(a, OP_MIN, u, ex_scale(a, 1 - 0x1p-23, all));
+}
+
 /* How many running sums of p are at most u: the number of the place that is 1, as a temporary over
  * the blocks. Where one has to be 1 the last sum is not asked. */
 static struct node *chosen(struct expansion *x, struct function *f, const struct conditional *c,
@@ -134,6 +146,8 @@ static struct node *chosen(struct expansion *x, struct function *f, const struct
 	struct node *s = ex_at(
 	    a, temp(x, f, dst, "S", at, c->b.n + 1, w, running_sum(a, c, p, affine_idx(a, i), false)),
 	    w->batch, at);
+	if (!c->group->family->empty)
+		u = below_all(x, c, w, u, ex_subst_idx(a, s, i, affine_const(i->size - 1)));
 	int64_t asked = i->size - 1 + c->group->family->empty;
 	struct guard few = at_least(a, affine_const(asked - 1), affine_idx(a, i));
 	struct node *above = ex_reduce(a, RED_SUM, &i, 1, &few, 1, ex_op2(a, OP_LT, u, s));
@@ -253,6 +267,8 @@ static bool draw_onehot(struct expansion *x, struct function *f, const energy *E
 	if (c->coupled) {
 		struct affine o = order(a, c->b.in, c->b.m), o1 = affine_add(a, o, affine_const(1), -1);
 		struct node *p = at_walkers(x, c->inner_mean, w);
+		if (!c->group->family->empty)
+			u = below_all(x, c, w, u, ex_reduce(a, RED_SUM, c->b.in, c->b.m, NULL, 0, p));
 		value =
 		    inverted(a, c, o, u, running_sum(a, c, p, o, false), running_sum(a, c, p, o1, false));
 	} else {

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#define NO_DRAW 1e30 /* more than any energy, and exp(-it) is 0 */
+
 static bool refuse(struct making *k, const char *why)
 {
 	k->e->refused = why;
@@ -262,8 +264,25 @@ static bool make_meanfield(struct making *k)
 }
 
 /* ---- chains ---- */
-/* GROUP.held := where all of a unit's block is known. */
-static void hold(struct making *k, struct function *f, struct walkers *w, int i)
+/* Of blocks that are known in part, what is known is 0: there E is so large that no draw is 1. */
+static void bar(struct making *k, struct function *f, energy *E, const struct walkers *w, int i)
+{
+	struct expansion *x = k->x;
+	struct arena *a = x->cx->prog;
+	const struct group *g = x->m->group.at[i];
+	const struct idx *at[MAX_RANK];
+	const struct sym *barred = mean_sym(x, g, "barred", POP_DATA);
+	fresh_axes(a, g->sym, at);
+	struct node *known = ex_at(a, embed_named(k, g, "known"), w->batch, at);
+	struct node *part = ex_sub(a, known, ex_at(a, w->held[i], w->batch, at));
+	assign(x, f, barred, w->batch, at, ex_scale(a, NO_DRAW, part));
+	struct node *term =
+	    ex_mul(a, ex_at(a, barred, w->batch, at), ex_at(a, g->sym, x->m->batch, at));
+	energy_push(a, E, ex_reduce(a, RED_SUM, at, g->sym->rank, NULL, 0, term), g->span);
+}
+
+/* GROUP.held := where all of a unit's block is known; E := what chains with them move in. */
+static void hold(struct making *k, struct function *f, energy *E, struct walkers *w, int i)
 {
 	struct expansion *x = k->x;
 	struct arena *a = x->cx->prog;
@@ -279,11 +298,13 @@ static void hold(struct making *k, struct function *f, struct walkers *w, int i)
 		all = model_at_element(a, &c, ex_reduce(a, RED_PROD, b.in, b.m, NULL, 0, all));
 	w->held[i] = mean_sym(x, g, "held", POP_DATA);
 	assign(x, f, w->held[i], w->batch, at, b.m ? all : ex_at(a, known, w->batch, at));
-	embed_argument(
-	    k, g, w->state[i], EMBED_KNOWN,
-	    b.m ? "what is not a number is filled in, a block that is not all known as a whole"
-	        : "what is not a number is filled in");
+	embed_argument(k, g, w->state[i], EMBED_KNOWN,
+	               g->total
+	                   ? "what is not a number is filled in; a block is known or not as a whole"
+	                   : "what is not a number is filled in");
 	k->e->arg.at[k->e->arg.n - 1].known = known;
+	if (b.m && !g->total)
+		bar(k, f, E, w, i);
 }
 
 /* A transition: its begin and its steps where it has them, its end. */
@@ -317,14 +338,14 @@ static void given_arguments(struct making *k, const struct walkers *w)
 /* The start of fresh chains: independent units, of which held ones keep their values.  A function
  * has a step of its own, so that it may draw from the same streams as others: sweeps are the same
  * code whatever came before them. */
-static bool begin(struct making *k, struct walkers *w)
+static bool begin(struct making *k, const energy *E, struct walkers *w)
 {
 	struct expansion *x = k->x;
 	struct function *f = embed_once(k, "begin");
 	if (!draw_independent(x, f, w, GROUP_VISIBLE, false) ||
-	    !draw_independent(x, f, w, GROUP_HIDDEN, false) || !mover_new(x, "begin", &x->m->E, w))
+	    !draw_independent(x, f, w, GROUP_HIDDEN, false) || !mover_new(x, "begin", E, w))
 		return false;
-	if (w->mover && !sweep_role(x, f, &x->m->E, w, GROUP_HIDDEN))
+	if (w->mover && !sweep_role(x, f, E, w, GROUP_HIDDEN))
 		return false;
 	x->p->ndraw = 0;
 	return true;
@@ -336,7 +357,7 @@ static bool make_sample(struct making *k)
 	struct walkers w = walkers_new(x, "state", POP_DATA);
 	k->e->random = true;
 	given_arguments(k, &w);
-	if (!begin(k, &w) || !transition(x, "sweep", &x->m->E, &w))
+	if (!begin(k, &x->m->E, &w) || !transition(x, "sweep", &x->m->E, &w))
 		return false;
 	struct embed_phase *p = embed_phase(k, "sweeps", 0);
 	p->adapt = true;
@@ -364,8 +385,9 @@ static bool make_sweep(struct making *k)
 }
 
 /* mean := (of its conditional means after each sweep); `each` adds one up, `end` divides. */
-static bool average(struct making *k, const struct walkers *w, const struct group *g,
-                    struct function *start, struct function *each, struct function *end)
+static bool average(struct making *k, const energy *E, const struct walkers *w,
+                    const struct group *g, struct function *start, struct function *each,
+                    struct function *end)
 {
 	struct expansion *x = k->x;
 	struct arena *a = x->cx->prog;
@@ -379,7 +401,7 @@ static bool average(struct making *k, const struct walkers *w, const struct grou
 	assign(x, start, mean, w->batch, at, ex_num(a, 0));
 	if (w->mover && w->mover->moved[i])
 		assign(x, each, now, w->batch, at, ex_at(a, w->state[i], w->batch, at));
-	else if (!mean_group(x, each, &x->m->E, g, w, now))
+	else if (!mean_group(x, each, E, g, w, now))
 		return false;
 	assign(x, each, mean, w->batch, at, ex_add(a, sum, ex_at(a, now, w->batch, at)));
 	assign(x, end, mean, w->batch, at, ex_mul(a, share, sum));
@@ -393,12 +415,15 @@ static bool make_complete(struct making *k)
 	struct expansion *x = k->x;
 	struct walkers w = walkers_new(x, "state", POP_DATA);
 	struct function *start = program_function(x->p, "begin");
+	energy E = {0};
+	for (int i = 0; i < x->m->E.n; i++)
+		vec_push(x->cx->prog, &E, x->m->E.at[i]);
 	k->e->random = true;
 	given_arguments(k, &w);
 	for (int i = 0; i < x->m->group.n; i++)
 		if (x->m->group.at[i]->role != GROUP_GIVEN)
-			hold(k, start, &w, i);
-	if (!begin(k, &w) || !transition(x, "sweep", &x->m->E, &w))
+			hold(k, start, &E, &w, i);
+	if (!begin(k, &E, &w) || !transition(x, "sweep", &E, &w))
 		return false;
 	struct embed_phase *burn = embed_phase(k, "burn", 0);
 	burn->adapt = true;
@@ -409,7 +434,7 @@ static bool make_complete(struct making *k)
 	struct function *each = program_function(x->p, "each"), *end = embed_once(k, "end");
 	for (int i = 0; i < x->m->group.n; i++)
 		if (x->m->group.at[i]->role == GROUP_VISIBLE &&
-		    !average(k, &w, x->m->group.at[i], start, each, end))
+		    !average(k, &E, &w, x->m->group.at[i], start, each, end))
 			return false;
 	return true;
 }
@@ -461,7 +486,10 @@ static void offer(const struct offering *o, const char *name, make_fn *make, con
 	e->x->p->function.n = e->x->p->ndraw = 0; /* without `init` */
 	e->x->p->loops = o->loops;
 	struct making k = {e, e->x, g};
-	bool ok = make(&k) && (!o->bare || freestanding(&k));
+	bool ok = make(&k);
+	if (ok)
+		embed_check(&k);
+	ok = ok && (!o->bare || freestanding(&k));
 	if (!ok && !e->refused)
 		e->refused = diags_error(cx->diags);
 	if (!ok && !e->refused)

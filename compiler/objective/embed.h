@@ -18,6 +18,7 @@ struct embed_arg {
 	enum embed_way way;
 };
 enum { EMBED_CALLS = 6 };
+#define EMBED_BLOCKS "blocks" /* the function that is run before all phases */
 struct embed_phase { /* functions of the program, one after the other; all of it `count` times */
 	const char *count; /* the argument that says how often; NULL: once */
 	int64_t least;     /* of that argument */
@@ -35,6 +36,8 @@ struct embed {
 	VEC(struct embed_arg) arg;
 	VEC(struct embed_phase) phase;
 	bool random; /* draws random numbers */
+	const struct sym *wrong; /* one a row, set by EMBED_BLOCKS: how many blocks of the inputs are not what their domains
+	                          * ask for; NULL: no input has blocks */
 };
 typedef VEC(struct embed *) embed_list;
 

@@ -23,6 +23,9 @@ void embed_times(struct making *k, const char *function, int64_t times); /* none
 void embed_transition_calls(struct making *k, struct embed_phase *p, const char *name);
 const struct sym *embed_named(const struct making *k, const struct group *g, const char *suffix); /* GROUP.suffix */
 
+/* embed_check.c: what inputs with blocks hold together; before anything reads what is known. */
+void embed_check(struct making *k);
+
 /* embed_directed.c */
 make_fn make_encode, make_decode, make_ancestral;
 

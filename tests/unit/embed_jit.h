@@ -67,6 +67,7 @@ static void jit_open(struct jit_run *j, const struct embed *e, const struct plan
 		j->call.pop[k] = rows;
 	j->call.step = j->call.stage = 0;
 	jit_call(j, "prepare");
+	jit_call(j, EMBED_BLOCKS);
 }
 
 static void jit_phase(struct jit_run *j, const struct embed_phase *p, struct memory *m, int count)

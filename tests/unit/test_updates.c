@@ -216,6 +216,8 @@ static void test_errors(void)
 	param[0][0] = INFINITY;
 	CU_ASSERT_EQUAL(step(state, 2, 0, param, x, &r), STATUS_VALUE);
 	param[0][0] = was;
+	if (object.train->updates->input[0].block[0]) /* all units are 1 */
+		CU_ASSERT_EQUAL(step(state, 2, 0, param, x, &r), STATUS_BLOCK);
 	x[1] = NAN;
 	CU_ASSERT_EQUAL(step(state, 2, 0, param, x, &r), STATUS_VALUE);
 	CU_ASSERT(param[0][0] == was);
@@ -287,7 +289,7 @@ static void test_trainings(void)
 	u.session = &session;
 	for (int k = 0; k < u.model.n; k++)
 		test_model(u.model.at[k]);
-	CU_ASSERT(u.model.n == 9);
+	CU_ASSERT(u.model.n == 10);
 }
 
 int main(void)
