@@ -45,7 +45,8 @@ static void head(const struct object *o, FILE *out)
 	        "the same\n"
 	        " * numbers, each call advances it.  %s",
 	        o->freestanding ? "Nothing but memcpy and memset is called."
-	                        : "Link with -ldgmrt -lopenblas -lm.");
+	                        : "Link with -ldgmrt -lopenblas -lm.  Products of\n"
+	                          " * matrices take up to half a megabyte of the stack.");
 	if (o->loss) {
 		fprintf(out, "\n * Parameters ");
 		comment(o->loss, out);

@@ -98,8 +98,8 @@ static struct dgm_slot param_slot(const struct weight *w)
 	return s;
 }
 
-/* The parameters in --params, checked against the model; NULL: dgm_error(). */
-static struct dgm_store *read_params(struct unit *u, const struct model *m)
+/* The parameters in the file, checked against the model; NULL: dgm_error(). */
+static struct dgm_store *read_params(struct unit *u, const struct model *m, const char *file)
 {
 	struct dgm_module *mod = NEW(u->cx.prog, struct dgm_module);
 	struct dgm_slot *slot = NEW_ARRAY(u->cx.prog, struct dgm_slot, m->weight.n + 1);
@@ -107,7 +107,7 @@ static struct dgm_store *read_params(struct unit *u, const struct model *m)
 		slot[k] = param_slot(m->weight.at[k]);
 	*mod = (struct dgm_module){.model = m->name, .nslot = m->weight.n, .slot = slot};
 	struct dgm_store *s = dgm_store_new(mod, NULL);
-	if (s && dgm_params_load(s, u->opt->params) == DGM_OK)
+	if (s && dgm_params_load(s, file) == DGM_OK)
 		return s;
 	dgm_store_free(s);
 	return NULL;
@@ -117,12 +117,19 @@ static bool add_params(struct unit *u, const struct model *m, struct object *o)
 {
 	struct arena *a = u->cx.prog;
 	struct dgm_store *s = NULL;
-	if (u->opt->params && (s = read_params(u, m)) == NULL)
+	const char *file = params_file(u, m->name);
+	if (file && (s = read_params(u, m, file)) == NULL)
 		return false;
+	if (file && !u->opt->embed_params)
+		fprintf(
+		    stderr,
+		    "dgm: %s fits model '%s'; without --embed-params the object has none of it, %s_load "
+		    "takes parameters\n",
+		    file, m->name, o->name);
 	for (int k = 0; k < m->weight.n; k++) {
 		const struct weight *w = m->weight.at[k];
 		struct entry_param p = {.name = c_name(a, w->name), .in_file = w->name, .sym = w->sym};
-		if (u->opt->embed_params)
+		if (s && u->opt->embed_params)
 			p.values =
 			    arena_copy(a, s->slot[k], (size_t)dgm_slot_items(&s->mod->slot[k]) * sizeof(float));
 		vec_push(a, &o->param, p);
@@ -254,15 +261,25 @@ static bool is_same(const char *a, const char *b)
 	       x.st_ino == y.st_ino;
 }
 
+static bool is_params(const struct unit *u, const char *path)
+{
+	for (int k = 0; k < u->model.n; k++) {
+		const char *file = params_file(u, u->model.at[k]->name);
+		if (file && is_same(path, file))
+			return true;
+	}
+	return false;
+}
+
 /* Nothing that is read, or written too, is written over. */
-static bool outputs_go(const struct options *o, const char *object, const char *header)
+static bool outputs_go(const struct unit *u, const char *object, const char *header)
 {
 	const char *to[] = {object, header}, *option[] = {"-o", "--header"};
 	for (int k = 0; k < 2; k++) {
-		const char *over = is_same(to[k], o->file)                  ? "the file to be built"
-		                   : o->params && is_same(to[k], o->params) ? "the file of parameters"
-		                   : k && is_same(to[k], to[0])             ? "the object"
-		                                                            : NULL;
+		const char *over = is_same(to[k], u->opt->file) ? "the file to be built"
+		                   : is_params(u, to[k])        ? "the file of parameters"
+		                   : k && is_same(to[k], to[0]) ? "the object"
+		                                                : NULL;
 		if (over == NULL)
 			continue;
 		fprintf(stderr, "dgm: %s would be written over %s: another name by %s\n", to[k], over,
@@ -294,7 +311,7 @@ static bool options_go(const struct options *o)
 {
 	int n;
 	const char *const *targets = codegen_targets(&n);
-	if (o->embed_params && !o->params) {
+	if (o->embed_params && !o->params.n) {
 		fprintf(stderr, "dgm: --embed-params needs --params F.safetensors\n");
 		return false;
 	}
@@ -333,7 +350,7 @@ int call_build(struct options *o)
 	const char *slash = strrchr(o->file, '/'), *base = slash ? slash + 1 : o->file;
 	const char *to = o->object ? o->object : with_suffix(u.cx.prog, base, o->shared ? ".so" : ".o");
 	const char *header = o->header ? o->header : with_suffix(u.cx.prog, to, ".h");
-	if (!outputs_go(o, to, header))
+	if (!params_go(&u) || !outputs_go(&u, to, header))
 		return EXIT_USAGE;
 	if (!codegen_init()) {
 		fprintf(stderr, "dgm: LLVM has no target for this machine\n");

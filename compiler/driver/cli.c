@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { FLAG, TEXT, COUNT, SET };
+enum kind { FLAG, TEXT, COUNT, SET, FILES };
 static const struct option {
 	const char *name;
 	size_t field;
@@ -126,6 +126,8 @@ static int read_option(struct options *o, struct arena *a, int argc, char **argv
 	}
 	if (opt->kind == TEXT) {
 		*(const char **)field = value;
+	} else if (opt->kind == FILES) {
+		vec_push(a, &o->params, value);
 	} else if (opt->kind == SET) {
 		if (strchr(value, '=') == NULL)
 			return usage("--set takes key=value, not", value, NULL);
@@ -147,9 +149,10 @@ static int check_options(const struct options *o)
 	for (int k = 0; k < NOPTION; k++) {
 		const char *at = (const char *)o + options[k].field,
 		           *zero = (const char *)&none + options[k].field;
-		size_t size = options[k].kind == FLAG  ? sizeof(bool)
-		              : options[k].kind == SET ? sizeof o->set
-		                                       : sizeof(int64_t);
+		size_t size = options[k].kind == FLAG    ? sizeof(bool)
+		              : options[k].kind == SET   ? sizeof o->set
+		              : options[k].kind == FILES ? sizeof o->params
+		                                         : sizeof(int64_t);
 		if (memcmp(at, zero, size) != 0 && !takes(&options[k], o->call) && *options[k].calls) {
 			fprintf(stderr, "dgm: 'dgm %s' takes no --%s\n", o->call, options[k].name);
 			return EXIT_USAGE;

@@ -19,12 +19,13 @@ enum { EXIT_DONE = 0, EXIT_FILE = 1, EXIT_USAGE = 2, EXIT_RUN = 3 };
 struct options {
 	const char *call, *file;
 	const char *other; /* the second file, of the calls that take two */
-	const char *out, *params, *stage;
+	const char *out, *stage;
 	const char *object, *header, *target, *quantize; /* build */
 	bool embed_params, shared, freestanding, scalar, sizes, train;
 	int64_t seed, threads, checkpoint; /* checkpoint: seconds between two */
 	bool resume, json, quiet, time, latex, help, version;
 	VEC(const char *) set;
+	VEC(const char *) params; /* files, MODEL=file */
 	double time0; /* dgm_now() when the program started */
 };
 int dgm_main(int argc, char **argv);
@@ -46,6 +47,11 @@ struct unit {
 int unit_read(struct unit *u, const struct options *opt);
 struct model *unit_model(const struct unit *u, const struct model_def *def);
 void unit_time(const struct unit *u); /* --time */
+
+/* ---- params.c: --params ------------------------------------------------------------------------------ */
+const char *params_file(const struct unit *u, const char *model); /* NULL: none */
+/* Is it clear whose parameters the files are, and has each model its own where they are embedded?  Else it is said. */
+bool params_go(const struct unit *u);
 
 /* ---- figures: what monitors and evaluations can ask for: figure.def ----------------------------------- */
 struct figure_kind {

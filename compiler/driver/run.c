@@ -16,8 +16,9 @@ int run_failed(void)
 static int fill_params(struct session *s, const struct compiled *c, struct dgm_store *st)
 {
 	struct dgm_call call = dgm_call_on(st, (uint64_t)s->u->opt->seed);
-	if (s->u->opt->params)
-		return dgm_params_load(st, s->u->opt->params) == DGM_OK ? EXIT_DONE : run_failed();
+	const char *file = params_file(s->u, c->whole->name);
+	if (file)
+		return dgm_params_load(st, file) == DGM_OK ? EXIT_DONE : run_failed();
 	for (int i = s->trained.n - 1; i >= 0; i--)
 		if (s->trained.at[i].m == c->whole) {
 			memcpy(st->params, s->trained.at[i].store->params, sizeof(float) * (size_t)st->nparam);
@@ -163,7 +164,7 @@ int call_run(struct options *o)
 
 static int with_params(struct options *o, bool evaluate)
 {
-	if (o->params == NULL) {
+	if (o->params.n == 0) {
 		fprintf(stderr, "dgm: 'dgm %s' needs --params F.safetensors\n", o->call);
 		return EXIT_USAGE;
 	}

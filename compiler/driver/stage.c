@@ -56,7 +56,8 @@ static bool handed_whole(const struct model *m)
 bool params_check(struct unit *u, const struct compiled *c)
 {
 	bool train = c->block->kind == BLOCK_TRAIN;
-	if (trained_before(u, c->block, c->block->model->name) || (u->opt->params && !train))
+	if (trained_before(u, c->block, c->block->model->name) ||
+	    (params_file(u, c->whole->name) && !train))
 		return true;
 	if (!train && !handed_whole(c->whole)) {
 		diag(u->cx.diags, DIAG_NOT_TRAINED, c->block->span, c->whole->name);

@@ -176,7 +176,7 @@ on() { # MACHINE COMPILER RUN PROGRAM...: bars.dgm in vectors, and kinds.dgm one
 		[ "$machine" = here ] && args=--freestanding
 		# shellcheck disable=SC2086
 		case $mode in
-		--scalar) embed "$machine$mode" kinds.dgm $args --scalar ;;
+		--scalar) embed "$machine$mode" machines/kinds.dgm $args --scalar ;;
 		*) embed "$machine" bars.dgm --params "$params" --embed-params $args ;;
 		esac
 		there "$@" || continue
@@ -210,7 +210,7 @@ covered() { # all functions of embed.c but those that need the runtime, and all 
 		grep -q "_$f[_a-z]* status 0" "$tmp/here--scalar/out" || fail "kinds.dgm has no $f, or it fails"
 	done
 	for op in $(grep -v 'LIBRARY\|DRAW\|UNIT_\|XLOGX\|GATE' ../../compiler/expr/op.def | sed -n 's/^OP([A-Z_0-9]*, "\([a-z]*\)".*/\1/p'); do
-		has "$op" kinds.dgm # the others come of units on [0, 1], entropies and chains
+		has "$op" machines/kinds.dgm # the others come of units on [0, 1], entropies and chains
 	done
 }
 mkdir "$tmp/hosted"
@@ -323,6 +323,13 @@ refuses 3 "there is no parameter 'W' in it" bars.dgm --params "$tmp/name.safeten
 changed last ''
 { head -c -4 "$tmp/last.safetensors"; printf '\377\377\377\377'; } >"$tmp/nan.safetensors"
 refuses 3 "holds NaN" bars.dgm --params "$tmp/nan.safetensors" -o "$tmp/x.o"
+{ cat bars.dgm; sed -n '/^model/,/^}/p' bars.dgm | sed 's/bars/twin/'; } >"$tmp/two.dgm"
+refuses 2 "has 2 models with parameters: --params MODEL=F.safetensors" "$tmp/two.dgm" --params "$params" --embed-params
+refuses 2 "model 'bars' is given two files" "$tmp/two.dgm" --params bars="$params" --params bars="$params"
+refuses 2 "model 'twin' has no file: --params twin=" "$tmp/two.dgm" --params bars="$params" --embed-params
+does "$dgm" build "$tmp/two.dgm" --params bars="$params" --params twin="$params" --embed-params -o "$tmp/two.o"
+does "$dgm" build bars.dgm --params "$params" -o "$tmp/two.o"
+has "without --embed-params the object has none of it" "$tmp/log"
 echo 'data d = csv("x.csv");' >"$tmp/none.dgm"
 cp bars.dgm "$tmp/own.dgm"
 refuses 2 "would be written over the file to be built" "$tmp/own.dgm" -o "$tmp/own.dgm"

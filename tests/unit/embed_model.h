@@ -146,7 +146,7 @@ static void open_floats(struct options *opt)
 		for (int64_t i = 0; i < items_of(p->sym); i++)
 			param[k][i] = dequantised(&few, k, axis, i, p->values[i]);
 	}
-	unlink(opt->params);
+	unlink(opt->params.at[0]);
 }
 
 static bool open_model(const char *folder, const char *path, int number, enum kind kind)
@@ -165,7 +165,10 @@ static bool open_model(const char *folder, const char *path, int number, enum ki
 		return false;
 	if (kind >= INT8) {
 		opt.quantize = kind == INT8 ? "int8" : "bf16";
-		opt.params = write_params();
+		static const char *saved;
+		saved = write_params();
+		opt.params.at = &saved;
+		opt.params.n = 1;
 		opt.embed_params = true;
 	}
 	CU_ASSERT_FATAL(build_object(&small, small.model.at[0], &object, &offers));
