@@ -152,6 +152,17 @@ void entry_begin(struct emit *e, const char *name, LLVMTypeRef result, LLVMTypeR
 	LLVMPositionBuilderAtEnd(e->b, entry_block(e));
 }
 
+/* What an entry point does itself is done once a call: its code is made in a hurry. */
+static void in_a_hurry(struct emit *e)
+{
+	static const char *const name[] = {"noinline", "optnone"};
+	for (int k = 0; k < 2; k++) {
+		unsigned kind = LLVMGetEnumAttributeKindForName(name[k], strlen(name[k]));
+		LLVMAddAttributeAtIndex(e->fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+		                        LLVMCreateEnumAttribute(e->llvm, kind, 0));
+	}
+}
+
 static void emit_work_size(struct emit *e, const char *name)
 {
 	LLVMTypeRef size = entry_size_type(e);
@@ -289,9 +300,10 @@ static void set_call(struct frame *f)
 }
 
 /* ---- numbers of the call ---- */
+/* Of rows and counts, which are checked: 32 bits hold them. */
 static LLVMValueRef as_float(struct emit *e, LLVMValueRef n)
 {
-	return LLVMBuildUIToFP(e->b, n, e->f32, "");
+	return LLVMBuildUIToFP(e->b, LLVMBuildTrunc(e->b, n, e->i32, ""), e->f32, "");
 }
 
 static LLVMValueRef inverse(struct emit *e, LLVMValueRef n)
@@ -482,6 +494,8 @@ void entry_emit(struct emit *e, const struct entry *entry, const struct object_l
 	use_arrays(e, entry);
 	emit_work_size(e, entry->symbol);
 	entry_begin(e, entry->symbol, e->i32, type, prototype(e, entry, size, type));
+	if (!e->bare) /* such objects go where code and stack are small */
+		in_a_hurry(e);
 	struct frame f = {.e = e, .entry = entry, .layout = layout};
 	f.call = local(e, e->i8, sizeof(struct dgm_call), 8);
 	f.slots = local(e, e->ptr, slots_room(e), 8);

@@ -192,6 +192,18 @@ static LLVMValueRef op_value(struct emit *e, const struct node *x)
 	                x->nkid > 2 ? emit_value(e, x->kid[2]) : NULL);
 }
 
+/* In 32 bits where they hold it: not all machines turn wider numbers to floats by themselves. */
+static LLVMValueRef index_value(struct emit *e, const struct node *x)
+{
+	LLVMValueRef v = affine_value(e, x->index);
+	struct lin l = lin_affine(x->index);
+	int lanes = emit_lanes(v);
+	int64_t lo, hi;
+	if (lin_range(e, &l, &lo, &hi) && lo >= INT32_MIN && hi <= INT32_MAX)
+		v = LLVMBuildTrunc(e->b, v, emit_vec(e->i32, lanes), "");
+	return LLVMBuildSIToFP(e->b, v, emit_vec(e->f32, lanes), "");
+}
+
 static LLVMValueRef fresh_value(struct emit *e, const struct node *x)
 {
 	LLVMValueRef v;
@@ -199,8 +211,7 @@ static LLVMValueRef fresh_value(struct emit *e, const struct node *x)
 	case N_CONST:
 		break;
 	case N_INDEX:
-		v = affine_value(e, x->index);
-		return LLVMBuildSIToFP(e->b, v, emit_vec(e->f32, emit_lanes(v)), "");
+		return index_value(e, x);
 	case N_ACCESS:
 		return emit_load(e, x);
 	case N_OP:
