@@ -30,23 +30,24 @@ static void head(const struct object *o, FILE *out)
 	fprintf(out, "/* %s: functions of the model of ", o->name);
 	comment(o->from, out);
 	fprintf(out, ", made by dgm %s.\n *\n", o->version);
-	fprintf(out,
-	        " * Arrays are row-major floats, rows of items one behind the other; energies and "
-	        "log-probabilities\n"
-	        " * are in nats.  Functions return DGM_EMBED_OK or what went wrong; then neither outputs "
-	        "nor the random\n * state are written, so that chains are as they were.  They\n"
-	        " * allocate nothing and write nothing but their outputs, the random state and the "
-	        "workspace, so any\n"
-	        " * number of threads may call them, each with a workspace and a random state of its "
-	        "own; they may\n"
-	        " * share a model.  FUNCTION_work(rows) gives the bytes of the workspace, 0 where "
-	        "there may not be so\n"
-	        " * many rows.  Blocks and workspaces need no alignment.  The same random state gives "
-	        "the same\n"
-	        " * numbers, each call advances it.  %s",
-	        o->freestanding ? "Nothing but memcpy and memset is called."
-	                        : "Link with -ldgmrt -lopenblas -lm.  Products of\n"
-	                          " * matrices take up to half a megabyte of the stack.");
+	fprintf(
+	    out,
+	    " * Arrays are row-major floats, rows of items one behind the other; energies and "
+	    "log-probabilities\n"
+	    " * are in nats.  Functions return DGM_EMBED_OK or what went wrong; then neither outputs "
+	    "nor the random\n * state are written, so that chains are as they were.  They\n"
+	    " * allocate nothing and write nothing but their outputs, the random state and the "
+	    "workspace, so any\n"
+	    " * number of threads may call them, each with a workspace and a random state of its "
+	    "own; they may\n"
+	    " * share a model.  FUNCTION_work(rows) gives the bytes of the workspace, 0 where "
+	    "there may not be so\n"
+	    " * many rows.  Blocks and workspaces need no alignment.  The same random state gives "
+	    "the same\n"
+	    " * numbers, each call advances it.  %s",
+	    o->freestanding ? "Nothing but memcpy and memset is called."
+	                    : "Link with -ldgmrt -lopenblas -lm.  Products of\n"
+	                      " * matrices take up to half a megabyte of the stack.");
 	if (o->loss) {
 		fprintf(out, "\n * Parameters ");
 		comment(o->loss, out);

@@ -1,6 +1,6 @@
-/* What the functions of objects give for rows made here: a number a line, as text and as bits, to be
- * compared between machines.  Compiled with -DHEADER and -DCALLS, the header of the objects and the
- * calls that calls.awk makes of it. */
+/* What the functions of objects give for rows made here: a number a line, as text and as bits, to
+ * be compared between machines.  Compiled with -DHEADER and -DCALLS, the header of the objects and
+ * the calls that calls.awk makes of it. */
 #include HEADER
 
 #include <math.h>
