@@ -1,5 +1,6 @@
-/* Data that a model makes of other data: hidden units drawn given examples.  A batch is drawn when
- * it is asked for, so that no more than a batch of values is ever there.  The draws are a function
+/* Data that a model makes of other data: hidden units drawn given examples, or their means.  A
+ * batch is made when it is asked for, so that no more than a batch of values is ever there.  Draws
+ * are a function
  * of the seed, the step and the row in the batch; the digest of the inputs' digests and the model's
  * parameters. */
 #include "files.h"
@@ -87,6 +88,7 @@ int dgm_drawn_batch(const struct dgm_data *d, const int64_t *index, int64_t n,
 		call.stage = m->stage;
 		call.step = step;
 		dgm_run(m->fn, &call);
+		dgm_refine_run(&m->refine, m->store, &call);
 		copy_rows(from, m->store->slot[m->slot], slot, (char *)buffer + (size_t)at * row, rows);
 	}
 	return DGM_OK;

@@ -38,11 +38,21 @@ int dgm_inputs_check(const struct dgm_store *s, const struct dgm_input *input, i
 int dgm_inputs_load(const struct dgm_store *s, const struct dgm_input *input, int ninput,
                     const int64_t *index, int64_t n, uint64_t seed, uint32_t step);
 
+/* An iteration on the rows of a population that is repeated until it changes little. */
+struct dgm_refine {
+	const struct dgm_function *pass; /* NULL: none */
+	int change;                      /* slot of the largest change, one number a row */
+	int pop;
+	int64_t passes;                  /* at most */
+	double tolerance;                /* stop when no row changed by more; 0: do all passes */
+};
+
 /* Values that a function of a compiled module makes of other data, batch after batch: nothing of them is kept. */
 struct dgm_drawn {
 	struct dgm_store *store;
 	const struct dgm_function *fn;
-	int slot, pop;                /* what fn fills; of the inputs and of it */
+	struct dgm_refine refine;     /* behind fn */
+	int slot, pop;                /* what is filled; of the inputs and of it */
 	uint32_t stage;               /* of the random numbers */
 	uint64_t seed;                /* of those behind means */
 	const char *domain;           /* that the values are of, by its name in the language */
@@ -58,14 +68,6 @@ int dgm_drawn_mean(const struct dgm_data *d, bool smoothed, float *mean, float *
 int dgm_drawn_batch(const struct dgm_data *d, const int64_t *index, int64_t n, const struct dgm_slot *slot,
                     void *buffer, uint64_t seed, uint32_t step);
 
-/* An iteration on the rows of a population that is repeated until it changes little. */
-struct dgm_refine {
-	const struct dgm_function *pass; /* NULL: none */
-	int change;                      /* slot of the largest change, one number a row */
-	int pop;
-	int64_t passes;                  /* at most */
-	double tolerance;                /* stop when no row changed by more; 0: do all passes */
-};
 /* Runs on a call; the step is advanced once a pass. */
 void dgm_refine_run(const struct dgm_refine *r, const struct dgm_store *s, struct dgm_call *call);
 

@@ -143,16 +143,14 @@ bool monitors(const struct clause *cl)
 	return strcmp(cl->name, "monitor") == 0 || strcmp(cl->name, "stop") == 0;
 }
 
-static bool read_posterior(struct unit *u, const struct block_def *b, struct posterior *out)
+bool posterior_read(struct unit *u, const struct value *value, struct posterior *out)
 {
-	const struct clause *cl = block_clause(b, "posterior");
+	const struct call bare = {.name = value->name, .span = value->span, .name_span = value->span},
+	                  *call = value->kind == VAL_CALL ? value->call : &bare;
 	struct value v[3];
-	*out = (struct posterior){0};
-	if (cl == NULL)
-		return true;
-	const struct call *call = cl->arg[0].call;
-	if (strcmp(call->name, "meanfield") != 0) {
-		diag(u->cx.diags, DIAG_POSTERIOR, call->name_span, call->name);
+	if (call->name == NULL || strcmp(call->name, "meanfield") != 0) {
+		diag(u->cx.diags, DIAG_POSTERIOR, call->name_span,
+		     call->name ? call->name : "of this name");
 		return false;
 	}
 	if (!call_bind(&u->cx, call, "iterations:int=10 tolerance:num[0,)=0 damping:num[0,1)=0", v,
@@ -160,6 +158,13 @@ static bool read_posterior(struct unit *u, const struct block_def *b, struct pos
 		return false;
 	*out = (struct posterior){true, (int64_t)v[0].num, v[1].num, v[2].num};
 	return true;
+}
+
+static bool read_posterior(struct unit *u, const struct block_def *b, struct posterior *out)
+{
+	const struct clause *cl = block_clause(b, "posterior");
+	*out = (struct posterior){0};
+	return cl == NULL || posterior_read(u, &cl->arg[0], out);
 }
 
 bool block_sampler(struct unit *u, const struct block_def *b, struct sampling *out)

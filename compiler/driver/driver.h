@@ -87,6 +87,7 @@ struct posterior { /* posterior meanfield(iterations, tolerance, damping) */
 	int64_t iterations;
 	double tolerance, damping;
 };
+bool posterior_read(struct unit *u, const struct value *value, struct posterior *out);
 struct goal { /* a term of a train block's objective */
 	const struct objective *objective;
 	double scale;
@@ -177,13 +178,28 @@ int block_ready(struct unit *u, const struct block_def *b); /* the data of all i
 int figure_ready(struct unit *u, const struct model *m, const struct figure_kind *k, const struct value *v);
 int data_ready(struct unit *u, const struct value *name, const struct group *g);
 int inspect_ready(struct unit *u, const struct model *m, const struct value *what); /* inspect.c */
-/* The set; of one that a model draws, before it is there, its size and domain.  NULL: *status. */
+/* The set; of one that a model makes, before it is there, its size and domain.  NULL: *status. */
 const struct dgm_data *dataset_outline(struct unit *u, const struct data_def *def, bool gaps, int *status);
-const struct dgm_data *drawn_outline(struct unit *u, const struct data_def *def, int *status); /* pretrain.c */
-/* What data are drawn from, a set for each group of the model that is not hidden; *n: how many examples. */
+const struct dgm_data *drawn_outline(struct unit *u, const struct data_def *def, int *status); /* drawn.c */
+/* What such data are made of, a set for each group of the model that is not hidden; *n: how many examples. */
 int drawn_sources(struct unit *u, const struct model *m, const struct data_def *const *def, struct span at, int64_t *n);
 
-/* ---- pretrain.c: parts of models, and data that models draw -------------------------------------------------- */
+/* ---- drawn.c: data that models make of data -------------------------------------------------------------------- */
+struct making { /* how a model makes data */
+	const struct group *mean;   /* its means; NULL: draws of all hidden variables */
+	struct posterior posterior; /* the means are those of mean field */
+};
+bool is_drawn(const struct data_def *def); /* draw(MODEL.h, DATA) or mean(MODEL.h, DATA) */
+/* The hidden variable of m that the set holds means of, by mean field or exactly; NULL: none. */
+const struct group *drawn_mean_of(const struct data_def *def, const struct model *m, bool *approximated);
+bool drawn_check(struct unit *u, const struct data_def *def);
+const char *drawn_by(struct unit *u, const struct data_def *def); /* the model's name; NULL: by none */
+struct dgm_data *drawn_dataset(struct unit *u, const struct data_def *def, int *status);
+/* What `as`, m or a copy of it, makes of g, given the data of its other groups; NULL: *status. */
+struct dgm_data *drawn_from(struct session *s, const struct model *m, struct model *as, const struct making *how,
+                            const struct group *g, struct dgm_data *const *of, const char *name, int *status);
+
+/* ---- pretrain.c: parts of models ------------------------------------------------------------------------------- */
 /* The block's model, or the part of it that the block pretrains.  NULL: diagnostics. */
 struct model *block_model(struct unit *u, const struct block_def *b);
 /* Freezes what the part does not read; can its objective and figures be had? */
@@ -191,10 +207,6 @@ bool pretrain_check(struct unit *u, const struct compiled *c);
 /* The data of a group in the block's part, given those of the whole model's groups; NULL: *status. */
 struct dgm_data *block_data(struct session *s, const struct block_def *b, const struct group *g,
                             struct dgm_data *const *of, int *status);
-bool is_drawn(const struct data_def *def); /* draw(MODEL.h, DATA) */
-bool drawn_check(struct unit *u, const struct data_def *def);
-const char *drawn_by(struct unit *u, const struct data_def *def); /* the model's name; NULL: by none */
-struct dgm_data *drawn_dataset(struct unit *u, const struct data_def *def, int *status);
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------- */
 struct trained { /* parameters as they stand, per model */
@@ -210,7 +222,7 @@ struct session {
 	struct unit *u;
 	VEC(struct trained) trained;
 	VEC(struct part) part;
-	VEC(struct drawer *) drawer; /* of data that models draw */
+	VEC(struct drawer *) drawer; /* of data that models make */
 	const char *out_dir;
 	bool wants[BLOCK_SAMPLE + 1]; /* the blocks of this kind */
 	const char *failed; /* why the run ended early; NULL: it did not */
@@ -254,6 +266,8 @@ struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t
 int job_means(struct session *s, const struct compiled *c, struct dgm_store *store, const struct block_def *b);
 /* A figure on the block's own data. */
 int job_figure(struct session *s, const struct compiled *c, const struct figure_kind *k, struct dgm_figure *out);
+/* The passes of the block's posterior, by this function. */
+struct dgm_refine job_refine(struct session *s, const struct compiled *c, const char *pass);
 /* minus the mean-field bound, on the block's own data. */
 int job_bound(struct session *s, const struct compiled *c, struct dgm_figure *out);
 /* minus the log of the sum of importance weights, that many passes of them. */

@@ -245,7 +245,7 @@ struct dgm_tempering job_tempering(const struct compiled *c, const char *suffix,
 	return t;
 }
 
-static struct dgm_refine refine(struct session *s, const struct compiled *c, const char *pass)
+struct dgm_refine job_refine(struct session *s, const struct compiled *c, const char *pass)
 {
 	return (struct dgm_refine){.pass = fn(c, pass),
 	                           .change = slot(c, arena_printf(s->u->cx.prog, "out.%s", pass)),
@@ -259,7 +259,7 @@ int job_bound(struct session *s, const struct compiled *c, struct dgm_figure *ou
 	const struct figure_kind bound = {.name = "bound", .function = "bound"};
 	int status = job_figure(s, c, &bound, out);
 	out->start = fn(c, "meanfield.start");
-	out->refine = refine(s, c, "meanfield.pass");
+	out->refine = job_refine(s, c, "meanfield.pass");
 	return status;
 }
 
@@ -283,7 +283,7 @@ int job_figure(struct session *s, const struct compiled *c, const struct figure_
 	struct arena *a = s->u->cx.prog;
 	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA, .ninput = n};
 	out->start = fn(c, arena_printf(a, "%s.start", k->function));
-	out->refine = refine(s, c, arena_printf(a, "%s.pass", k->function));
+	out->refine = job_refine(s, c, arena_printf(a, "%s.pass", k->function));
 	out->out = slot(c, arena_printf(a, "out.%s", k->function));
 	memcpy(out->input, in, sizeof in);
 	return EXIT_DONE;
@@ -413,7 +413,7 @@ bool train_settings(struct session *s, const struct compiled *c, struct dgm_trai
 	t->positive = job_positive(s, c);
 	t->begin = fn(c, "chains.begin");
 	t->first = fn(c, "train.first");
-	t->refine = refine(s, c, "train.pass");
+	t->refine = job_refine(s, c, "train.pass");
 	t->sweep = dgm_transition_find(c->mod, "train.sweep", persistent ? POP_CHAINS : POP_DATA,
 	                               c->x->sampling.steps);
 	t->final = fn(c, "train.final");

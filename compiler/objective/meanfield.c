@@ -81,6 +81,7 @@ bool meanfield(struct expansion *x, const char *start, const char *pass, const s
 {
 	struct function *first = program_function(x->p, start), *f = program_function(x->p, pass);
 	f->first = first;
+	own_states(x, first);
 	meanfield_start(x, first, q, which);
 	return meanfield_pass(x, f, q, which, damping);
 }
@@ -136,13 +137,27 @@ struct node *meanfield_bound(struct expansion *x, const struct walkers *q)
 	return b;
 }
 
-bool objective_bound(struct expansion *x, double damping)
+/* q: the hidden groups at their means; false: refused. */
+static bool hidden_means(struct expansion *x, double damping, struct walkers *q)
 {
 	const bool *hidden = model_role(x->m, GROUP_HIDDEN);
+	struct walkers data = walkers_data(x);
 	if (!meanfield_allowed(x->cx, x->m, hidden))
 		return false;
-	struct walkers data = walkers_data(x), q = walkers_means_of(x, "q", &data, hidden);
-	if (!meanfield(x, "meanfield.start", "meanfield.pass", &q, hidden, damping))
+	*q = walkers_means_of(x, "q", &data, hidden);
+	return meanfield(x, "meanfield.start", "meanfield.pass", q, hidden, damping);
+}
+
+bool objective_meanfield(struct expansion *x, double damping)
+{
+	struct walkers q;
+	return hidden_means(x, damping, &q);
+}
+
+bool objective_bound(struct expansion *x, double damping)
+{
+	struct walkers q;
+	if (!hidden_means(x, damping, &q))
 		return false;
 	struct function *f = program_function(x->p, "bound");
 	assign(x, f, out_sym(x, "bound", POP_DATA), q.batch, NULL,

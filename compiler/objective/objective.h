@@ -143,6 +143,10 @@ bool objective_each(const struct model *m); /* has each example a log Z of its o
 bool objective_raise(struct expansion *x);
 /* draw: (data) hidden groups, under their own names, := a joint draw given the examples. */
 bool objective_draw(struct expansion *x);
+/* mean: (data) the hidden group's means "NAME.mean", the other hidden groups summed out. */
+bool objective_mean(struct expansion *x, const struct group *g);
+/* meanfield.start, meanfield.pass: (data) the hidden groups' mean-field means "NAME.q". */
+bool objective_meanfield(struct expansion *x, double damping);
 bool objective_sampler(struct expansion *x);
 /* Of directed models, (data) out := - log p(x); the bound on log p(x) of one draw; minus the log of the sum
  * of importance weights, x->particles of them in each run of importance.pass. */

@@ -121,3 +121,18 @@ bool objective_draw(struct expansion *x)
 	return model_eliminate(x->m, &x->m->E, model_role(x->m, GROUP_HIDDEN), &el) &&
 	       draw_jointly(x, f, &el, &w);
 }
+
+bool objective_mean(struct expansion *x, const struct group *g)
+{
+	const bool *hidden = model_role(x->m, GROUP_HIDDEN);
+	bool *others = NEW_ARRAY(x->cx->prog, bool, x->m->group.n);
+	struct walkers w = walkers_data(x);
+	energy F;
+	for (int i = 0; i < x->m->group.n; i++)
+		others[i] = hidden[i] && x->m->group.at[i] != g;
+	if (!model_sum_out(x->cx, x->m, &x->m->E, others, &F))
+		return false;
+	struct function *f = program_function(x->p, "mean");
+	own_states(x, f);
+	return mean_group(x, f, &F, g, &w, mean_sym(x, g, "mean", POP_DATA));
+}

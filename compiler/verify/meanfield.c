@@ -150,10 +150,15 @@ static void compare(struct engine *e)
 	}
 }
 
-static bool asks_for_posterior(const struct unit *u)
+static bool asks_for_posterior(const struct trial *t)
 {
-	for (int i = 0; i < u->checked->block.n; i++)
-		if (block_clause(u->checked->block.at[i], "posterior"))
+	const struct checked *file = t->u->checked;
+	bool approximated;
+	for (int i = 0; i < file->block.n; i++)
+		if (block_clause(file->block.at[i], "posterior"))
+			return true;
+	for (int i = 0; i < file->data.n; i++)
+		if (drawn_mean_of(file->data.at[i], t->m, &approximated) && approximated)
 			return true;
 	return false;
 }
@@ -164,7 +169,7 @@ void verify_meanfield(struct trial *t)
 	struct compiled c = {.m = t->m, .x = expansion_new(&t->u->cx, t->m)};
 	struct engine e;
 	energy F;
-	if (model_sum_out(NULL, t->m, &t->m->E, t->hidden, &F) && !asks_for_posterior(t->u))
+	if (model_sum_out(NULL, t->m, &t->m->E, t->hidden, &F) && !asks_for_posterior(t))
 		return;
 	if (!objective_bound(c.x, 0)) {
 		report_skip(t->report, "mean field", trial_why(t));
@@ -177,5 +182,55 @@ void verify_meanfield(struct trial *t)
 		}
 		compare(&e);
 		engine_close(&e);
+	}
+}
+
+/* ---- means given the data, the other hidden groups summed out ---- */
+static void compare_means(struct engine *e, const struct group *g)
+{
+	struct trial *t = e->t;
+	const char *name = arena_printf(t->a, "%s.mean", g->name),
+	           *label = engine_label(e, "means given the data");
+	engine_run(e, "mean");
+	for (int r = 0; r < ROWS; r++) {
+		trial_load(t, t->row[r]);
+		for (int i = 0; i < t->site.n; i++) {
+			const struct site *s = &t->site.at[i];
+			double *log_w = NEW_ARRAY(t->a, double, s->n);
+			if (t->m->group.at[s->group] != g)
+				continue;
+			trial_site(t, s, t->hidden, log_w);
+			for (int k = 0; k < s->width; k++)
+				report_compare(
+				    t->report, label,
+				    off_by(engine_get(e, name, r, s->at[k]), trial_site_mean(t, s, log_w, k)),
+				    engine_tolerance(e, TOL_DOUBLE));
+		}
+	}
+}
+
+void verify_means(struct trial *t)
+{
+	static const int64_t pop[DGM_MAX_POP] = {ROWS, 1, 1, 1, 1};
+	for (int i = 0; i < t->u->checked->data.n; i++) {
+		bool approximated;
+		const struct group *g = drawn_mean_of(t->u->checked->data.at[i], t->m, &approximated);
+		struct compiled c = {.m = t->m, .x = expansion_new(&t->u->cx, t->m)};
+		struct engine e;
+		if (!g || approximated)
+			continue;
+		if (!objective_mean(c.x, g)) {
+			report_skip(t->report, "means given the data", trial_why(t));
+			continue;
+		}
+		for (int generated = 0; generated < 2; generated++) {
+			if (!engine_open(&e, t, arena_printf(t->a, "means of %s", g->name), &c, generated,
+			                 pop)) {
+				report_skip(t->report, "means given the data, generated code", dgm_error());
+				return;
+			}
+			compare_means(&e, g);
+			engine_close(&e);
+		}
 	}
 }

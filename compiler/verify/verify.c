@@ -22,6 +22,7 @@ static void verify_trials(struct unit *small, bool joint, struct report *r, uint
 		} else {
 			verify_reference(t);
 			verify_meanfield(t);
+			verify_means(t);
 			verify_guesses(t);
 		}
 		verify_figures(t);

@@ -195,6 +195,7 @@ double moments_off(const struct moments *m, double truth);
 void verify_reference(struct trial *t);
 void verify_directed(struct trial *t);
 void verify_meanfield(struct trial *t);
+void verify_means(struct trial *t); /* data that are means of hidden groups; meanfield.c */
 void verify_guesses(struct trial *t); /* prediction.c */
 void verify_figures(struct trial *t);
 void verify_objectives(struct trial *t);

@@ -263,13 +263,15 @@ done
 for file in deep.lower/deep.safetensors deep.upper/deep.safetensors deep.joint/deep.safetensors; do
 	same 'layers, resumed' layers.whole/$file layers.part/$file
 done
-for file in lower.safetensors upper.safetensors joined.safetensors joined.samples.safetensors; do
+for file in lower.safetensors upper.safetensors joined.safetensors joined.samples.safetensors reader.safetensors; do
 	same 'handed, resumed' handed.whole/$file handed.part/$file
 done
 got=$(value "$tmp/layers.whole" 'log-likelihood bound (mean field)')
 between "$got" -4.6 $summit || fail "layers.dgm: $got is not in [-4.6, $summit]"
 set -- $(value "$tmp/handed.whole" log-likelihood)
 [ -n "$1" ] && [ "$1" = "$2" ] || fail "handed.dgm: $1 by the model, $2 with its parameters handed on"
+got=$(value "$tmp/handed.whole" reconstruction)
+between "$got" 0 1e-6 || fail "handed.dgm: the exact means and those of mean field differ by $got"
 
 # ---- a deep belief network, killed ten times at moments drawn from SEED, a checkpoint after each epoch -------------
 seed=${SEED:-$(date +%s)}
