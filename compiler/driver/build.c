@@ -98,8 +98,7 @@ static struct dgm_slot param_slot(const struct weight *w)
 	return s;
 }
 
-/* The parameters in the file, checked against the model; NULL: dgm_error(). */
-static struct dgm_store *read_params(struct unit *u, const struct model *m, const char *file)
+struct dgm_store *read_params(struct unit *u, const struct model *m, const char *file)
 {
 	struct dgm_module *mod = NEW(u->cx.prog, struct dgm_module);
 	struct dgm_slot *slot = NEW_ARRAY(u->cx.prog, struct dgm_slot, m->weight.n + 1);

@@ -150,6 +150,8 @@ bool drawn_before(struct unit *u, const struct block_def *b, const struct data_d
 bool params_check(struct unit *u, const struct compiled *c);
 /* Fills what they hand on. */
 void handed_fill(struct session *s, const struct compiled *c, struct dgm_store *store);
+/* The parameters in the file, checked against the model; NULL: dgm_error(). */
+struct dgm_store *read_params(struct unit *u, const struct model *m, const char *file);
 const struct dgm_store *session_params(const struct session *s, const char *model); /* as last trained; NULL: never */
 /* The clause's figure among the monitors that the clauses make, in their order, and when it stops the training. */
 struct dgm_stop stop_read(struct unit *u, const struct block_def *b);

@@ -45,6 +45,22 @@ static bool is_given_twice(const struct unit *u, const char *model)
 	return files[0] > 1 || files[1] > 1;
 }
 
+/* A run takes parameters of models that no block trains; else it is said. */
+static bool none_is_trained(const struct unit *u)
+{
+	for (int i = 0; i < u->checked->block.n; i++) {
+		const struct block_def *b = u->checked->block.at[i];
+		const char *file = b->kind == BLOCK_TRAIN ? params_file(u, b->model->name) : NULL;
+		if (file == NULL)
+			continue;
+		fprintf(stderr,
+		        "dgm: --params: %s trains model '%s': it does not take parameters from %s\n",
+		        u->opt->file, b->model->name, file);
+		return false;
+	}
+	return true;
+}
+
 bool params_go(const struct unit *u)
 {
 	int n = 0;
@@ -74,5 +90,5 @@ bool params_go(const struct unit *u)
 		        model, model);
 		return false;
 	}
-	return true;
+	return strcmp(u->opt->call, "run") != 0 || none_is_trained(u);
 }

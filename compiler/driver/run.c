@@ -115,12 +115,30 @@ static int end_well(struct session *s)
 	return status;
 }
 
+/* In a run the models that --params has parameters for are as if they had been trained. */
+static int take_params(struct session *s)
+{
+	for (int i = 0; i < s->u->model.n; i++) {
+		struct model *m = s->u->model.at[i];
+		const char *file = params_file(s->u, m->name);
+		if (file == NULL || m->weight.n == 0)
+			continue;
+		struct trained given = {m, read_params(s->u, m, file)};
+		if (given.store == NULL)
+			return run_failed();
+		vec_push(s->u->cx.perm, &s->trained, given);
+	}
+	return EXIT_DONE;
+}
+
 static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 {
 	struct unit u;
 	int status = unit_read(&u, o);
 	if (status != EXIT_DONE)
 		return status;
+	if (train && !params_go(&u))
+		return EXIT_USAGE;
 	struct session s = {.u = &u, .out_dir = o->out ? o->out : default_folder(u.cx.perm, o->file)};
 	s.wants[BLOCK_TRAIN] = train;
 	s.wants[BLOCK_EVALUATE] = evaluate;
@@ -142,6 +160,8 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 	    dgm_out_open(&s.results, arena_printf(u.cx.perm, "%s/results.jsonl", s.out_dir)) != DGM_OK)
 		return run_failed();
 	status = outputs_ready(&s);
+	if (status == EXIT_DONE && train)
+		status = take_params(&s);
 	for (int i = 0; i < u.checked->block.n && status == EXIT_DONE; i++)
 		if (s.wants[u.checked->block.at[i]->kind])
 			status = run_block(&s, u.checked->block.at[i]);

@@ -30,16 +30,6 @@ static bool trained_before(const struct unit *u, const struct block_def *b, cons
 	return false;
 }
 
-bool drawn_before(struct unit *u, const struct block_def *b, const struct data_def *def,
-                  struct span at)
-{
-	const char *model = drawn_by(u, def);
-	if (model == NULL || trained_before(u, b, model))
-		return true;
-	diag(u->cx.diags, DIAG_HANDED, at, model);
-	return false;
-}
-
 /* Do initial values of all the model's parameters come from other models? */
 static bool handed_whole(const struct model *m)
 {
@@ -51,6 +41,23 @@ static bool handed_whole(const struct model *m)
 			return false;
 	}
 	return true;
+}
+
+/* Has a model that block b reads parameters by then? */
+static bool settled_before(const struct unit *u, const struct block_def *b, const char *model)
+{
+	return (strcmp(u->opt->call, "run") == 0 && params_file(u, model)) ||
+	       trained_before(u, b, model);
+}
+
+bool drawn_before(struct unit *u, const struct block_def *b, const struct data_def *def,
+                  struct span at)
+{
+	const char *model = drawn_by(u, def);
+	if (model == NULL || settled_before(u, b, model))
+		return true;
+	diag(u->cx.diags, DIAG_HANDED, at, model);
+	return false;
 }
 
 bool params_check(struct unit *u, const struct compiled *c)
@@ -65,7 +72,7 @@ bool params_check(struct unit *u, const struct compiled *c)
 	}
 	for (int i = 0; i < c->m->from.n; i++) {
 		const struct from *f = &c->m->from.at[i];
-		if (trained_before(u, c->block, f->model))
+		if (settled_before(u, c->block, f->model))
 			continue;
 		diag(u->cx.diags, DIAG_HANDED, f->span, f->model);
 		return false;

@@ -272,6 +272,13 @@ set -- $(value "$tmp/handed.whole" log-likelihood)
 [ -n "$1" ] && [ "$1" = "$2" ] || fail "handed.dgm: $1 by the model, $2 with its parameters handed on"
 got=$(value "$tmp/handed.whole" reconstruction)
 between "$got" 0 1e-6 || fail "handed.dgm: the exact means and those of mean field differ by $got"
+run params params.dgm --params lower="$tmp/handed.whole/lower.safetensors"
+set -- "$1" $(value "$tmp/params" log-likelihood) "$(value "$tmp/params" reconstruction)"
+[ "$1" = "$2" ] && [ "$1" = "$3" ] && [ "$4" = 0 ] || fail "params.dgm: $1 by the model that was trained, $2 and $3 from its file, means apart by $4"
+"$dgm" run params.dgm --quiet --out "$tmp/params" 2>&1 | grep -q "'lower' has no parameters" ||
+	fail "params.dgm runs without parameters"
+"$dgm" run handed.dgm --quiet --out "$tmp/params" --params lower="$tmp/handed.whole/lower.safetensors" 2>&1 |
+	grep -q "handed.dgm trains model 'lower'" || fail "handed.dgm takes parameters of a model that it trains"
 
 # ---- a deep belief network, killed ten times at moments drawn from SEED, a checkpoint after each epoch -------------
 seed=${SEED:-$(date +%s)}
