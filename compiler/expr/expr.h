@@ -150,6 +150,7 @@ bool ex_is_num(const struct node *x, double c);
 bool ex_same(const struct node *x, const struct node *y);
 bool ex_mentions(const struct node *x, const struct sym *s);
 bool ex_has_draw(const struct node *x);
+bool ex_has_op(const struct node *x, enum op op);
 bool ex_uses_idx(const struct node *x, const struct idx *i);
 /* Free indices (bound ones left out), each once, batch indices too. */
 int ex_free(const struct node *x, const struct idx **out, int max);

@@ -177,6 +177,14 @@ bool ex_has_draw(const struct node *x)
 	return false;
 }
 
+bool ex_has_op(const struct node *x, enum op op)
+{
+	bool has = x->kind == N_OP && x->op == op;
+	for (int i = 0; i < x->nkid && !has; i++)
+		has = ex_has_op(x->kid[i], op);
+	return has;
+}
+
 struct free_set {
 	const struct idx **out;
 	int n, max;

@@ -151,6 +151,17 @@ struct node *flow_slope(struct flow *fl, struct node *value, const struct sym *s
 	return adjoint(a, &readers, s, at);
 }
 
+static void record(struct flow *fl, const struct node *loss, const bool *which)
+{
+	struct arena *a = fl->x->cx->prog;
+	struct descent d = {.function = fl->f, .loss = loss, .batch = fl->batch, .which = which};
+	d.moving = NEW_ARRAY(a, const struct sym *, fl->step.n + 1);
+	for (int i = 0; i < fl->step.n; i++)
+		if (!fl->step.at[i].constant)
+			d.moving[d.nmoving++] = fl->step.at[i].sym;
+	vec_push(a, &fl->x->descent, d);
+}
+
 bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool accumulate)
 {
 	struct arena *a = fl->x->cx->prog;
@@ -160,6 +171,7 @@ bool flow_gradient(struct flow *fl, struct node *loss, const bool *which, bool a
 	const char *op;
 	vec_push(a, &readers, ((struct reader){loss, fl->batch}));
 	mark(fl, which, needed);
+	record(fl, loss, which);
 	for (int i = fl->step.n - 1; i >= -1; i--) {
 		struct node *e = i >= 0 ? fl->step.at[i].rhs : loss;
 		if ((i < 0 || needed[i]) && !ex_differentiable(e, &op)) {

@@ -68,6 +68,14 @@ struct expansion;
  * one, and the clause asks for the move. */
 bool sampler_moves(const struct expansion *x, const energy *E, const struct group *g, const struct term **why);
 
+struct descent { /* a gradient: of the sum over the batch of a loss, a number for each example */
+	const struct function *function; /* which computes what the loss reads */
+	const struct node *loss;
+	const struct idx *batch;
+	const bool *which;         /* parameters; NULL: all */
+	const struct sym **moving; /* computed in the function, and followed back: the rest is held */
+	int nmoving;
+};
 struct expansion { /* of one block of a file */
 	struct cx *cx;
 	struct model *m;
@@ -81,6 +89,7 @@ struct expansion { /* of one block of a file */
 		struct span term;    /* the first that adds to it */
 	}) low;
 	int particles; /* of a run of importance.pass; 0: OBJECTIVE_PARTICLES */
+	VEC(struct descent) descent; /* what flows have taken gradients of */
 	double scale; /* coefficient of the objective being expanded */
 	bool begun;   /* an objective before it has set the gradients: this one adds to them */
 	VEC(struct held) held; /* sample: units that are held where they have a value */

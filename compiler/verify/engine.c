@@ -97,10 +97,23 @@ static void put_rows(struct engine *e)
 	}
 }
 
+/* What generated code draws there. */
+static double noise(void *arg, const struct node *x)
+{
+	const struct engine *e = arg;
+	int64_t n = e->mem.unit + 1;
+	if (!e->noise)
+		return e->t->mem.draw(e->t->mem.draw_arg, x);
+	float *v = NEW_ARRAY(e->t->a, float, n);
+	(x->op == OP_UNIFORM ? dgm_uniform : dgm_normal)(v, n, NOISE_SEED, (uint32_t)e->mem.row,
+	                                                 e->call.step, (uint32_t)x->num);
+	return (double)v[n - 1];
+}
+
 static bool open_memory(struct engine *e)
 {
 	const struct program *p = e->c.x->p;
-	e->mem = (struct memory){.a = e->t->a, .draw = e->t->mem.draw, .draw_arg = e->t};
+	e->mem = (struct memory){.a = e->t->a, .draw = noise, .draw_arg = e};
 	for (int i = 0; i < POP_COUNT; i++)
 		e->mem.pop[i] = e->pop[i];
 	for (int i = 0; i < p->tensor.n; i++)
@@ -167,8 +180,11 @@ void engine_close(struct engine *e)
 /* ---- running ---- */
 bool engine_run(struct engine *e, const char *function)
 {
-	if (!e->generated)
-		return memory_run(&e->mem, e->c.x->p, function);
+	if (!e->generated) {
+		bool there = memory_run(&e->mem, e->c.x->p, function);
+		e->call.step++;
+		return there;
+	}
 	const struct dgm_function *f = dgm_function_find(e->c.mod, function);
 	if (f)
 		dgm_run(f, &e->call);

@@ -28,9 +28,10 @@ double *memory_get(const struct memory *m, const struct sym *s)
 
 static double load(void *arg, const struct sym *s, int64_t row, const int64_t *at)
 {
-	const struct memory *m = arg;
+	struct memory *m = arg;
 	const double *x = memory_get(m, s);
 	int64_t k = 0;
+	m->loads++;
 	if (x == NULL)
 		BUG("verify: %s is read but has no value", s->name);
 	for (int i = 0; i < s->rank; i++)
@@ -81,7 +82,7 @@ const struct sym *program_symbol(const struct program *p, const char *name)
 }
 
 /* All elements see what was there before, in a sequential statement those of a step. */
-static void run_stmt(struct memory *m, const struct stmt *s)
+void memory_stmt(struct memory *m, const struct stmt *s)
 {
 	int64_t rows = s->batch ? m->pop[s->batch->pop] : 1, items = sym_items(s->dst), step = items;
 	double *dst = memory_get(m, s->dst);
@@ -99,6 +100,8 @@ static void run_stmt(struct memory *m, const struct stmt *s)
 			struct binding b[MAX_RANK + 1];
 			int nb =
 			    bind_element(s->dst, s->at, (first + k) % items, s->batch, (first + k) / items, b);
+			m->row = s->dst->batched ? (first + k) / items : 0;
+			m->unit = (first + k) % items;
 			new[k] = memory_eval(m, s->rhs, b, nb);
 		}
 		for (int64_t k = 0; k < part; k++)
@@ -113,6 +116,6 @@ bool memory_run(struct memory *m, const struct program *p, const char *function)
 		if (strcmp(p->function.at[i]->name, function) == 0)
 			f = p->function.at[i];
 	for (int i = 0; f && i < f->nstmt; i++)
-		run_stmt(m, &f->stmt[i]);
+		memory_stmt(m, &f->stmt[i]);
 	return f != NULL;
 }

@@ -6,6 +6,7 @@
  * only where it must be. */
 #include "verify/verify.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MAX_KNOB = 12, MAX_TRIES = 4000, MAX_LARGE = 256 };
@@ -95,8 +96,51 @@ static bool set_by_user(const struct search *s, const char *name)
 	return false;
 }
 
-static void find_knobs(struct search *s)
+static struct ast *copy_tree(struct arena *a, const struct ast *e)
 {
+	struct ast *x = arena_copy(a, e, sizeof *e);
+	if (e->nkid)
+		x->kid = arena_copy(a, e->kid, sizeof *e->kid * (size_t)e->nkid);
+	for (int i = 0; i < e->nkid; i++)
+		x->kid[i] = copy_tree(a, e->kid[i]);
+	return x;
+}
+
+/* Numbers as large as widths of layers that calls are given. */
+static void find_widths(struct search *s, struct ast *e)
+{
+	enum { WIDTH = 16 };
+	for (int i = 0; i < e->nkid; i++) {
+		if (e->kind != AST_FIELD && e->kid[i]->kind == AST_NUM && e->kid[i]->num >= WIDTH)
+			add_place(s, arena_printf(s->a, "the layers of %g", e->kid[i]->num), &e->kid[i]);
+		find_widths(s, e->kid[i]);
+	}
+}
+
+/* Sizes of nets that have defaults, and the widths of their layers. */
+static void find_in_net(struct search *s, struct ast_net *n)
+{
+	n->formal = arena_copy(s->a, n->formal, sizeof *n->formal * (size_t)n->nformal);
+	for (int k = 0; k < n->nformal; k++)
+		if (n->formal[k].value)
+			add_place(s, arena_printf(s->a, "%s.%s", n->name, n->formal[k].name),
+			          &n->formal[k].value);
+	n->decl = arena_copy(s->a, n->decl, sizeof *n->decl * (size_t)n->ndecl);
+	for (int k = 0; k < n->ndecl; k++)
+		if (n->decl[k].kind == DECL_LET && n->decl[k].value)
+			find_widths(s, n->decl[k].value = copy_tree(s->a, n->decl[k].value));
+	if (n->value)
+		find_widths(s, n->value = copy_tree(s->a, n->value));
+}
+
+static void find_knobs(struct search *s, enum shrink_to to)
+{
+	for (int i = 0; i < s->file.nitem && to == SHRINK_ANY; i++)
+		if (s->file.item[i].kind == ITEM_NET) {
+			s->file.item[i].net =
+			    arena_copy(s->a, s->file.item[i].net, sizeof *s->file.item[i].net);
+			find_in_net(s, s->file.item[i].net);
+		}
 	for (int i = 0; i < s->model->nsize; i++)
 		if (!set_by_user(s, s->model->size[i].name))
 			add_place(s, s->model->size[i].name, &s->model->size[i].value);
@@ -244,18 +288,24 @@ static void one_model(struct search *s)
 	}
 }
 
-bool verify_shrink(const struct unit *u, const struct model_def *def, bool joint, struct unit *out,
-                   const char **sizes, const char **why)
+bool verify_shrink(const struct unit *u, const struct model_def *def, enum shrink_to to,
+                   struct unit *out, const char **sizes, const char **why)
 {
-	struct search s = {
-	    .u = u, .def = def, .joint = joint, .out = out, .a = u->cx.perm, .states = 1e300};
+	struct search s = {.u = u,
+	                   .def = def,
+	                   .joint = to != SHRINK_HIDDEN,
+	                   .out = out,
+	                   .a = u->cx.perm,
+	                   .states = 1e300};
 	struct buf b;
 	bool found = false;
 	one_model(&s);
-	find_knobs(&s);
+	find_knobs(&s, to);
 	int dearest = s.nknob * (7 + 2 * s.nknob);
 	for (int limit = 0; limit < 2 && !found; limit++) { /* few states, else as few as there are */
-		s.most = (joint ? MAX_STATES : MAX_HIDDEN) * (limit ? 10 : 1);
+		s.most = (s.joint ? MAX_STATES : MAX_HIDDEN) * (limit ? 10 : 1);
+		if (to == SHRINK_ANY)
+			s.most = INFINITY;
 		s.nlarge = s.tries = 0;
 		for (int cost = 0; cost <= dearest && !found && s.tries < MAX_TRIES; cost++)
 			found = choose(&s, 0, cost);

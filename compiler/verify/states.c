@@ -374,25 +374,48 @@ static bool is_total(const struct model *m, const struct sym *s)
 	return false;
 }
 
+void trial_values(struct trial *t, const struct group *g, double *state)
+{
+	const struct domain_values *d = domain_of(g);
+	int width = (int)block_units(g), values = 0;
+	double log_w;
+	for (int64_t k = 0; k < sym_items(g->sym); k += width) {
+		while (d->list && d->list(width, t->total, values, state + k))
+			values++;
+		if (d->list)
+			d->list(width, t->total, (int)(values * trial_uniform(t)), state + k);
+		else if (is_total(t->m, g->sym))
+			state[k] = t->total;
+		else
+			state[k] = (double)(float)d->map(
+			    d->integral ? 0.6 * trial_normal(t) : floor(3 * trial_uniform(t)), &log_w);
+	}
+}
+
 void trial_given(struct trial *t)
 {
-	for (int g = 0; g < t->m->group.n; g++) {
-		const struct group *x = t->m->group.at[g];
-		const struct domain_values *d = domain_of(x);
-		double *state = group_state(t, g), log_w;
-		int width = (int)block_units(x), values = 0;
-		for (int64_t k = 0; x->role == GROUP_GIVEN && k < sym_items(x->sym); k += width) {
-			while (d->list && d->list(width, t->total, values, state + k))
-				values++;
-			if (d->list)
-				d->list(width, t->total, (int)(values * trial_uniform(t)), state + k);
-			else if (is_total(t->m, x->sym))
-				state[k] = t->total;
-			else
-				state[k] = (double)(float)d->map(
-				    d->integral ? 0.6 * trial_normal(t) : floor(3 * trial_uniform(t)), &log_w);
-		}
+	for (int g = 0; g < t->m->group.n; g++)
+		if (t->m->group.at[g]->role == GROUP_GIVEN)
+			trial_values(t, t->m->group.at[g], group_state(t, g));
+}
+
+double trial_element_sum(struct trial *t, const struct factor *f, const struct node *log_density,
+                         int64_t flat, double *error)
+{
+	const struct domain_values *d = domain_of(f->group);
+	double *x = memory_get(&t->mem, f->group->sym) + flat, sum = 0, half = 0, log_w = 0;
+	int width = f->block ? (int)block_units(f->group) : 1;
+	int n = d->list ? 0 : (int)((d->last - d->first) / d->step) + 1;
+	for (int k = 0; d->list ? d->list(width, t->total, k, x) : k < n; k++) {
+		if (!d->list)
+			*x = d->map(d->first + k * d->step, &log_w);
+		double p = exp(trial_eval(t, log_density, f->at, f->group->sym, flat) + log_w) *
+		           (d->integral ? d->step : 1);
+		sum += isnan(p) && isinf(log_w) ? 0 : p;
+		half += k % 2 ? 0 : 2 * p;
 	}
+	*error = d->integral ? pow(sum - half, 2) : 0;
+	return sum;
 }
 
 static void add_sites(struct trial *t, int group)

@@ -149,10 +149,10 @@ static double sum_cost(const struct trial *t)
 	return n;
 }
 
-struct trial *trial_new(struct unit *u, struct model *m, bool joint, uint64_t seed,
-                        struct report *r, const char **why)
+/* Its parameters and states not drawn yet. */
+static struct trial *begin(struct unit *u, struct model *m, bool joint, uint64_t seed,
+                           struct report *r)
 {
-	static const double sd[] = {0.5, 0.8, 0.25};
 	struct arena *a = arena_new();
 	struct trial *t = NEW(a, struct trial);
 	bool *all = NEW_ARRAY(a, bool, m->group.n + 1);
@@ -178,13 +178,37 @@ struct trial *trial_new(struct unit *u, struct model *m, bool joint, uint64_t se
 		memory_put(&t->mem, m->group.at[i]->sym, 1);
 	}
 	t->all = all;
+	return t;
+}
+
+static const double spread[] = {0.5, 0.8, 0.25}; /* of the parameters, by the seed */
+
+struct trial *trial_drawn(struct unit *u, struct model *m, uint64_t seed, struct report *r)
+{
+	struct trial *t = begin(u, m, true, seed, r);
+	draw_parameters(t, spread[seed % 3]);
+	if (m->training)
+		memory_put(&t->mem, m->training, 1);
+	t->total = 2;
+	for (int k = 0; k < ROWS; k++) {
+		for (int g = 0; g < m->group.n; g++)
+			trial_values(t, m->group.at[g], group_state(t, g));
+		t->row[k] = trial_save(t);
+	}
+	return t;
+}
+
+struct trial *trial_new(struct unit *u, struct model *m, bool joint, uint64_t seed,
+                        struct report *r, const char **why)
+{
+	struct trial *t = begin(u, m, joint, seed, r);
 	if (!joint_energy(t, why)) {
 		trial_free(t);
 		return NULL;
 	}
-	t->term = NEW_ARRAY(a, struct tape *, t->E.n + 1);
+	t->term = NEW_ARRAY(t->a, struct tape *, t->E.n + 1);
 	for (int attempt = 0; attempt < 8; attempt++) {
-		draw_parameters(t, sd[seed % 3] * pow(0.7, attempt));
+		draw_parameters(t, spread[seed % 3] * pow(0.7, attempt));
 		for (int k = 0; k < t->E.n; k++)
 			t->term[k] = tape_new(&t->mem, t->E.at[k].node);
 		bool there = trial_sites(t);

@@ -5,15 +5,38 @@
 
 enum { TRIALS = 2 };
 
-static void verify_trials(struct unit *small, bool joint, struct report *r, uint64_t seed)
+/* What holds at any states, where they cannot be summed over. */
+static void verify_at_states(const struct unit *u, const struct model_def *def, struct report *r,
+                             uint64_t seed)
+{
+	struct unit small;
+	const char *sizes, *why;
+	struct code_cache cache = {.code = {0}};
+	if (!verify_shrink(u, def, SHRINK_ANY, &small, &sizes, &why))
+		return;
+	for (uint64_t k = 0; k < TRIALS; k++) {
+		struct trial *t = trial_drawn(&small, small.model.at[0], seed * TRIALS + k, r);
+		t->cache = &cache;
+		verify_drawn(t);
+		trial_free(t);
+	}
+	code_cache_free(&cache);
+	arena_free(small.cx.prog);
+	arena_free(small.cx.tmp);
+}
+
+/* false: its states cannot be summed over. */
+static bool verify_trials(struct unit *small, bool joint, struct report *r, uint64_t seed)
 {
 	const char *why;
+	bool summed = true;
 	struct code_cache cache = {.code = {0}};
 	for (uint64_t k = 0; k < TRIALS; k++) {
 		struct trial *t = trial_new(small, small->model.at[0], joint, seed * TRIALS + k, r, &why);
 		if (t == NULL) {
 			report_skip(r, small->model.at[0]->factor.n ? "the model" : "a draw of the parameters",
 			            why);
+			summed = false;
 			continue;
 		}
 		t->cache = &cache;
@@ -34,6 +57,7 @@ static void verify_trials(struct unit *small, bool joint, struct report *r, uint
 	code_cache_free(&cache);
 	arena_free(small->cx.prog);
 	arena_free(small->cx.tmp);
+	return summed;
 }
 
 /* At sizes where all can be summed over; and, where they are larger, at those where the hidden
@@ -45,14 +69,16 @@ static bool verify_model(const struct unit *u, const struct model_def *def, stru
 	const char *sizes[2], *why[2];
 	bool there[2];
 	for (int k = 0; k < 2; k++)
-		there[k] = verify_shrink(u, def, k == 0, &small[k], &sizes[k], &why[k]);
+		there[k] =
+		    verify_shrink(u, def, k ? SHRINK_HIDDEN : SHRINK_JOINT, &small[k], &sizes[k], &why[k]);
 	bool second = there[1] && small[1].model.at[0]->factor.n == 0 &&
 	              !(there[0] && strcmp(sizes[0], sizes[1]) == 0);
 	report_model(r, def->name, there[0] ? sizes[0] : "", second ? sizes[1] : "");
-	if (there[0])
-		verify_trials(&small[0], true, r, seed);
-	else
+	bool summed = there[0] && verify_trials(&small[0], true, r, seed);
+	if (!there[0])
 		report_skip(r, "sums over all states", why[0]);
+	if (!summed && def->factor.n)
+		verify_at_states(u, def, r, seed);
 	if (second)
 		verify_trials(&small[1], false, r, seed);
 	if (!there[1])

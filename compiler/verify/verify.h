@@ -22,6 +22,8 @@ struct memory {
 	int64_t pop[POP_COUNT]; /* rows of the populations */
 	double (*draw)(void *arg, const struct node *draw); /* NULL: a draw is a BUG */
 	void *draw_arg;
+	int64_t loads;     /* values read so far */
+	int64_t row, unit; /* of the statement's symbol, that is computed; row 0 where it is the same for all */
 };
 /* The values of s, zero at first; rows 1 for an unbatched symbol. */
 double *memory_put(struct memory *m, const struct sym *s, int64_t rows);
@@ -30,6 +32,7 @@ double memory_eval(struct memory *m, const struct node *x, const struct binding 
 /* Bindings of ix to the subscripts of element `flat` of s, and of batch to row; returns how many. */
 int bind_element(const struct sym *s, const struct idx *const *ix, int64_t flat, const struct idx *batch,
                  int64_t row, struct binding *b);
+void memory_stmt(struct memory *m, const struct stmt *s);
 /* Runs a function of a program with the reference evaluator.  false: no such function. */
 bool memory_run(struct memory *m, const struct program *p, const char *function);
 const struct sym *program_symbol(const struct program *p, const char *name); /* NULL: none */
@@ -90,6 +93,8 @@ struct trial {
 /* Draws parameters, directions, sites and examples; NULL: with the reason in *why. */
 struct trial *trial_new(struct unit *u, struct model *m, bool joint, uint64_t seed, struct report *r,
                         const char **why);
+/* The same with random numbers as its states and examples, and nothing to sum over. */
+struct trial *trial_drawn(struct unit *u, struct model *m, uint64_t seed, struct report *r);
 void trial_free(struct trial *t);
 /* Minus the log-density of a factor or a posterior, with what it uses by name in its place. */
 struct node *factor_energy(struct trial *t, const struct factor *f);
@@ -105,6 +110,11 @@ double base_of(const struct group *g, int64_t n, const double *x);
 double trial_energy_of(struct trial *t, const energy *E);
 double trial_energy(struct trial *t); /* of the state: the sum of the model's terms */
 double trial_eval(struct trial *t, const struct node *x, const struct idx *const *at, const struct sym *s, int64_t flat);
+/* The sum or integral of exp(log_density) over the values of one element (block) of the factor's group, whose first
+ * unit is `flat`; *error: its own. */
+double trial_element_sum(struct trial *t, const struct factor *f, const struct node *log_density, int64_t flat,
+                         double *error);
+void trial_values(struct trial *t, const struct group *g, double *state); /* := random values of its domain */
 void trial_given(struct trial *t); /* given units := random values */
 /* The sites and their values, found out at the parameters; false: some group has no bounded weights. */
 bool trial_sites(struct trial *t);
@@ -156,8 +166,10 @@ struct engine {
 	int64_t pop[DGM_MAX_POP]; /* rows of the populations */
 	struct memory mem;
 	struct dgm_store *store;
-	struct dgm_call call;
+	struct dgm_call call; /* seed and step also of the noise of the reference evaluator, where noise is set */
+	bool noise;           /* the reference evaluator draws what generated code with this seed does */
 };
+#define NOISE_SEED 9
 /* Code generated once for all trials of a model at its sizes, by what it is for. */
 struct code_cache {
 	VEC(struct compiled) code;
@@ -194,6 +206,7 @@ double moments_off(const struct moments *m, double truth);
 /* ---- what is compared, a file each ---------------------------------------------------------------------- */
 void verify_reference(struct trial *t);
 void verify_directed(struct trial *t);
+void verify_drawn(struct trial *t);
 void verify_meanfield(struct trial *t);
 void verify_means(struct trial *t); /* data that are means of hidden groups; meanfield.c */
 void verify_guesses(struct trial *t); /* prediction.c */
@@ -221,9 +234,10 @@ int64_t meanfield_offset(const struct trial *t, int group);
 double prediction_loss(struct trial *t, const struct goal *g, const struct engine *e, int row);
 
 /* ---- shrink.c --------------------------------------------------------------------------------------------- */
-/* The file with one model, its blocks, and small sizes: a unit of its own, in which all groups (joint) or the
- * hidden ones can be summed over.  false: *why says which sizes stand in the way.  *sizes: what was chosen. */
-bool verify_shrink(const struct unit *u, const struct model_def *def, bool joint, struct unit *out,
+/* The file with one model, its blocks, and small sizes: a unit of its own, in which all groups or the hidden ones
+ * can be summed over, or any.  false: *why says which sizes stand in the way.  *sizes: what was chosen. */
+enum shrink_to { SHRINK_JOINT, SHRINK_HIDDEN, SHRINK_ANY };
+bool verify_shrink(const struct unit *u, const struct model_def *def, enum shrink_to to, struct unit *out,
                    const char **sizes, const char **why);
 
 /* The whole of it for a file: prints; false: something is wrong, or nothing was checked. */

@@ -5,8 +5,8 @@ dgm=$1
 cd "$(dirname "$0")" || exit 2
 tmp=$(mktemp) || exit 2
 trap 'rm -f "$tmp"' EXIT
-# What brute force cannot sum over (continuous units behind factors, generated ones, states of a sequence, large nets) has to say so.
-unchecked=" conv_vae cvae dcgan eonade gan gmmn gmmn_ae iwae mlp rnade rnn rnn_nade rnn_rbm vae vae2 vrnn wgan_gp "
+# What neither brute force nor differences can check (rows compared with one another, energies that read states, large nets) has to say so.
+unchecked=" conv_vae dcgan gmmn rnn_rbm "
 n=0 failed=0
 for file in *.dgm domains/*.dgm ../../models/*.dgm; do
 	n=$((n + 1))
