@@ -147,6 +147,25 @@ static struct node *other_factors(struct arena *a, struct node *x, const struct 
 	return ex_mul_n(a, part.at, part.n);
 }
 
+/* 1 where the body is the maximum or minimum x, else 0. */
+static struct node *is_extreme(struct arena *a, struct node *x, struct node *body)
+{
+	bool max = x->red == RED_MAX;
+	struct node *beaten = ex_op2(a, OP_LT, max ? body : x, max ? x : body);
+	return ex_sub(a, ex_num(a, 1), beaten);
+}
+
+/* Elements that tie share alike.  Where rounding leaves none, none has a share: 0/1. */
+static struct node *share_of_extreme(struct arena *a, struct node *x, struct node *body)
+{
+	const struct idx **in = NEW_ARRAY(a, const struct idx *, x->nbound);
+	struct guard *g = NEW_ARRAY(a, struct guard, x->nguard + 1);
+	struct node *each;
+	reduce_freshen(a, x, in, g, &each);
+	struct node *tied = ex_reduce(a, RED_SUM, in, x->nbound, g, x->nguard, is_extreme(a, x, each));
+	return DIV(is_extreme(a, x, body), F2(MAX, tied, K(1)));
+}
+
 static void push(struct diff *d, struct node *x, struct node *adj, const struct scope *sc)
 {
 	struct arena *a = d->a;
@@ -174,10 +193,8 @@ static void push(struct diff *d, struct node *x, struct node *adj, const struct 
 			adj = ex_mul(a, adj, ex_op1(a, OP_EXP, ex_sub(a, body, x)));
 		else if (x->red == RED_PROD)
 			adj = ex_mul(a, adj, other_factors(a, x, &in));
-		else if (x->red == RED_MAX)
-			adj = ex_mul(a, adj, ex_sub(a, ex_num(a, 1), ex_op2(a, OP_LT, body, x)));
-		else if (x->red == RED_MIN)
-			adj = ex_mul(a, adj, ex_sub(a, ex_num(a, 1), ex_op2(a, OP_LT, x, body)));
+		else if (x->red == RED_MAX || x->red == RED_MIN)
+			adj = ex_mul(a, adj, share_of_extreme(a, x, body));
 		push(d, body, adj, &in);
 		return;
 	}
