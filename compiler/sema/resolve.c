@@ -134,7 +134,8 @@ static bool has_value(const struct term *t, const struct ast *e)
 	for (; e->kind == AST_BIN; e = e->kid[0])
 		if (has_value(t, e->kid[1]))
 			return true;
-	const struct entry *n = e->kind == AST_NAME ? sema_lookup(t->scope, e->name) : NULL;
+	bool name = e->kind == AST_NAME && !sema_active(t, e->name);
+	const struct entry *n = name ? sema_lookup(t->scope, e->name) : NULL;
 	bool value = e->kind == AST_INDEX || e->kind == AST_FIELD ||
 	             (n && n->kind != ENTRY_CONST && n->kind != ENTRY_SIZE);
 	for (int k = 0; k < e->nkid && !value; k++)

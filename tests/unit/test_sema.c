@@ -156,6 +156,12 @@ static void test_equal_energies(void)
 	     "energy = sum(i < j) x[i]*L[i,j]*x[j] + sum(i, j, i == j) x[i]*L[i,j]*x[j];"},
 	    {"energy = sum(i, j) (i == j)*L[i,j] + s;", "energy = sum(i) L[i,i] + s;"},
 	    {"energy = sum(i, j) (i != j)*L[i,j] + s;", "energy = sum(L) + s - sum(i) L[i,i];"},
+	    {"energy = sum(m, k) (m != k)*L[m,k] + sum(m, k, m == k) L[m,k]*m;\n}\n"
+	     "net k(x : real[N]) { x ",
+	     "energy = sum(L) - sum(i) L[i,i] + sum(i) L[i,i]*i;"},
+	    {"energy = sum(m, k) (m < k)*L[m,k] + sum(k) (k - 1 >= 2)*b[k];\n}\n"
+	     "data k = bars_and_stripes(2, 2);\nnet n(x : real[N]) { x ",
+	     "energy = sum(i, j, i < j) L[i,j] + b[3] + b[4];"},
 	    {"energy = mean(v) + mean(i) b[i];", "energy = (sum(v) + sum(b))/D;"},
 	    {"energy = mean(i < 3) v[i];", "energy = (v[0] + v[1] + v[2])/3;"},
 	    {"energy = sum(i < D - 1) v[i]*v[i+1];",
