@@ -67,19 +67,31 @@ static bool read_sum(struct work *w, struct node *x, struct sum_of *s)
 	return add_factors(s, core);
 }
 
-/* Gives y's bound indices the names of x's, as far as they have the same range. */
+static void rename_bound(struct work *w, struct sum_of *s, int j, const struct idx *to)
+{
+	const struct idx *from = s->bound[j];
+	for (int k = 0; k < s->n; k++)
+		s->f[k] = to->pop >= 0 ? ex_rename_batch(w->a, s->f[k], from, to)
+		                       : ex_subst_idx(w->a, s->f[k], from, affine_idx(w->a, to));
+	s->bound[j] = to;
+}
+
+/* Gives y's bound indices the names of x's, as far as they have the same range; the others names of
+ * their own, as a name of x's may be that of another one of y's. */
 static void rename_bounds(struct work *w, const struct sum_of *x, struct sum_of *y)
 {
 	bool taken[MAX_BOUND] = {false};
+	for (int j = 0; j < y->nbound; j++) {
+		struct idx *own = idx_new(w->a, y->bound[j]->name, y->bound[j]->size);
+		own->pop = y->bound[j]->pop;
+		rename_bound(w, y, j, own);
+	}
 	for (int j = 0; j < y->nbound; j++)
 		for (int i = 0; i < x->nbound; i++) {
 			const struct idx *to = x->bound[i], *from = y->bound[j];
 			if (taken[i] || to->pop != from->pop || to->size != from->size)
 				continue;
-			for (int k = 0; k < y->n && to != from; k++)
-				y->f[k] = to->pop >= 0 ? ex_rename_batch(w->a, y->f[k], from, to)
-				                       : ex_subst_idx(w->a, y->f[k], from, affine_idx(w->a, to));
-			y->bound[j] = to;
+			rename_bound(w, y, j, to);
 			taken[i] = true;
 			break;
 		}
