@@ -1,10 +1,14 @@
 #!/bin/sh
-# Every function of every model in models/, as a freestanding object of one number after the other, at the sizes of its
-# file: the same bits on other machines (under qemu-user, and under Node) as on this one?  A line a model: its functions, its
-# numbers, and the machines that give others.  Call: machines.sh DGM [MODEL...]
+# Every function of every model in models/, as a freestanding object of one number after the other, at the small sizes of
+# the file `sizes` or, with --full, those of its own file: the same bits on other machines (under qemu-user, and under
+# Node) as on this one?  A line a model: its functions, its numbers, and the machines that give others or that take more
+# than LIMIT seconds.  Call: machines.sh [--full] DGM [MODEL...]
+full=
+[ "$1" != --full ] || { full=1; shift; }
 dgm=$1
-[ -x "$dgm" ] || { echo "usage: machines.sh DGM [MODEL...]"; exit 2; }
+[ -x "$dgm" ] || { echo "usage: machines.sh [--full] DGM [MODEL...]"; exit 2; }
 shift
+limit=${LIMIT:-300}
 here=$(cd "$(dirname "$0")" && pwd)
 check=$here/../../embed
 tmp=$(mktemp -d) || exit 2
@@ -12,10 +16,15 @@ trap 'rm -rf "$tmp"' EXIT
 failed=0
 [ $# -gt 0 ] || set -- "$here"/../../../models/*.dgm
 
+sizes() {
+	[ -n "$full" ] || awk -v name="$(basename "$file" .dgm)" '$1 == name { for (k = 2; k <= NF; k++) print "--set", $k }' "$here/sizes"
+}
+
 numbers() { # MACHINE: what the object gives there, in $tmp/MACHINE
 	target=$1
 	object=$tmp/it.o
-	"$dgm" build "$file" --freestanding --scalar --target "$target" -o "$object" || return 1
+	# shellcheck disable=SC2046
+	"$dgm" build "$file" --freestanding --scalar --target "$target" -o "$object" $(sizes) || return 1
 	awk -f "$check/calls.awk" "$tmp/it.h" >"$tmp/calls"
 	case $target in
 	x86-64) cc= run= ;;
@@ -27,12 +36,12 @@ numbers() { # MACHINE: what the object gives there, in $tmp/MACHINE
 		;;
 	wasm32)
 		wasm-ld --no-entry --export-all -z stack-size=8388608 "$object" -o "$tmp/it.wasm" &&
-			node "$check/check.js" "$tmp/it.wasm" "$tmp/calls" | awk '{ print $1, $3 }' >"$tmp/$target"
+			timeout "$limit" node "$check/check.js" "$tmp/it.wasm" "$tmp/calls" | awk '{ print $1, $3 }' >"$tmp/$target"
 		return
 		;;
 	esac
 	"${cc}gcc" -O1 -I"$tmp" -DHEADER='"it.h"' -DCALLS='"calls"' "$check/check.c" "$object" -static -lm -o "$tmp/check" &&
-		$run "$tmp/check" | awk '{ print $1, $3 }' >"$tmp/$target"
+		timeout "$limit" $run "$tmp/check" | awk '{ print $1, $3 }' >"$tmp/$target"
 }
 
 for file in "$@"; do
@@ -46,7 +55,7 @@ for file in "$@"; do
 		{ n++ }
 		/status|^[^.]* [-0-9]*$/ { f++; n--; if ($2 != 0) bad++ }
 		END { printf "%s: %d functions, %d numbers%s, %s\n", name, f, n, bad ? ", " bad " without a finite result" : "",
-			others ? "other bits on" others : "the same bits" }' "$tmp/x86-64"
+			others ? "other bits (or not in time) on" others : "the same bits" }' "$tmp/x86-64"
 	[ -z "$others" ] || failed=1
 done
 exit $failed
