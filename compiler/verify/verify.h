@@ -12,6 +12,7 @@
 #define DGM_VERIFY_H
 
 #include "driver/driver.h"
+#include "verify/shrink.h"
 
 /* ---- memory: values of symbols, in double ------------------------------------------------------------ */
 struct memory {
@@ -232,13 +233,6 @@ void meanfield_site(struct trial *t, const double *q, const bool *sites, const s
 int64_t meanfield_offset(const struct trial *t, int group);
 /* prediction.c: - log q of what is missing in a row of the engine's examples, after the passes of multi_prediction. */
 double prediction_loss(struct trial *t, const struct goal *g, const struct engine *e, int row);
-
-/* ---- shrink.c --------------------------------------------------------------------------------------------- */
-/* The file with one model, its blocks, and small sizes: a unit of its own, in which all groups or the hidden ones
- * can be summed over, or any.  false: *why says which sizes stand in the way.  *sizes: what was chosen. */
-enum shrink_to { SHRINK_JOINT, SHRINK_HIDDEN, SHRINK_ANY };
-bool verify_shrink(const struct unit *u, const struct model_def *def, enum shrink_to to, struct unit *out,
-                   const char **sizes, const char **why);
 
 /* The whole of it for a file: prints; false: something is wrong, or nothing was checked. */
 bool verify_unit(const struct unit *u, uint64_t seed, bool json);

@@ -8,13 +8,11 @@
 
 #include "driver/driver.h"
 #include "objective/quantize.h"
+#include "verify/shrink.h"
 
 #include <unistd.h>
 
 enum { ODD = 3 /* bytes off any alignment */ };
-
-bool verify_shrink(const struct unit *u, const struct model_def *def, bool joint, struct unit *out,
-                   const char **sizes, const char **why);
 
 /* ---- random numbers of the test ---- */
 static uint64_t state = 1;
@@ -28,7 +26,7 @@ static double uniform(void)
 static struct unit whole, small;
 static struct object object;
 static embed_list offers;
-static struct object_jit *jit;
+static struct object_jit *jit, *scalar; /* scalar: without vectors, of a bare object */
 static float *param[64];
 static char *model; /* its block */
 static size_t model_size;
@@ -68,7 +66,7 @@ static int64_t params_of(const struct model *m)
 static bool small_model(const char *path, int number)
 {
 	const char *sizes, *why = "";
-	if (verify_shrink(&whole, whole.checked->model.at[number], true, &small, &sizes, &why))
+	if (verify_shrink(&whole, whole.checked->model.at[number], SHRINK_ANY, &small, &sizes, &why))
 		return true;
 	small = whole;
 	small.model.at += number;
@@ -173,11 +171,17 @@ static bool open_model(const char *folder, const char *path, int number, enum ki
 	}
 	CU_ASSERT_FATAL(build_object(&small, small.model.at[0], &object, &offers));
 	object_list list = {&object, 1, 1};
+	object.scalar = false;
 #ifdef __x86_64__ /* the least of these machines: no fused multiply-add, narrow vectors */
 	target = freestanding ? "x86-64" : NULL;
 #endif
 	struct object_text text = object_build(&small.cx, &list, target);
 	jit = object_jit(&small.cx, &text);
+	if (kind == BARE) {
+		object.scalar = true;
+		text = object_build(&small.cx, &list, target);
+		scalar = object_jit(&small.cx, &text);
+	}
 	for (int k = 0; k < object.param.n; k++) {
 		int64_t n = items_of(object.param.at[k].sym);
 		param[k] = malloc((size_t)n * sizeof(float));
@@ -195,6 +199,9 @@ static bool open_model(const char *folder, const char *path, int number, enum ki
 static void close_model(void)
 {
 	object_jit_free(jit);
+	if (scalar)
+		object_jit_free(scalar);
+	scalar = NULL;
 	free(model - ODD);
 	for (int k = 0; k < object.param.n; k++)
 		free(param[k]);

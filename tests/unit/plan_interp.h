@@ -21,6 +21,8 @@ struct memory {
 	int n;
 	int64_t pop_rows[8];
 	double (*draw)(const struct memory *m, const struct node *draw); /* NULL: a hash */
+	double (*eval)(struct memory *m, const struct node *x, const struct binding *b, int nb); /* NULL: values */
+	struct memory *of; /* what eval reads besides */
 	bool batched;
 	int64_t row, unit; /* of the element being computed, for draws */
 };
@@ -118,7 +120,7 @@ static inline double interp_element(struct memory *m, const struct node *rhs,
 	m->row = row;
 	m->unit = unit;
 	m->batched = batch != NULL;
-	return ex_eval(rhs, &env, b, nb);
+	return m->eval ? m->eval(m, rhs, b, nb) : ex_eval(rhs, &env, b, nb);
 }
 
 /* The elements of a store behind its first `outer` axes, at step number `at` of a row. */
