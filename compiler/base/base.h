@@ -90,6 +90,7 @@ void diag(struct diags *d, enum diag_id id, struct span at, ...);
 int diags_errors(const struct diags *d);
 void diags_print(const struct diags *d, FILE *out);
 const char *diags_error(const struct diags *d); /* the text of the first error not settled; NULL: none */
+const char *diags_error_placed(const struct diags *d); /* the same, with its line and what stands there */
 void diags_print_all(const struct diags *d, FILE *out); /* those settled, too */
 void diags_add(struct diags *to, const struct diags *from, bool notes); /* all of them; notes: as such, of the last message */
 void diags_settle(struct diags *d); /* what is there has been printed, and is not said again */

@@ -174,12 +174,29 @@ void diags_print(const struct diags *d, FILE *out)
 		        d->errors - MAX_ERRORS == 1 ? " is" : "s are");
 }
 
-const char *diags_error(const struct diags *d)
+static const struct message *first_error(const struct diags *d)
 {
 	for (int i = d->settled; i < d->list.n; i++)
 		if (table[d->list.at[i].id].severity == SEV_ERROR)
-			return d->list.at[i].text;
+			return &d->list.at[i];
 	return NULL;
+}
+
+const char *diags_error(const struct diags *d)
+{
+	const struct message *m = first_error(d);
+	return m ? m->text : NULL;
+}
+
+const char *diags_error_placed(const struct diags *d)
+{
+	const struct message *m = first_error(d);
+	if (!m || !m->at.src)
+		return m ? m->text : NULL;
+	const char *text = source_get(m->at.src)->text + m->at.beg;
+	size_t line = strcspn(text, "\n"), len = m->at.end - m->at.beg;
+	return arena_printf(d->a, "%s (line %d: %.*s)", m->text, source_place(m->at).line,
+	                    (int)(line < len ? line : len), text);
 }
 
 void diags_print_all(const struct diags *d, FILE *out)

@@ -130,7 +130,7 @@ static void range(const struct entry_arg *a, FILE *out)
 	if (a->two)
 		fprintf(out, ", %g or %g", a->lo, a->hi);
 	else if (a->whole)
-		fprintf(out, ", whole numbers from %g", a->lo);
+		fprintf(out, ", whole numbers from %g%s", a->lo, a->way == ENTRY_OUT ? "" : " to 16777216");
 	else if (a->lo > -INFINITY && a->hi < INFINITY)
 		fprintf(out, ", in [%g, %g]", a->lo, a->hi);
 	else if (a->lo > -INFINITY)

@@ -4,27 +4,32 @@
 
 #include <string.h>
 
+static bool ends_with(const char *s, const char *tail)
+{
+	size_t n = strlen(s), k = strlen(tail);
+	return n >= k && strcmp(s + n - k, tail) == 0;
+}
+
+/* Words of C and C++, names of the functions' own arguments, and what the headers of the C library
+ * that a header needs have as macros and types. */
 static bool is_taken(const char *s)
 {
-	static const char *const word[] = {
-	    "model",    "rows",      "work",      "work_size",  "random",    "size",      "params",
-	    "sweeps",   "burn",      "passes",    "iterations", "out",       "dgm",       "alignas",
-	    "alignof",  "and",       "and_eq",    "asm",        "auto",      "bitand",    "bitor",
-	    "bool",     "break",     "case",      "catch",      "char",      "class",     "compl",
-	    "concept",  "const",     "consteval", "constexpr",  "constinit", "continue",  "decltype",
-	    "default",  "delete",    "do",        "double",     "else",      "enum",      "explicit",
-	    "export",   "extern",    "false",     "float",      "for",       "friend",    "goto",
-	    "if",       "inline",    "int",       "long",       "mutable",   "namespace", "new",
-	    "noexcept", "not",       "not_eq",    "nullptr",    "operator",  "or",        "or_eq",
-	    "private",  "protected", "public",    "register",   "requires",  "restrict",  "return",
-	    "short",    "signed",    "sizeof",    "static",     "struct",    "switch",    "template",
-	    "this",     "throw",     "true",      "try",        "typedef",   "typeid",    "typename",
-	    "union",    "unsigned",  "using",     "virtual",    "void",      "volatile",  "wchar_t",
-	    "while",    "xor",       "xor_eq",    "linux",      "unix"};
-	for (size_t k = 0; k < sizeof word / sizeof *word; k++)
-		if (strcmp(s, word[k]) == 0)
-			return true;
-	return false;
+	static const char words[] =
+	    " model rows work work_size random size params sweeps burn passes iterations out dgm "
+	    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class "
+	    "co_await co_return co_yield compl concept const const_cast consteval constexpr "
+	    "constinit continue decltype default delete do double dynamic_cast else enum explicit "
+	    "export extern false float for friend goto if inline int long mutable namespace new "
+	    "noexcept not not_eq nullptr operator or or_eq private protected public register "
+	    "reinterpret_cast requires restrict return short signed sizeof static static_assert "
+	    "static_cast struct switch template this thread_local throw true try typedef typeid "
+	    "typename typeof union unsigned using virtual void volatile while xor xor_eq linux unix "
+	    "NULL EOF BUFSIZ FILE SEEK_CUR SEEK_END SEEK_SET EXIT_FAILURE EXIT_SUCCESS L_tmpnam "
+	    "errno stdin stdout stderr offsetof assert ";
+	char spaced[64];
+	if (snprintf(spaced, sizeof spaced, " %s ", s) < (int)sizeof spaced && strstr(words, spaced))
+		return true;
+	return s[0] == '_' || ends_with(s, "_t") || ends_with(s, "_MAX") || ends_with(s, "_MIN");
 }
 
 const char *c_name(struct arena *a, const char *name)

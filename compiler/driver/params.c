@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The file, where the argument is one for the model; named: one that names a model of the file. */
 static const char *file_for(const struct unit *u, const char *arg, const char *model, bool *named)
@@ -61,10 +62,26 @@ static bool none_is_trained(const struct unit *u)
 	return true;
 }
 
+/* MODEL=F of a model that is not there. */
+static bool names_nobody(const struct unit *u, const char *arg)
+{
+	const char *eq = strchr(arg, '=');
+	bool named;
+	file_for(u, arg, "", &named);
+	if (!eq || named || access(arg, F_OK) == 0)
+		return false;
+	fprintf(stderr, "dgm: --params: %s has no model '%.*s', and there is no file '%s'\n",
+	        u->opt->file, (int)(eq - arg), arg, arg);
+	return true;
+}
+
 bool params_go(const struct unit *u)
 {
 	int n = 0;
 	bool named = true;
+	for (int k = 0; k < u->opt->params.n; k++)
+		if (names_nobody(u, u->opt->params.at[k]))
+			return false;
 	for (int k = 0; k < u->model.n; k++) {
 		const char *model = u->model.at[k]->name;
 		if (is_given_twice(u, model)) {

@@ -491,7 +491,7 @@ static void offer(const struct offering *o, const char *name, make_fn *make, con
 		embed_check(&k);
 	ok = ok && (!o->bare || freestanding(&k));
 	if (!ok && !e->refused)
-		e->refused = diags_error(cx->diags);
+		e->refused = diags_error_placed(cx->diags);
 	if (!ok && !e->refused)
 		BUG("embed: %s of %s is refused without a word", e->name, o->m->name);
 	vec_push(a, o->out, e);

@@ -45,8 +45,20 @@ for file in ../../models/*.dgm; do
 	nm "$tmp/$name.o" | awk '$1 == "U" && $2 !~ /^(dgm_|mem(cpy|set)$|(sin|cos|fma)f$)/' >"$tmp/log"
 	[ ! -s "$tmp/log" ] || fail "$name.o asks for more than the runtime has"
 done
-has 'free_energy: the free energy has no closed form' "$tmp/dbm.h"
+has 'that they are not independent given the rest (line 13: h1@W2@h2)' "$tmp/dbm.h"
 has 'complete: the values of a directed model' "$tmp/vae.h"
+
+# names that C or C++ have for themselves
+cat >"$tmp/words.dgm" <<-'END'
+	model class(D = 2) {
+	  visible static_assert : binary[D];  hidden thread_local : binary[D];  given size_t : real[D];
+	  param NULL : real[D,D] = 0;  param SIZE_MAX : real[D] = 0;  param typeof : real[D] = 0;  param double : real[D] = 0;
+	  energy = - static_assert@NULL@thread_local - size_t@(SIZE_MAX + typeof) - sum(i) double[i]*size_t[i]*static_assert[i];
+	}
+END
+does "$dgm" build "$tmp/words.dgm" -o "$tmp/words.o"
+for standard in c99 gnu11; do does cc -std=$standard -Wall -Wextra -Werror -fsyntax-only -x c "$tmp/words.h"; done
+for standard in c++11 c++20; do does c++ -std=$standard -Wall -Wextra -Werror -fsyntax-only -x c++ "$tmp/words.h"; done
 
 # ---- the examples ----
 does "$dgm" run bars.dgm --out "$tmp/out" --quiet
@@ -326,6 +338,7 @@ refuses 3 "holds NaN" bars.dgm --params "$tmp/nan.safetensors" -o "$tmp/x.o"
 { cat bars.dgm; sed -n '/^model/,/^}/p' bars.dgm | sed 's/bars/twin/'; } >"$tmp/two.dgm"
 refuses 2 "has 2 models with parameters: --params MODEL=F.safetensors" "$tmp/two.dgm" --params "$params" --embed-params
 refuses 2 "model 'bars' is given two files" "$tmp/two.dgm" --params bars="$params" --params bars="$params"
+refuses 2 "has no model 'trine', and there is no file 'trine=x'" "$tmp/two.dgm" --params trine=x
 refuses 2 "model 'twin' has no file: --params twin=" "$tmp/two.dgm" --params bars="$params" --embed-params
 does "$dgm" build "$tmp/two.dgm" --params bars="$params" --params twin="$params" --embed-params -o "$tmp/two.o"
 does "$dgm" build bars.dgm --params "$params" -o "$tmp/two.o"
