@@ -8,14 +8,10 @@
 static void find(struct emit *e, const struct node *x)
 {
 	if (x->kind == N_OP && op_flags(x->op) & OPF_DRAW) {
-		for (int k = 0; k < e->ndraw; k++)
-			if (ex_same(e->draw[k].node, x))
+		for (int k = 0; k < e->draw.n; k++)
+			if (ex_same(e->draw.at[k], x))
 				return;
-		if (e->ndraw == MAX_DRAW)
-			BUG("codegen: more than %d draws in one kernel", MAX_DRAW);
-		e->draw[e->ndraw].node = x;
-		e->draw[e->ndraw].scratch = e->scratch[e->ndraw];
-		e->ndraw++;
+		vec_push(e->a, &e->draw, x);
 	}
 	for (int k = 0; k < x->nkid; k++)
 		find(e, x->kid[k]);
@@ -23,7 +19,7 @@ static void find(struct emit *e, const struct node *x)
 
 void draws_find(struct emit *e, const struct kernel *k)
 {
-	e->ndraw = 0;
+	e->draw.n = 0;
 	e->draw_scope = NULL;
 	for (int s = 0; s < k->nstore; s++)
 		find(e, k->store[s].rhs);
@@ -31,13 +27,13 @@ void draws_find(struct emit *e, const struct kernel *k)
 
 void draws_fill(struct emit *e, LLVMValueRef chain, LLVMValueRef first, LLVMValueRef n)
 {
-	for (int k = 0; k < e->ndraw; k++) {
-		const struct node *d = e->draw[k].node;
+	for (int k = 0; k < e->draw.n; k++) {
+		const struct node *d = e->draw.at[k];
 		LLVMValueRef stage = call_field(e, e->i32, offsetof(struct dgm_call, stage), "stage");
 		LLVMValueRef stream = LLVMBuildMul(e->b, stage, LLVMConstInt(e->i32, 4096, 0), "");
 		stream = LLVMBuildAdd(e->b, stream, LLVMConstInt(e->i32, (unsigned)d->num, 0), "stream");
 		LLVMValueRef args[7] = {
-		    e->draw[k].scratch,
+		    e->scratch.at[k],
 		    n,
 		    call_field(e, e->i64, offsetof(struct dgm_call, seed), "seed"),
 		    LLVMBuildTrunc(e->b, chain, e->i32, "chain"),
@@ -55,10 +51,10 @@ void draws_fill(struct emit *e, LLVMValueRef chain, LLVMValueRef first, LLVMValu
 
 LLVMValueRef draw_value(struct emit *e, const struct node *x)
 {
-	for (int k = 0; k < e->ndraw; k++) {
-		if (!ex_same(e->draw[k].node, x))
+	for (int k = 0; k < e->draw.n; k++) {
+		if (!ex_same(e->draw.at[k], x))
 			continue;
-		LLVMValueRef at = LLVMBuildGEP2(e->b, e->f32, e->draw[k].scratch, &e->draw_unit, 1, "");
+		LLVMValueRef at = LLVMBuildGEP2(e->b, e->f32, e->scratch.at[k], &e->draw_unit, 1, "");
 		LLVMValueRef v = LLVMBuildLoad2(e->b, emit_vec(e->f32, e->draw_lanes), at, "draw");
 		LLVMSetAlignment(v, 4);
 		return v;

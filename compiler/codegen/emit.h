@@ -21,7 +21,6 @@ enum {
 	MAX_BIND = 64,
 	MAX_ACC = 96,
 	MAX_TERMS = 32,
-	MAX_DRAW = 8,
 	MAX_FIELD = 32,
 	LANES = 16,      /* of one vector step, at most */
 	LANES_LONG = 64, /* where more independent chains hide the latency of additions */
@@ -57,11 +56,6 @@ struct bind {
 	int64_t max; /* the largest value; -1: not known */
 };
 
-struct draw { /* a random number of the kernel being emitted */
-	const struct node *node;
-	LLVMValueRef scratch; /* [SCRATCH] floats */
-};
-
 struct emit {
 	struct arena *a;
 	const struct plan *plan;
@@ -89,14 +83,14 @@ struct emit {
 		VEC(const char *) at;
 	} *names; /* by those places, of all plans of the module */
 	struct scope *root, *scope;
-	LLVMValueRef scratch[MAX_DRAW];
+	VEC(LLVMValueRef) scratch; /* [SCRATCH] floats for each draw of a kernel */
+	LLVMValueRef lane;  /* [3][LANES_LONG] floats: operands that are taken lane by lane */
 	LLVMValueRef dummy; /* a byte that takes unwanted stores */
 	/* the kernel */
 	const struct kernel *kernel;
 	struct bind bind[MAX_BIND];
 	int nbind;
-	struct draw draw[MAX_DRAW];
-	int ndraw;
+	VEC(const struct node *) draw; /* its random numbers */
 	struct scope *turn; /* of a kernel in turn: its step; what it writes is read no further out */
 	struct scope *draw_scope; /* where dst's unit is known */
 	LLVMValueRef draw_unit;   /* position of dst's first lane in the scratch buffers */
@@ -238,7 +232,7 @@ struct rt_symbol {
 	const char *name;
 	uint64_t address;
 };
-/* name(a), name(a, b) of floats, lane by lane */
+/* name(a), name(a, b), name(a, b, c) of floats, for the lanes that count one by one */
 LLVMValueRef emit_call(struct emit *e, const char *name, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 LLVMValueRef emit_op3(struct emit *e, enum op op, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 const struct rt_symbol *rt_symbols(int *n);

@@ -490,7 +490,8 @@ static unsigned slots_room(struct emit *e)
 
 void entry_emit(struct emit *e, const struct entry *entry, const struct object_layout *layout)
 {
-	LLVMTypeRef type[64], size = entry_size_type(e);
+	LLVMTypeRef *type = NEW_ARRAY(e->a, LLVMTypeRef, entry->phase.n + entry->arg.n + 5),
+	            size = entry_size_type(e);
 	use_arrays(e, entry);
 	emit_work_size(e, entry->symbol);
 	entry_begin(e, entry->symbol, e->i32, type, prototype(e, entry, size, type));

@@ -72,7 +72,7 @@ static bool strided_sums(struct emit *e, const struct kernel *k, const struct id
 static void plan_nest(struct emit *e, const struct kernel *k, struct nest *n)
 {
 	const struct idx *axis[MAX_RANK];
-	struct node *rhs[64];
+	struct node **rhs = NEW_ARRAY(e->a, struct node *, k->nstore);
 	int naxis = 0;
 	n->items = 1;
 	for (int d = 0; d < k->rank; d++) {
@@ -82,8 +82,6 @@ static void plan_nest(struct emit *e, const struct kernel *k, struct nest *n)
 		else
 			axis[naxis++] = k->at[d];
 	}
-	if (k->nstore > 64)
-		BUG("codegen: a kernel with %d stores", k->nstore);
 	for (int s = 0; s < k->nstore; s++) {
 		rhs[s] = k->store[s].rhs;
 		if (k->store[s].dst->rank != k->rank)
@@ -170,7 +168,7 @@ static void innermost(struct emit *e, const struct kernel *k, struct nest *n, LL
 		lo = LLVMBuildNSWMul(e->b, n->lo, inner, "");
 		hi = LLVMBuildNSWMul(e->b, n->hi, inner, "");
 	}
-	bool pieces = e->ndraw && !n->fill_item;
+	bool pieces = e->draw.n && !n->fill_item;
 	if (pieces) { /* the run in pieces that fit the scratch buffers */
 		LLVMValueRef end = hi;
 		before = unit_of(e, k, g->lead);
@@ -185,7 +183,7 @@ static void innermost(struct emit *e, const struct kernel *k, struct nest *n, LL
 	loop_open(e, g->lead->name, lo, hi, n->lanes);
 	int lanes = n->lanes > 1 ? n->lanes : 0;
 	bind_group(e, g, lanes, !whole || pieces || g->size < 0 || g->size % n->lanes);
-	if (e->ndraw) {
+	if (e->draw.n) {
 		const struct bind *lane;
 		int64_t step;
 		struct lin in = lin_at(k->store[0].dst, k->at);
@@ -213,7 +211,7 @@ void emit_loop(struct emit *e, const struct kernel *k)
 	LLVMValueRef chain = emit_int(e, 0);
 	emit_rows(e, rows, &n.lo, &n.hi);
 	bool lanes_of_rows =
-	    e->lanes > 1 && k->batch && !k->rank && !e->ndraw && !any_reduce(k) && !any_bits(e, k);
+	    e->lanes > 1 && k->batch && !k->rank && !e->draw.n && !any_reduce(k) && !any_bits(e, k);
 	if (lanes_of_rows) {
 		loop_open(e, k->batch->name, n.lo, n.hi, e->lanes);
 		bind_lanes(e, k->batch, e->lanes, true, -1);
@@ -229,7 +227,7 @@ void emit_loop(struct emit *e, const struct kernel *k)
 	bool outer = k->batch || !k->rank;
 	for (int d = 0; d < n.none; d++)
 		bind_idx(e, n.one[d], emit_int(e, 0), 0);
-	if (e->ndraw && n.fill_item)
+	if (e->draw.n && n.fill_item)
 		draws_fill(e, chain, NULL, emit_int(e, n.items));
 	for (int g = 0; g + 1 < n.ngroup; g++) {
 		LLVMValueRef lo = emit_int(e, 0), hi = group_end(e, &n.group[g]);

@@ -110,17 +110,19 @@ static void emit_region(struct emit *e, const struct region *r, const char *symb
 	for (int k = 0; k < r->kernel.n; k++)
 		if (r->kernel.at[k]->kind == KERNEL_LOOP) {
 			draws_find(e, r->kernel.at[k]);
-			ndraw = e->ndraw > ndraw ? e->ndraw : ndraw;
-			unsigned own = e->ndraw ? scratch_units(r->kernel.at[k]) : 0;
+			ndraw = e->draw.n > ndraw ? e->draw.n : ndraw;
+			unsigned own = e->draw.n ? scratch_units(r->kernel.at[k]) : 0;
 			units = own > units ? own : units;
 		}
+	e->scratch.n = 0;
 	for (int k = 0; k < ndraw; k++)
-		e->scratch[k] = entry_alloca(e, e->f32, units + LANES_LONG, "scratch");
+		vec_push(e->a, &e->scratch, entry_alloca(e, e->f32, units + LANES_LONG, "scratch"));
+	e->lane = entry_alloca(e, e->f32, 3 * LANES_LONG, "lane");
 	e->dummy = entry_alloca(e, e->i8, 1, "dummy");
 	for (int k = 0; k < r->kernel.n; k++) {
 		const struct kernel *kernel = r->kernel.at[k];
 		e->kernel = kernel;
-		e->nbind = e->ndraw = 0;
+		e->nbind = e->draw.n = 0;
 		e->root->memo.n = 0; /* an earlier kernel may have written what it read */
 		if (kernel->kind == KERNEL_LOOP) {
 			draws_find(e, kernel);

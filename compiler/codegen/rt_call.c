@@ -77,19 +77,43 @@ LLVMValueRef emit_rt(struct emit *e, const char *name, LLVMValueRef *args, int n
 	return LLVMBuildCall2(e->b, type, fn, args, (unsigned)nargs, "");
 }
 
+/* Lanes that count of a value here. */
+static LLVMValueRef lanes_left(struct emit *e, int lanes)
+{
+	LLVMValueRef n = emit_int(e, lanes);
+	for (int k = 0; k < e->nbind; k++) {
+		const struct bind *b = &e->bind[k];
+		if (b->lanes != lanes || !b->tail || b->scope->depth > e->scope->depth)
+			continue;
+		LLVMValueRef left = LLVMBuildNSWSub(e->b, b->end, b->value, "");
+		n = emit_intrinsic(e, "llvm.smin", &e->i64, 1, (LLVMValueRef[]){left, n}, 2);
+	}
+	return n;
+}
+
+static LLVMValueRef lane_at(struct emit *e, int operand, LLVMValueRef lane)
+{
+	LLVMValueRef at = LLVMBuildNSWAdd(e->b, emit_int(e, operand * LANES_LONG), lane, "");
+	return LLVMBuildGEP2(e->b, e->f32, e->lane, &at, 1, "");
+}
+
+/* Lanes behind the last that counts are not called for, and stay as they are in a. */
 LLVMValueRef emit_call(struct emit *e, const char *name, LLVMValueRef a, LLVMValueRef b,
                        LLVMValueRef c)
 {
-	LLVMValueRef operand[] = {a, b, c}, v = a;
+	LLVMValueRef operand[] = {a, b, c}, args[3];
 	int lanes = emit_lanes(a), nargs = c ? 3 : b ? 2 : 1;
 	if (!lanes)
 		return emit_rt(e, name, operand, nargs);
-	for (int k = 0; k < lanes; k++) {
-		LLVMValueRef lane = LLVMConstInt(e->i32, (unsigned)k, 0), args[3];
-		for (int i = 0; i < nargs; i++)
-			args[i] = LLVMBuildExtractElement(e->b, operand[i], lane, "");
-		v = LLVMBuildInsertElement(e->b, v, emit_rt(e, name, args, nargs), lane, "");
-	}
+	for (int i = 0; i < nargs; i++)
+		LLVMSetAlignment(LLVMBuildStore(e->b, operand[i], lane_at(e, i, emit_int(e, 0))), 4);
+	loop_open(e, "lane", emit_int(e, 0), lanes_left(e, lanes), 1);
+	for (int i = 0; i < nargs; i++)
+		args[i] = LLVMBuildLoad2(e->b, e->f32, lane_at(e, i, e->scope->iv), "");
+	LLVMBuildStore(e->b, emit_rt(e, name, args, nargs), lane_at(e, 0, e->scope->iv));
+	loop_close(e, NULL, NULL);
+	LLVMValueRef v = LLVMBuildLoad2(e->b, LLVMTypeOf(a), lane_at(e, 0, emit_int(e, 0)), "");
+	LLVMSetAlignment(v, 4);
 	return v;
 }
 

@@ -16,7 +16,7 @@ enum { PIECE = SCRATCH / 2 };
 static LLVMValueRef refill(struct emit *e, const struct kernel *k, LLVMValueRef chain, int64_t step,
                            int64_t items)
 {
-	if (!e->ndraw || items <= SCRATCH)
+	if (!e->draw.n || items <= SCRATCH)
 		return NULL;
 	if (step > PIECE)
 		BUG("codegen: a step of %lld elements draws", (long long)step);
@@ -78,7 +78,7 @@ static void step_store(struct emit *e, const struct kernel *k, const struct stor
 {
 	int outer = k->rank - k->inner, lanes;
 	int n = open_axes(e, s->at + outer, s->dst->rank - outer, s->rhs, &lanes);
-	if (e->ndraw && ex_has_draw(s->rhs))
+	if (e->draw.n && ex_has_draw(s->rhs))
 		place_draws(e, k, first, lanes);
 	emit_assign(e, s);
 	while (n--)
@@ -100,7 +100,7 @@ void emit_turn(struct emit *e, const struct kernel *k)
 	LLVMValueRef row0 =
 	    call_field(e, e->i64, offsetof(struct dgm_call, row0) + 8 * (size_t)k->batch->pop, "row0");
 	LLVMValueRef chain = LLVMBuildNSWAdd(e->b, e->scope->iv, row0, "");
-	if (e->ndraw && items <= SCRATCH)
+	if (e->draw.n && items <= SCRATCH)
 		draws_fill(e, chain, NULL, emit_int(e, items));
 	for (int d = 0; d < k->rank; d++) {
 		if (k->at[d]->size == 1) {

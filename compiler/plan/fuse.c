@@ -4,11 +4,14 @@
  * reads what the other writes at another element than its own.  Then a temporary that only later
  * stores of its own kernel read is replaced by its expression, and what nothing reads is dropped.
  *
- * Kernels in turn stay as they are.
+ * Kernels in turn stay as they are.  No kernel gets more than MAX_STORES stores, nor more than
+ * MAX_DRAWS random numbers, each of which has a buffer on the stack.
  *
  * requires: kernels in an order that is right.  ensures: the same, with fewer kernels; draws are
  * neither doubled nor reordered. */
 #include "plan/work.h"
+
+enum { MAX_STORES = 64, MAX_DRAWS = 8 };
 
 static bool same_space(const struct kernel *x, const struct kernel *y)
 {
@@ -41,6 +44,29 @@ static bool reads_own(const struct kernel *p, const struct kernel *q)
 				return false;
 		}
 	return true;
+}
+
+static int draws(const struct node *x)
+{
+	int n = x->kind == N_OP && op_flags(x->op) & OPF_DRAW ? 1 : 0;
+	for (int i = 0; i < x->nkid; i++)
+		n += draws(x->kid[i]);
+	return n;
+}
+
+static int draws_in(const struct kernel *k)
+{
+	int n = 0;
+	for (int s = 0; s < k->nstore; s++)
+		n += draws(k->store[s].rhs);
+	return n;
+}
+
+/* Is there room in one kernel for both? */
+static bool fit(const struct kernel *p, const struct kernel *q)
+{
+	int more = draws_in(q);
+	return p->nstore + q->nstore <= MAX_STORES && (!more || draws_in(p) + more <= MAX_DRAWS);
 }
 
 static bool has_bound_name(const struct node *x, const char *name)
@@ -108,7 +134,7 @@ static void fuse_function(struct work *w, struct work_function *f)
 		for (int j = n - 1; j >= 0 && q->k.kind == KERNEL_LOOP && !q->k.sequential; j--) {
 			struct work_kernel *p = f->kernel.at[j];
 			if (p->k.kind == KERNEL_LOOP && !p->k.sequential && same_space(&p->k, &q->k) &&
-			    reads_own(&p->k, &q->k) && reads_own(&q->k, &p->k)) {
+			    fit(&p->k, &q->k) && reads_own(&p->k, &q->k) && reads_own(&q->k, &p->k)) {
 				host = p;
 				break;
 			}

@@ -72,6 +72,9 @@ for example in detector sampler imputer threads; do
 	# shellcheck disable=SC2086
 	does cc -std=c99 $strict -I"$tmp" "$example.c" "$tmp/bars.o" $libs -o "$tmp/$example"
 done
+does "$dgm" build counts.dgm --target x86-64-v3 -o "$tmp/counts.o"
+# shellcheck disable=SC2086
+does cc -std=c99 $strict -I"$tmp" counts.c "$tmp/counts.o" $libs -o "$tmp/counts"
 # shellcheck disable=SC2086
 does c++ -std=c++11 $strict -I"$tmp" caller.cc "$tmp/given.o" $libs -o "$tmp/caller"
 # shellcheck disable=SC2086
@@ -98,7 +101,7 @@ does "$tmp/caller"
 does "$tmp/threads"
 does env ASAN_OPTIONS=detect_leaks=1 "$tmp/threads.asan"
 if command -v valgrind >/dev/null; then
-	for example in threads sampler; do
+	for example in threads sampler counts; do
 		does valgrind -q --error-exitcode=9 --leak-check=full "$tmp/$example"
 	done
 else
