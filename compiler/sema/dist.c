@@ -351,7 +351,7 @@ static bool read_dist(struct sema *s, const struct scope *sc, struct model_def *
                       const struct ast *e, struct scope *out, const struct ast_net **dist,
                       struct factor_def *into)
 {
-	const struct ast *arg[32];
+	const struct ast **arg = NEW_ARRAY(s->a, const struct ast *, e->nkid + 1);
 	const struct ast_net *n = *dist = choose(s, v, e, arg);
 	bool ok = n != NULL;
 	if (!ok)
