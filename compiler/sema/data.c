@@ -156,7 +156,8 @@ void sema_data(struct sema *s, const struct ast_data *d)
 		return;
 	e->bad = !ok;
 	e->data = NEW(s->a, struct data_def);
-	*e->data = (struct data_def){d->name, d->span, c.reader, c.step.at, c.step.n};
+	*e->data =
+	    (struct data_def){d->name, value ? value->span : d->span, c.reader, c.step.at, c.step.n};
 	if (ok)
 		vec_push(s->a, &s->out->data, e->data);
 }

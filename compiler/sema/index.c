@@ -169,7 +169,9 @@ bool sema_affine(struct term *t, const struct ast *e, struct aff *out)
 
 void sema_subscript(struct term *t, struct aff e, struct use u)
 {
-	if (e.n == 1 && e.c == 0 && e.coef[0] == 1) {
+	bool alone = e.n == 1 && e.c == 0 && e.coef[0] == 1;
+	const struct ix *i = alone ? sema_ix(e.ix[0]) : NULL;
+	if (alone && !(i->left && i->size > u.size)) { /* not let a[i < 7] = x[i] of a shorter x */
 		if (u.size)
 			sema_use(t, e.ix[0], u);
 		return;
