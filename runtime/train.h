@@ -57,7 +57,7 @@ struct dgm_drawn {
 	uint64_t seed;                /* of those behind means */
 	const char *domain;           /* that the values are of, by its name in the language */
 	enum dgm_data_domain values;  /* ... and as data */
-	struct dgm_input input[DGM_MAX_POP];
+	const struct dgm_input *input;/* must outlive the set */
 	int ninput;
 };
 /* Such a set of as many examples as the inputs have, freed with free(); name and key must outlive it. */
@@ -98,7 +98,7 @@ struct dgm_tempering {
 	int pop, b;                    /* slot of b, one number a row */
 	const struct dgm_function *gap;/* out := E - E_base at a row's state */
 	int out;
-	int state[DGM_MAX_POP];        /* slots of the chains' states */
+	const int *state;              /* slots of the chains' states */
 	int nstate;
 };
 /* Rows of the population. */
@@ -117,7 +117,7 @@ struct dgm_figure {
 	const struct dgm_function *fn;
 	int out;
 	int pop;                /* population of inputs and out */
-	struct dgm_input input[DGM_MAX_POP];
+	const struct dgm_input *input;
 	int ninput;
 	int64_t limit;          /* at most this many examples, the first; 0: all */
 	double *each;           /* receives the number of each example; NULL: none does */
@@ -145,8 +145,8 @@ struct dgm_stop { /* a training ends when a monitor was not better than its best
 /* Exact sums over all states of some slots of a population. */
 struct dgm_enumeration {
 	int pop;
-	int slot[DGM_MAX_POP];       /* slots that hold the state, unit after unit */
-	float lo[DGM_MAX_POP], hi[DGM_MAX_POP]; /* the two values (bits slots: 0, 1) */
+	const int *slot;             /* slots that hold the state, unit after unit */
+	const float *lo, *hi;        /* of each the two values (bits slots: 0, 1) */
 	int nslot;
 	const struct dgm_function *energy; /* fills slot `out`: free energy of each state */
 	int out;
@@ -160,8 +160,11 @@ int dgm_enumerate(struct dgm_store *s, const struct dgm_enumeration *e, uint64_t
 /* Numbers that a function makes of the parameters and that must be above 0: precisions of real units. */
 struct dgm_positive {
 	const struct dgm_function *fn; /* NULL: none */
-	int n, slot[DGM_MAX_POP];
-	const char *name[DGM_MAX_POP], *place[DGM_MAX_POP]; /* of the unit, and where its term stands */
+	struct dgm_positive_number {
+		int slot;
+		const char *name, *place; /* of the unit, and where its term stands */
+	} *of;
+	int n;
 };
 int dgm_positive_check(struct dgm_store *s, const struct dgm_positive *p, uint64_t seed);
 
@@ -193,7 +196,7 @@ struct dgm_limit { /* the norm of a unit, an index of an axis of a parameter */
 struct dgm_train {
 	struct dgm_store *store;
 	const char *model;
-	struct dgm_input input[DGM_MAX_POP];
+	const struct dgm_input *input;
 	int ninput;
 	int data_pop, chain_pop;             /* chain_pop -1: no chains of their own */
 	int64_t batch, chains, epochs;
@@ -293,7 +296,7 @@ struct dgm_raise {
 	const struct dgm_function *step;     /* the reversal of the transition at b1; then out = log p*_b1 - log p*_b0 */
 	int out, base_logz;
 	int scalar_b0, scalar_b1;
-	struct dgm_input input[DGM_MAX_POP]; /* of the chains' states */
+	const struct dgm_input *input;       /* of the chains' states */
 	int ninput;
 	int64_t examples, chains, betas;     /* examples at equal distances in the data, at most all; chains from each */
 	uint64_t seed;

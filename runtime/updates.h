@@ -30,9 +30,10 @@ struct dgm_updates {
 	const char *optimizer[DGM_MAX_DESCENT]; /* stand for train.descent[].optimizer */
 	const struct dgm_module *module;
 	int64_t capacity[DGM_MAX_POP]; /* of the populations but the batch's */
-	struct dgm_updates_input input[DGM_MAX_POP];
+	const struct dgm_updates_input *input;
 	int ninput;
-	int mean[2 * DGM_MAX_POP], nmean; /* slots of statistics of the data, given to begin */
+	const int *mean; /* slots of statistics of the data, given to begin */
+	int nmean;
 	bool first_values; /* a training draws them before it begins */
 };
 

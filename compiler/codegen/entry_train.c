@@ -123,7 +123,14 @@ static LLVMValueRef enumeration(const struct making *m, const struct dgm_enumera
 {
 	if (!x)
 		return NULL;
+	size_t n = (size_t)x->nslot;
 	struct image i = image_new(m->e, x, sizeof *x);
+	image_point(&i, offsetof(struct dgm_enumeration, slot),
+	            image_data(m->e, x->slot, n * sizeof *x->slot, named(m, "listed")));
+	image_point(&i, offsetof(struct dgm_enumeration, lo),
+	            image_data(m->e, x->lo, n * sizeof *x->lo, named(m, "low")));
+	image_point(&i, offsetof(struct dgm_enumeration, hi),
+	            image_data(m->e, x->hi, n * sizeof *x->hi, named(m, "high")));
 	image_point(&i, offsetof(struct dgm_enumeration, energy), function_at(m, x->energy));
 	image_point(&i, offsetof(struct dgm_enumeration, grad), function_at(m, x->grad));
 	return image_done(&i, named(m, "states"));
@@ -153,6 +160,9 @@ static LLVMValueRef updates(const struct making *m)
 	    {TRAIN(sweep.step), function_at(m, t->sweep.step)},
 	    {TRAIN(sweep.end), function_at(m, t->sweep.end)},
 	    {TRAIN(tempering.gap), function_at(m, t->tempering.gap)},
+	    {TRAIN(tempering.state),
+	     image_data(e, t->tempering.nstate ? t->tempering.state : NULL,
+	                (size_t)t->tempering.nstate * sizeof *t->tempering.state, named(m, "chains"))},
 	    {TRAIN(refine.pass), function_at(m, t->refine.pass)},
 	    {TRAIN(exact), enumeration(m, t->exact)},
 	    {TRAIN(descent_of),
@@ -169,6 +179,12 @@ static LLVMValueRef updates(const struct making *m)
 		image_point(&i, offsetof(struct dgm_updates, optimizer) + (size_t)k * sizeof(char *),
 		            image_text(e, u->optimizer[k]));
 	image_point(&i, offsetof(struct dgm_updates, module), module(m));
+	image_point(&i, offsetof(struct dgm_updates, input),
+	            image_data(e, u->ninput ? u->input : NULL, (size_t)u->ninput * sizeof *u->input,
+	                       named(m, "inputs")));
+	image_point(&i, offsetof(struct dgm_updates, mean),
+	            image_data(e, u->nmean ? u->mean : NULL, (size_t)u->nmean * sizeof *u->mean,
+	                       named(m, "means")));
 	return image_done(&i, named(m, "updates"));
 }
 
@@ -204,15 +220,16 @@ static void hand_on(struct emit *e, const char *to, LLVMValueRef of, int narray)
 
 void train_emit(struct emit *e, struct cx *cx, const struct object_train *t, const char *name)
 {
-	LLVMTypeRef size = entry_size_type(e), type[5 + 2 * DGM_MAX_POP] = {e->ptr, size, size, e->ptr};
+	const int most = 5 + (t->ninput > t->nmean ? t->ninput : t->nmean);
+	LLVMTypeRef size = entry_size_type(e), *type = NEW_ARRAY(e->a, LLVMTypeRef, most);
 	struct making m = {.e = e, .of = t, .name = name};
 	emit_plan(e, t->plan, emit_slots(cx, t->plan));
 	e->whole = false; /* the runtime's threads share regions */
 	m.functions = functions(&m);
 	e->whole = true;
 	LLVMValueRef of = updates(&m);
-	for (int k = 4; k < 5 + 2 * DGM_MAX_POP; k++)
-		type[k] = e->ptr;
+	for (int k = 0; k < most; k++)
+		type[k] = k == 1 || k == 2 ? size : e->ptr;
 	entry_begin(e, arena_printf(e->a, "%s_train_size", name), size, &size, 1);
 	LLVMBuildRet(e->b, emit_rt(e, "dgm_updates_size", (LLVMValueRef[]){of, param(e, 0)}, 2));
 	entry_begin(e, arena_printf(e->a, "%s_train_begin", name), e->i32, type, 5 + t->nmean);

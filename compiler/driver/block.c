@@ -42,24 +42,25 @@ static int groups_with_data(const struct model *m)
 	return n;
 }
 
-bool figure_data(struct unit *u, const struct model *m, const struct figure_kind *k,
-                 const struct value *v, const struct data_def **out)
+const struct data_def *const *figure_data(struct unit *u, const struct model *m,
+                                          const struct figure_kind *k, const struct value *v)
 {
 	int want = groups_with_data(m) * (k->gap ? 2 : 1);
+	const struct data_def **out = NEW_ARRAY(u->cx.prog, const struct data_def *, want + 1);
 	if (v->call->narg != want) {
 		diag(u->cx.diags, DIAG_FIGURE_DATA, v->span, k->name, want,
 		     k->gap ? "training sets first" : "in order of declaration");
-		return false;
+		return NULL;
 	}
 	for (int i = 0; i < want; i++) {
 		const struct value *a = &v->call->arg[i];
 		out[i] = a->kind == VAL_NAME ? data_named(u, a->name) : NULL;
 		if (out[i] == NULL) {
 			diag(u->cx.diags, DIAG_FIGURE_NOT_DATA, a->span, k->name);
-			return false;
+			return NULL;
 		}
 	}
-	return true;
+	return out;
 }
 
 struct wanted { /* figures already expanded */
@@ -116,7 +117,6 @@ static bool expand_monitor(struct unit *u, struct compiled *c, struct wanted *w,
 	for (int i = 0; i < n; i++) {
 		const struct value *v = &cl->arg[i];
 		const struct figure_kind *k = figure_find(v->call->name);
-		const struct data_def *data[2 * DGM_MAX_POP];
 		if (k == NULL) {
 			diag(u->cx.diags, DIAG_FIGURE_UNKNOWN, v->call->name_span, v->call->name);
 			block_suggest(u, v->call->name_span, near_figure(v->call->name));
@@ -128,7 +128,8 @@ static bool expand_monitor(struct unit *u, struct compiled *c, struct wanted *w,
 			ok = false;
 			continue;
 		}
-		if (!figure_data(u, c->whole, k, v, data) || !draws_before(u, c->block, data, v)) {
+		const struct data_def *const *data = figure_data(u, c->whole, k, v);
+		if (!data || !draws_before(u, c->block, data, v)) {
 			ok = false;
 			continue;
 		}

@@ -77,6 +77,7 @@ static void add_inputs(struct unit *u, const struct compiled *c, struct dgm_upda
                        struct object_train *t)
 {
 	const struct embed none = {0};
+	struct dgm_updates_input *in = NEW_ARRAY(u->cx.prog, struct dgm_updates_input, c->m->group.n);
 	struct entry_arg *arg = NEW_ARRAY(u->cx.prog, struct entry_arg, c->m->group.n + 1);
 	for (int i = 0; i < c->m->group.n; i++) {
 		const struct group *g = c->m->group.at[i];
@@ -85,26 +86,26 @@ static void add_inputs(struct unit *u, const struct compiled *c, struct dgm_upda
 		if (g->role == GROUP_HIDDEN)
 			continue;
 		struct entry_arg a = build_argument(u->cx.prog, &none, &from);
-		to->input[to->ninput++] =
-		    (struct dgm_updates_input){.slot = dgm_slot_find(c->mod, g->sym->name),
-		                               .lo = (float)a.lo,
-		                               .hi = (float)a.hi,
-		                               .two = a.two,
-		                               .whole = a.whole};
-		set_blocks(c->m, g, &to->input[to->ninput - 1]);
+		in[to->ninput] = (struct dgm_updates_input){.slot = dgm_slot_find(c->mod, g->sym->name),
+		                                            .lo = (float)a.lo,
+		                                            .hi = (float)a.hi,
+		                                            .two = a.two,
+		                                            .whole = a.whole};
+		set_blocks(c->m, g, &in[to->ninput++]);
 		arg[t->ninput++] = a;
 	}
+	to->input = in;
 	t->input = arg;
 }
 
 static void add_mean(struct unit *u, const struct compiled *c, const struct sym *s,
                      const char *name, struct dgm_updates *to, struct object_train *t,
-                     struct entry_param *mean)
+                     struct entry_param *mean, int *at)
 {
 	if (!is_read(c, s))
 		return;
+	at[to->nmean++] = dgm_slot_find(c->mod, s->name);
 	mean[t->nmean++] = (struct entry_param){.name = c_name(u->cx.prog, name), .sym = s};
-	to->mean[to->nmean++] = dgm_slot_find(c->mod, s->name);
 }
 
 static void add_means(struct unit *u, const struct compiled *c, struct dgm_updates *to,
@@ -112,11 +113,13 @@ static void add_means(struct unit *u, const struct compiled *c, struct dgm_updat
 {
 	struct arena *a = u->cx.prog;
 	struct entry_param *mean = NEW_ARRAY(a, struct entry_param, 2 * c->m->group.n + 1);
+	int *at = NEW_ARRAY(a, int, 2 * c->m->group.n);
 	for (int i = 0; i < c->m->group.n; i++) {
 		const struct group *g = c->m->group.at[i];
-		add_mean(u, c, g->mean, arena_printf(a, "mean_%s", g->name), to, t, mean);
-		add_mean(u, c, g->var, arena_printf(a, "variance_%s", g->name), to, t, mean);
+		add_mean(u, c, g->mean, arena_printf(a, "mean_%s", g->name), to, t, mean, at);
+		add_mean(u, c, g->var, arena_printf(a, "variance_%s", g->name), to, t, mean, at);
 	}
+	to->mean = at;
 	t->mean = mean;
 }
 

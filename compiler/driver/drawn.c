@@ -110,6 +110,7 @@ static struct dgm_data *drawn_set(struct session *s, const struct drawer *d, con
 	struct arena *a = s->u->cx.perm;
 	bool mean = d->how.mean, field = d->how.posterior.given;
 	struct products m = products_of(g);
+	struct dgm_input *in = NEW_ARRAY(a, struct dgm_input, d->c.m->group.n);
 	const char *suffix = field ? ".q" : mean ? ".mean" : "";
 	struct dgm_drawn spec = {
 	    .store = d->store,
@@ -118,6 +119,7 @@ static struct dgm_data *drawn_set(struct session *s, const struct drawer *d, con
 	                                             : "draw"),
 	    .slot = dgm_slot_find(d->c.mod, arena_printf(a, "%s%s", g->sym->name, suffix)),
 	    .pop = POP_DATA,
+	    .input = in,
 	    .seed = (uint64_t)s->u->opt->seed,
 	    .domain = mean ? m.mean_domain : m.domain,
 	    .values = mean ? m.mean_values : m.values};
@@ -134,7 +136,7 @@ static struct dgm_data *drawn_set(struct session *s, const struct drawer *d, con
 		if (d->c.m->group.at[i]->role == GROUP_HIDDEN)
 			continue;
 		buf_printf(&key, "%s%s", spec.ninput ? " and " : "", of[i]->key);
-		spec.input[spec.ninput++] = (struct dgm_input){slot, of[i]};
+		in[spec.ninput++] = (struct dgm_input){slot, of[i]};
 	}
 	buf_printf(&key,
 	           field  ? ", mean field of %s by %s"
@@ -159,7 +161,7 @@ struct dgm_data *drawn_from(struct session *s, const struct model *m, struct mod
 struct draw_form {
 	const struct model_def *model;
 	const struct group *group;
-	const struct data_def *of[DGM_MAX_POP]; /* one a group that has data, in order */
+	const struct data_def **of; /* one a group that has data, in order */
 	int n;
 	struct making how;
 };
@@ -208,7 +210,7 @@ static bool read_form(struct unit *u, const struct data_def *def, struct draw_fo
 	const struct call *c = def->reader;
 	const struct value *posterior = posterior_of(def);
 	int want = 0, narg = c->narg - (posterior != NULL);
-	*out = (struct draw_form){0};
+	*out = (struct draw_form){.of = NEW_ARRAY(u->cx.prog, const struct data_def *, c->narg)};
 	for (int i = 0; i < u->checked->model.n && !out->group; i++) {
 		out->model = u->checked->model.at[i];
 		out->group = variable_of(def, unit_model(u, out->model));
@@ -216,7 +218,7 @@ static bool read_form(struct unit *u, const struct data_def *def, struct draw_fo
 	const struct model *m = out->group ? unit_model(u, out->model) : NULL;
 	for (int i = 0; m && i < m->group.n; i++)
 		want += m->group.at[i]->role != GROUP_HIDDEN;
-	for (int k = 1; k < narg && out->n < DGM_MAX_POP; k++, out->n++)
+	for (int k = 1; k < narg; k++, out->n++)
 		out->of[out->n] = c->arg[k].kind == VAL_NAME ? data_named(u, c->arg[k].name) : NULL;
 	bool ok = out->group && out->n == want && narg == want + 1 && def->nstep == 0;
 	for (int k = 0; k < narg; k++)

@@ -63,9 +63,9 @@ struct figure_kind {
 };
 const struct figure_kind *figure_find(const char *name);
 double visible_units(const struct model *m); /* values of an example: what a figure per unit is divided by */
-/* Data sets named by a figure's arguments, one a visible group, twice that for a gap. */
-bool figure_data(struct unit *u, const struct model *m, const struct figure_kind *k, const struct value *call,
-                 const struct data_def **out);
+/* Data sets named by a figure's arguments, one a visible group, twice that for a gap; NULL: an error was told. */
+const struct data_def *const *figure_data(struct unit *u, const struct model *m, const struct figure_kind *k,
+                                          const struct value *call);
 
 /* Estimators of likelihoods: estimator.def. */
 struct estimator {

@@ -369,6 +369,7 @@ static int estimate_raise(struct evaluation *e, const struct value *arg, struct 
 	int status = job_figure(s, &e->c, &none, &f);
 	if (status != EXIT_DONE)
 		return status;
+	struct dgm_input *in = NEW_ARRAY(a, struct dgm_input, f.ninput);
 	struct dgm_raise raise = {.store = e->store,
 	                          .pop = POP_AIS,
 	                          .prepare = dgm_function_find(m, "prepare"),
@@ -381,11 +382,12 @@ static int estimate_raise(struct evaluation *e, const struct value *arg, struct 
 	                          .examples = (int64_t)arg[0].num,
 	                          .chains = (int64_t)arg[1].num,
 	                          .betas = (int64_t)arg[2].num,
+	                          .input = in,
 	                          .ninput = f.ninput,
 	                          .seed = (uint64_t)s->u->opt->seed,
 	                          .quiet = s->u->opt->quiet};
 	for (int i = 0; i < f.ninput; i++)
-		raise.input[i] = (struct dgm_input){
+		in[i] = (struct dgm_input){
 		    dgm_slot_find(m, arena_printf(a, "%s.raise", m->slot[f.input[i].slot].name)),
 		    f.input[i].data};
 	if (dgm_raise_run(&raise, &r) != DGM_OK)

@@ -72,7 +72,6 @@ static bool check_names(struct unit *u, const struct compiled *c, const struct i
 static bool check_call(struct unit *u, struct compiled *c, const struct value *what, bool *energies)
 {
 	const struct inspection *i = inspection_find(what->call->name);
-	const struct data_def *data[2 * DGM_MAX_POP];
 	struct value v[MAX_ARGS] = {{0}};
 	if (i == NULL) {
 		diag(u->cx.diags, DIAG_INSPECT_UNKNOWN, what->call->name_span, what->call->name);
@@ -82,7 +81,7 @@ static bool check_call(struct unit *u, struct compiled *c, const struct value *w
 		return call_bind(&u->cx, what->call, i->signature, v, NULL) && check_names(u, c, i, v);
 	bool first = !*energies;
 	*energies = true;
-	return figure_data(u, c->m, &look_energies, what, data) &&
+	return figure_data(u, c->m, &look_energies, what) &&
 	       (!first || block_figure(c, figure_find("free_energy")));
 }
 

@@ -42,7 +42,9 @@ static int energies_of(struct look *l, const struct data_def *const *def, int se
 	struct session *s = l->k->s;
 	const struct compiled *c = l->k->c;
 	static const char *const name[] = {"training examples", "held-out examples", "samples"};
+	struct dgm_input *in = NEW_ARRAY(s->u->cx.prog, struct dgm_input, c->m->group.n);
 	struct dgm_figure f = {.fn = dgm_function_find(c->mod, "free_energy"),
+	                       .input = in,
 	                       .out = dgm_slot_find(c->mod, "out.free_energy"),
 	                       .pop = POP_DATA};
 	int n = 0, status;
@@ -56,7 +58,7 @@ static int energies_of(struct look *l, const struct data_def *const *def, int se
 		const struct dgm_data *d = set == 2 ? as_data(l, g) : dataset(s->u, *def, false, &status);
 		if (d == NULL)
 			return status;
-		f.input[f.ninput++] = (struct dgm_input){dgm_slot_find(c->mod, g->sym->name), d};
+		in[f.ninput++] = (struct dgm_input){dgm_slot_find(c->mod, g->sym->name), d};
 		if (set < 2)
 			look_data(l, d);
 		def += set < 2;
@@ -125,10 +127,9 @@ static int gap(struct look *l, const char *figure, const struct energies *x,
 
 int inspect_free_energy(struct look *l)
 {
-	const struct data_def *def[2 * DGM_MAX_POP];
+	const struct data_def *const *def = figure_data(l->k->s->u, l->k->c->m, &look_energies, l->arg);
 	struct energies e[3];
 	int status = EXIT_DONE;
-	figure_data(l->k->s->u, l->k->c->m, &look_energies, l->arg, def);
 	for (int set = 0; set < 3 && status == EXIT_DONE; set++)
 		status = energies_of(l, def, set, &e[set]);
 	if (status == EXIT_DONE)

@@ -247,8 +247,8 @@ const char *sample_path(struct session *s, const struct block_def *b, const char
 static int write_states(struct chains *k)
 {
 	static const char *const suffix[] = {"sample", "sample.mean"};
-	struct dgm_tensor t[2 * DGM_MAX_POP];
 	struct arena *a = k->s->u->cx.prog;
+	struct dgm_tensor *t = NEW_ARRAY(a, struct dgm_tensor, 2 * k->c->m->group.n);
 	int n = 0, status = DGM_OK;
 	for (int i = 0; i < 2 * k->c->m->group.n && status == DGM_OK; i++) {
 		const struct group *g = k->c->m->group.at[i / 2];

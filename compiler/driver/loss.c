@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 2000, SAMPLES = 2000, SWEEPS = 200, STEP = 100, MAX_GROUPS = 16 };
+enum { ROWS = 2000, SAMPLES = 2000, SWEEPS = 200, STEP = 100 };
 
 struct side { /* an object linked into this process */
 	struct object o;
@@ -42,7 +42,7 @@ static const struct measure measures[] = {
 enum { MEASURES = sizeof measures / sizeof *measures };
 
 struct rows { /* of every group, NULL: none */
-	float *x[MAX_GROUPS];
+	float **x;
 	int64_t n;
 	const char *what;
 };
@@ -107,6 +107,13 @@ typedef int call_fn(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintp
                     uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t);
 enum { CALL_ARGS = 20 };
 
+/* Behind the model, the rows and counts, and before the random numbers, the workspace and its size.
+ */
+static bool can_call(const struct embed *e)
+{
+	return e->phase.n + e->arg.n + 5 <= CALL_ARGS;
+}
+
 struct call_on { /* rows first .. first + n */
 	const struct embed *e;
 	const struct rows *rows;
@@ -141,8 +148,6 @@ static bool call_function(struct loss *l, const struct side *s, const struct cal
 	void *work = malloc(size);
 	uintptr_t v[CALL_ARGS] = {(uintptr_t)s->block, (uintptr_t)c->n};
 	int n = 2;
-	if (c->e->phase.n + c->e->arg.n + 5 > CALL_ARGS)
-		BUG("loss: %s has more than %d arguments", c->e->name, CALL_ARGS);
 	for (int k = 0; k < c->e->phase.n; k++)
 		if (c->e->phase.at[k].count)
 			v[n++] = count_of(&c->e->phase.at[k]);
@@ -176,7 +181,7 @@ static float *values(struct loss *l, const struct side *s, const char *name, con
 /* ---- rows ---- */
 static struct rows new_rows(struct loss *l, int64_t n)
 {
-	struct rows r = {.n = n};
+	struct rows r = {.x = NEW_ARRAY(l->u->cx.prog, float *, l->m->group.n), .n = n};
 	for (int g = 0; g < l->m->group.n; g++)
 		r.x[g] = NEW_ARRAY(l->u->cx.prog, float, n *sym_items(l->m->group.at[g]->sym));
 	return r;
@@ -224,7 +229,7 @@ static bool data_rows(struct loss *l, struct rows *r, const char **why)
 {
 	struct unit u = *l->u; /* what cannot be read is no error of the file */
 	const struct block_def *b = block_with_data(l);
-	const struct dgm_data *of[MAX_GROUPS] = {0};
+	const struct dgm_data **of = NEW_ARRAY(l->u->cx.prog, const struct dgm_data *, l->m->group.n);
 	int status;
 	*why = "the file has none";
 	*r = (struct rows){.n = ROWS};
@@ -263,7 +268,8 @@ static bool data_rows(struct loss *l, struct rows *r, const char **why)
 /* Samples of all groups, given those of `given` that are. */
 static bool sample_rows(struct loss *l, const struct rows *given, struct rows *r)
 {
-	if (!offered(&l->was, "sample"))
+	const struct embed *sample = offered(&l->was, "sample");
+	if (!sample || !can_call(sample))
 		return false;
 	*r = new_rows(l, given->what ? given->n : SAMPLES);
 	for (int g = 0; g < l->m->group.n; g++) {
@@ -340,6 +346,11 @@ static const char *measured(struct loss *l)
 	const char *why, *aside = "";
 	struct mean z = {0};
 	double was;
+	if (!can_call(offered(&l->is, l->by->function)))
+		return arena_printf(a,
+		                    "the cost was not measured: %s takes too many arguments, of a "
+		                    "model of %d variables",
+		                    l->by->function, l->m->group.n);
 	bool data = data_rows(l, &r, &why);
 	if (!data && !sample_rows(l, &none, &r))
 		return arena_printf(a, "the cost was not measured: no data (%s), and no samples", why);
@@ -376,8 +387,7 @@ void measure_loss(struct unit *u, struct model *m, struct object *o)
 {
 	struct loss l = {.u = u, .m = m};
 	const char *kept = kept_as(u, o), *cost = "no parameter is a weight: all are floats";
-	bool open = kept && m->group.n <= MAX_GROUPS && open_side(&l, &l.was, NULL) &&
-	            open_side(&l, &l.is, u->opt->quantize);
+	bool open = kept && open_side(&l, &l.was, NULL) && open_side(&l, &l.is, u->opt->quantize);
 	for (int k = 0; k < MEASURES && open && !l.by; k++)
 		l.by = offered(&l.is, measures[k].function) ? &measures[k] : NULL;
 	if (kept)

@@ -63,9 +63,9 @@ int drawn_sources(struct unit *u, const struct model *m, const struct data_def *
 int figure_ready(struct unit *u, const struct model *m, const struct figure_kind *k,
                  const struct value *v)
 {
-	const struct data_def *def[2 * DGM_MAX_POP];
+	const struct data_def *const *def = figure_data(u, m, k, v);
 	int status = EXIT_DONE, next = 0;
-	if (!figure_data(u, m, k, v, def))
+	if (!def)
 		return EXIT_FILE;
 	for (int half = 0; half <= k->gap && status == EXIT_DONE; half++) {
 		struct sets s = no_sets(u, m);

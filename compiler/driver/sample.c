@@ -174,7 +174,7 @@ int job_filters(struct session *s, const struct compiled *c, struct dgm_store *s
 static int load_start(struct chains *k)
 {
 	struct session *s = k->s;
-	struct dgm_input in[DGM_MAX_POP];
+	struct dgm_input *in = NEW_ARRAY(s->u->cx.prog, struct dgm_input, k->c->m->group.n);
 	const int64_t rows = k->rows * k->c->x->sampling.temperatures;
 	int64_t *index = NEW_ARRAY(s->u->cx.prog, int64_t, rows), examples;
 	int n = 0;

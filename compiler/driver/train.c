@@ -56,9 +56,13 @@ static int part_inputs(struct session *s, const struct compiled *c, struct dgm_d
 	return EXIT_DONE;
 }
 
-static int load_bound(struct session *s, const struct compiled *c, struct dgm_input *in, int *n)
+static int load_bound(struct session *s, const struct compiled *c, const struct dgm_input **out,
+                      int *n)
 {
+	struct dgm_input *in =
+	    NEW_ARRAY(s->u->cx.prog, struct dgm_input, c->block->nbind + c->m->group.n);
 	struct dgm_data **of = NEW_ARRAY(s->u->cx.tmp, struct dgm_data *, c->whole->group.n);
+	*out = in;
 	*n = 0;
 	for (int i = 0; i < c->block->nbind; i++) {
 		const struct binding_def *b = &c->block->bind[i];
@@ -83,7 +87,9 @@ static int load_figure(struct session *s, const struct compiled *c,
                        struct dgm_figure *out)
 {
 	struct dgm_data **of = NEW_ARRAY(s->u->cx.tmp, struct dgm_data *, c->whole->group.n);
-	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA};
+	struct dgm_input *in =
+	    NEW_ARRAY(s->u->cx.prog, struct dgm_input, c->whole->group.n + c->m->group.n);
+	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA, .input = in};
 	out->out = slot(c, arena_printf(s->u->cx.prog, "out.%s", k->function));
 	for (int i = 0; i < c->whole->group.n; i++) {
 		const struct group *g = c->whole->group.at[i];
@@ -95,9 +101,9 @@ static int load_figure(struct session *s, const struct compiled *c,
 			return status;
 		of[i] = d;
 		if (c->m == c->whole)
-			out->input[out->ninput++] = (struct dgm_input){slot(c, g->sym->name), d};
+			in[out->ninput++] = (struct dgm_input){slot(c, g->sym->name), d};
 	}
-	return c->m == c->whole ? EXIT_DONE : part_inputs(s, c, of, out->input, &out->ninput);
+	return c->m == c->whole ? EXIT_DONE : part_inputs(s, c, of, in, &out->ninput);
 }
 
 double visible_units(const struct model *m)
@@ -112,21 +118,29 @@ double visible_units(const struct model *m)
 	return n;
 }
 
-static int read_monitors(struct session *s, const struct compiled *c, struct dgm_monitor *out,
-                         int *n)
+static int figures_of(const struct clause *cl)
+{
+	return !monitors(cl) ? 0 : strcmp(cl->name, "stop") == 0 ? 1 : cl->narg;
+}
+
+static int read_monitors(struct session *s, const struct compiled *c,
+                         const struct dgm_monitor **out, int *n)
 {
 	struct unit *u = s->u;
+	int all = 0;
+	for (int i = 0; i < c->block->nclause; i++)
+		all += figures_of(&c->block->clause[i]);
+	struct dgm_monitor *monitor = NEW_ARRAY(u->cx.prog, struct dgm_monitor, all);
+	*out = monitor;
 	*n = 0;
 	for (int i = 0; i < c->block->nclause; i++) {
 		const struct clause *cl = &c->block->clause[i];
-		int figures = !monitors(cl) ? 0 : strcmp(cl->name, "stop") == 0 ? 1 : cl->narg;
-		for (int k = 0; k < figures; k++) {
+		for (int k = 0; k < figures_of(cl); k++) {
 			const struct value *v = &cl->arg[k];
 			const struct figure_kind *kind = figure_find(v->call->name);
-			const struct data_def *def[2 * DGM_MAX_POP];
-			struct dgm_monitor *m = &out[(*n)++];
+			struct dgm_monitor *m = &monitor[(*n)++];
 			struct buf name;
-			figure_data(u, c->whole, kind, v, def);
+			const struct data_def *const *def = figure_data(u, c->whole, kind, v);
 			buf_init(&name, u->cx.prog);
 			buf_printf(&name, "%s(", kind->name);
 			for (int d = 0; d < v->call->narg; d++)
@@ -165,6 +179,12 @@ static void mean_slot(const struct compiled *c, const struct group *g, const str
 		    (struct dgm_mean_slot){.mean_slot = slot(c, g->var->name), .data = d, .variance = true};
 }
 
+/* Room for the slots of all groups. */
+static struct dgm_mean_slot *mean_room(struct session *s, const struct compiled *c)
+{
+	return NEW_ARRAY(s->u->cx.prog, struct dgm_mean_slot, 2 * (c->m->group.n + c->m->absent.n));
+}
+
 static int mean_slots(const struct compiled *c, const struct dgm_input *in, int nin,
                       struct dgm_mean_slot *out)
 {
@@ -198,17 +218,24 @@ struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled
 {
 	struct dgm_enumeration *e = NEW(s->u->cx.prog, struct dgm_enumeration);
 	struct states st;
+	struct arena *a = s->u->cx.prog;
 	const struct model *m = c->m->prior ? c->m->prior : c->m;
 	objective_states(&s->u->cx, m, &st);
-	*e = (struct dgm_enumeration){
-	    .pop = POP_STATES, .energy = fn(c, "enum.energy"), .grad = fn(c, "enum.grad")};
+	int *of = NEW_ARRAY(a, int, m->group.n);
+	float *lo = NEW_ARRAY(a, float, m->group.n), *hi = NEW_ARRAY(a, float, m->group.n);
+	*e = (struct dgm_enumeration){.pop = POP_STATES,
+	                              .slot = of,
+	                              .lo = lo,
+	                              .hi = hi,
+	                              .energy = fn(c, "enum.energy"),
+	                              .grad = fn(c, "enum.grad")};
 	for (int i = 0; i < m->group.n; i++) {
 		const struct group *g = m->group.at[i];
 		if (!st.listed[i])
 			continue;
-		e->slot[e->nslot] = slot(c, arena_printf(s->u->cx.prog, "%s.states", g->name));
-		e->lo[e->nslot] = (float)g->family->lo;
-		e->hi[e->nslot++] = (float)g->family->hi;
+		of[e->nslot] = slot(c, arena_printf(a, "%s.states", g->name));
+		lo[e->nslot] = (float)g->family->lo;
+		hi[e->nslot++] = (float)g->family->hi;
 	}
 	e->out = slot(c, "out.enum.energy");
 	e->weight = slot(c, "out.enum.weight");
@@ -217,14 +244,17 @@ struct dgm_enumeration *job_enumeration(struct session *s, const struct compiled
 
 struct dgm_positive job_positive(struct session *s, const struct compiled *c)
 {
-	struct dgm_positive p = {.fn = fn(c, "proper")};
-	for (int i = 0; i < c->x->low.n && p.n < DGM_MAX_POP; i++, p.n++) {
+	struct arena *a = s->u->cx.prog;
+	struct dgm_positive p = {.fn = fn(c, "proper"), .n = c->x->low.n};
+	p.of = NEW_ARRAY(a, struct dgm_positive_number, p.n);
+	for (int i = 0; i < p.n; i++) {
 		const struct low *low = &c->x->low.at[i];
 		struct place at = source_place(low->term);
-		p.slot[p.n] = slot(c, low->sym->name);
-		p.name[p.n] = low->group->name;
-		p.place[p.n] = arena_printf(s->u->cx.prog, "%s:%d:%d", source_get(low->term.src)->path,
-		                            at.line, at.col);
+		const char *path = source_get(low->term.src)->path;
+		p.of[i] = (struct dgm_positive_number){
+		    .slot = slot(c, low->sym->name),
+		    .name = low->group->name,
+		    .place = arena_printf(a, "%s:%d:%d", path, at.line, at.col)};
 	}
 	return p;
 }
@@ -232,15 +262,17 @@ struct dgm_positive job_positive(struct session *s, const struct compiled *c)
 struct dgm_tempering job_tempering(const struct compiled *c, const char *suffix, int pop,
                                    int64_t chains)
 {
+	int *state = NEW_ARRAY(c->x->cx->prog, int, c->m->group.n);
 	struct dgm_tempering t = {.chains = chains,
 	                          .temperatures = c->x->sampling.temperatures,
 	                          .pop = pop,
 	                          .b = slot(c, "out.tempering.b"),
 	                          .gap = fn(c, "tempering"),
-	                          .out = slot(c, "out.tempering")};
+	                          .out = slot(c, "out.tempering"),
+	                          .state = state};
 	for (int i = 0; t.temperatures > 1 && i < c->m->group.n; i++)
 		if (c->m->group.at[i]->role != GROUP_GIVEN)
-			t.state[t.nstate++] =
+			state[t.nstate++] =
 			    slot(c, arena_printf(c->x->cx->prog, "%s.%s", c->m->group.at[i]->name, suffix));
 	return t;
 }
@@ -275,25 +307,24 @@ int job_importance(struct session *s, const struct compiled *c, int64_t passes,
 int job_figure(struct session *s, const struct compiled *c, const struct figure_kind *k,
                struct dgm_figure *out)
 {
-	struct dgm_input in[DGM_MAX_POP];
+	const struct dgm_input *in;
 	int n;
-	int status = load_bound(s, c, in, &n);
+	int status = load_bound(s, c, &in, &n);
 	if (status != EXIT_DONE)
 		return status;
 	struct arena *a = s->u->cx.prog;
-	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA, .ninput = n};
+	*out = (struct dgm_figure){.fn = fn(c, k->function), .pop = POP_DATA, .input = in, .ninput = n};
 	out->start = fn(c, arena_printf(a, "%s.start", k->function));
 	out->refine = job_refine(s, c, arena_printf(a, "%s.pass", k->function));
 	out->out = slot(c, arena_printf(a, "out.%s", k->function));
-	memcpy(out->input, in, sizeof in);
 	return EXIT_DONE;
 }
 
 int job_means(struct session *s, const struct compiled *c, struct dgm_store *store,
               const struct block_def *b)
 {
-	struct dgm_input in[DGM_MAX_POP];
-	struct dgm_mean_slot mean[2 * DGM_MAX_POP];
+	const struct dgm_input *in;
+	struct dgm_mean_slot *mean = mean_room(s, c);
 	struct compiled as = *c;
 	int n;
 	as.block = b;
@@ -304,7 +335,7 @@ int job_means(struct session *s, const struct compiled *c, struct dgm_store *sto
 			break;
 		}
 	}
-	int status = load_bound(s, &as, in, &n);
+	int status = load_bound(s, &as, &in, &n);
 	if (status != EXIT_DONE)
 		return status;
 	n = mean_slots(c, in, n, mean);
@@ -439,11 +470,7 @@ int job_train(struct session *s, const struct block_def *b)
 {
 	struct unit *u = s->u;
 	struct compiled *c = NEW(u->cx.perm, struct compiled);
-	struct dgm_mean_slot mean[2 * DGM_MAX_POP];
-	struct dgm_monitor monitor[64];
 	struct dgm_train t = {.model = b->model->name,
-	                      .monitor = monitor,
-	                      .mean = mean,
 	                      .seed = (uint64_t)u->opt->seed,
 	                      .stage = (uint32_t)s->ntrain++,
 	                      .resume = u->opt->resume,
@@ -458,9 +485,9 @@ int job_train(struct session *s, const struct block_def *b)
 	block_plan(u, c);
 	if (!block_jit(u, c))
 		return EXIT_RUN;
-	int status = load_bound(s, c, t.input, &t.ninput);
+	int status = load_bound(s, c, &t.input, &t.ninput);
 	if (status == EXIT_DONE)
-		status = read_monitors(s, c, monitor, &t.nmonitor);
+		status = read_monitors(s, c, &t.monitor, &t.nmonitor);
 	if (status != EXIT_DONE)
 		return status;
 	bool batch_given = block_clause(b, "batch") != NULL;
@@ -470,6 +497,8 @@ int job_train(struct session *s, const struct block_def *b)
 	t.stop = stop_read(u, b);
 	if (!batch_fits(u, c, t.batch, t.ninput ? t.input[0].data : NULL) || !train_settings(s, c, &t))
 		return EXIT_FILE;
+	struct dgm_mean_slot *mean = mean_room(s, c);
+	t.mean = mean;
 	t.nmean = mean_slots(c, t.input, t.ninput, mean);
 	status = absent_means(s, c, mean, &t.nmean);
 	if (status != EXIT_DONE)

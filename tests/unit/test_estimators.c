@@ -122,9 +122,9 @@ static struct dgm_store *store_new(int64_t capacity)
 
 static const struct dgm_enumeration both = {
     .pop = 0,
-    .slot = {X, S},
-    .lo = {0, -1},
-    .hi = {1, 1},
+    .slot = (const int[]){X, S},
+    .lo = (const float[]){0, -1},
+    .hi = (const float[]){1, 1},
     .nslot = 2,
     .energy = &functions[0],
     .out = OUT,
@@ -175,7 +175,8 @@ static void test_enumerate(void)
 static void test_enumerate_refused(void)
 {
 	struct dgm_store *s = store_new(CAPACITY);
-	struct dgm_enumeration e = {.slot = {WIDE}, .nslot = 1, .energy = &functions[0], .out = OUT};
+	struct dgm_enumeration e = {
+	    .slot = (const int[]){WIDE}, .nslot = 1, .energy = &functions[0], .out = OUT};
 	double z;
 
 	CU_ASSERT_EQUAL(dgm_enumerate(s, &e, 1, false, &z), DGM_ELIMIT);
@@ -206,8 +207,10 @@ static void test_figure(void)
 	                     .items = NS,
 	                     .domain = DGM_DATA_REAL,
 	                     .f32 = spins};
-	struct dgm_figure f = {
-	    .fn = &functions[0], .out = OUT, .input = {{X, &x}, {S, &s}}, .ninput = 2};
+	struct dgm_figure f = {.fn = &functions[0],
+	                       .out = OUT,
+	                       .input = (const struct dgm_input[]){{X, &x}, {S, &s}},
+	                       .ninput = 2};
 	double e[TOTAL], sum = 0, squares = 0;
 	struct dgm_mean small, large;
 	struct dgm_store *a = store_new(13), *b = store_new(CAPACITY);

@@ -90,7 +90,8 @@ static void backwards(struct oracle *o, int draw)
 	expand_fn *const expand[] = {objective_raise, NULL};
 	int64_t n = 1, capacity[DGM_MAX_POP] = {1, 1, 1, 1, 1};
 	struct cx quiet = o->u->cx;
-	struct dgm_data *data[DGM_MAX_POP];
+	struct dgm_data **data = NEW_ARRAY(o->u->cx.tmp, struct dgm_data *, o->m->group.n);
+	struct dgm_input *in = NEW_ARRAY(o->u->cx.tmp, struct dgm_input, o->m->group.n);
 	(void)draw;
 	quiet.diags = diags_new(quiet.prog);
 	for (int g = 0; g < o->m->group.n; g++)
@@ -111,6 +112,7 @@ static void backwards(struct oracle *o, int draw)
 	                      .base_logz = code_slot(&k, "out.raise.base"),
 	                      .scalar_b0 = scalar(&k, "b0"),
 	                      .scalar_b1 = scalar(&k, "b1"),
+	                      .input = in,
 	                      .examples = n,
 	                      .chains = CHAINS,
 	                      .quiet = true};
@@ -120,7 +122,7 @@ static void backwards(struct oracle *o, int draw)
 			continue;
 		snprintf(name, sizeof name, "%s.raise", o->m->group.at[g]->name);
 		data[a.ninput] = all_states(o, g, n);
-		a.input[a.ninput] = (struct dgm_input){code_slot(&k, name), data[a.ninput]};
+		in[a.ninput] = (struct dgm_input){code_slot(&k, name), data[a.ninput]};
 		a.ninput++;
 	}
 	for (a.betas = 1; a.betas <= 20; a.betas += 9 + a.betas % 2)

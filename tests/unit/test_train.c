@@ -313,12 +313,12 @@ static void test_refused(void)
 
 	few.n = 12;
 	few.name = "few";
-	r->t.input[1] = (struct dgm_input){V, &few};
+	r->input[1] = (struct dgm_input){V, &few};
 	r->t.ninput = 2;
 	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_ESHAPE);
 	CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "digits has 130 examples and few has 12"));
 	r->t.ninput = 1;
-	r->t.input[0].data = &few;
+	r->input[0].data = &few;
 	CU_ASSERT_EQUAL(dgm_train_run(&r->t), DGM_ESHAPE);
 	CU_ASSERT_PTR_NOT_NULL(strstr(dgm_error(), "a batch of 20 is larger than few, which has 12"));
 	run_free(r);

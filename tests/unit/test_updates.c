@@ -27,6 +27,7 @@ static struct compiled c;
 static struct dgm_train train;
 static const struct dgm_data *data[MAX_INPUTS];
 static const struct sym *input[MAX_INPUTS];
+static struct dgm_input inputs[MAX_INPUTS];
 static int ninput;
 static float *param[MAX_PARAMS], *mean; /* mean: of the data; NULL: not asked for */
 static int64_t count[MAX_PARAMS];
@@ -105,12 +106,13 @@ static void open_training(struct model *m)
 	train = (struct dgm_train){.model = m->name, .seed = SEED, .quiet = true};
 	train.batch = (int64_t)block_clause(c.block, "batch")->arg[0].num;
 	CU_ASSERT_FATAL(train_settings(&session, &c, &train));
+	train.input = inputs;
 	ninput = 0;
 	for (int k = 0; k < c.block->nbind; k++) {
 		input[ninput] = c.block->bind[k].var->sym;
 		data[ninput] = dataset(&u, c.block->bind[k].data, false, &status);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(data[ninput]);
-		train.input[train.ninput++] =
+		inputs[train.ninput++] =
 		    (struct dgm_input){dgm_slot_find(c.mod, input[ninput]->name), data[ninput]};
 		ninput++;
 	}

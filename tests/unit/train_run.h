@@ -157,6 +157,7 @@ static char folder[64];
 /* Everything a run needs, with its own store and folder. */
 struct run {
 	struct dgm_train t;
+	struct dgm_input input[2];
 	struct dgm_monitor monitor;
 	struct dgm_mean_slot mean;
 	char dir[128];
@@ -167,16 +168,17 @@ static inline struct run *run_new(const char *name)
 	struct run *r = calloc(1, sizeof *r);
 
 	snprintf(r->dir, sizeof r->dir, "%s/%s", folder, name);
+	r->input[0] = (struct dgm_input){V, &digits};
 	r->mean = (struct dgm_mean_slot){MEAN, &digits, true, 0, 1, false};
 	r->monitor = (struct dgm_monitor){
 	    .name = "loss(digits)",
 	    .every = 5,
-	    .a = {.fn = &functions[4], .out = LOSS, .pop = 0, .input = {{V, &digits}}, .ninput = 1},
+	    .a = {.fn = &functions[4], .out = LOSS, .pop = 0, .input = r->input, .ninput = 1},
 	    .per = 1};
 	r->t = (struct dgm_train){
 	    .store = dgm_store_new(&module, (const int64_t[]){BATCH, CHAINS}),
 	    .model = "bits",
-	    .input = {{V, &digits}},
+	    .input = r->input,
 	    .ninput = 1,
 	    .data_pop = 0,
 	    .chain_pop = 1,
