@@ -138,10 +138,12 @@ static struct walkers walkers_empty(struct expansion *x, int pop)
 	return w;
 }
 
-static const struct sym *find_tensor(const struct program *p, const char *name)
+/* Numbers of the call and the rest: a parameter may have the name of such a number. */
+static const struct sym *find_tensor(const struct program *p, const char *name, bool scalar)
 {
 	for (int i = 0; i < p->tensor.n; i++)
-		if (strcmp(p->tensor.at[i].sym->name, name) == 0)
+		if ((p->tensor.at[i].space == SPACE_SCALAR) == scalar &&
+		    strcmp(p->tensor.at[i].sym->name, name) == 0)
 			return p->tensor.at[i].sym;
 	return NULL;
 }
@@ -151,7 +153,7 @@ static const struct sym *state_sym(struct expansion *x, const struct group *g, c
 {
 	struct arena *a = x->cx->prog;
 	const char *name = arena_printf(a, "%s.%s", g->name, suffix), *own = name;
-	for (int n = 2; find_tensor(x->p, own); n++) /* another objective has such states too */
+	for (int n = 2; find_tensor(x->p, own, false); n++) /* another objective has such states too */
 		own = arena_printf(a, "%s%d", name, n);
 	const struct sym *s =
 	    sym_new(a, own, SYM_VAR, values, true, g->sym->rank, g->sym->dim, g->span);
@@ -276,7 +278,7 @@ struct node *statistic(struct expansion *x, const energy *F, const struct weight
 
 const struct sym *scalar_sym(struct expansion *x, const char *name)
 {
-	const struct sym *s = find_tensor(x->p, name);
+	const struct sym *s = find_tensor(x->p, name, true);
 	if (s == NULL) {
 		s = sym_new(x->cx->prog, name, SYM_SCALAR, VALUES_REAL, false, 0, NULL, (struct span){0});
 		program_tensor(x->p, s, SPACE_SCALAR, -1, NULL);
@@ -287,7 +289,7 @@ const struct sym *scalar_sym(struct expansion *x, const char *name)
 const struct sym *out_sym(struct expansion *x, const char *function, int pop)
 {
 	const char *name = arena_printf(x->cx->prog, "out.%s", function);
-	const struct sym *s = find_tensor(x->p, name);
+	const struct sym *s = find_tensor(x->p, name, false);
 	if (s == NULL) {
 		s = sym_new(x->cx->prog, name, SYM_TEMP, VALUES_REAL, pop >= 0, 0, NULL, (struct span){0});
 		program_tensor(x->p, s, SPACE_STATE, pop, NULL);
