@@ -42,6 +42,14 @@ run joined joined.dgm
 got=$(value "$tmp/joined" log-likelihood)
 between "$got" -2.18804 -2.18800 || fail "joined.dgm by nll(): $got is not -2.18802"
 
+# ---- twenty variables: the summit is -21.0564828, of independent units; each block of the file comes to its end --------
+run many many.dgm
+set -- $(value "$tmp/many" log-likelihood)
+between "$1" -21.0566 -21.0564 && between "$2" -22 -20 || fail "many.dgm: $* are not -21.05648, exactly and about"
+for file in many.samples codes coder; do
+	[ -s "$tmp/many/$file.safetensors" ] || fail "many.dgm: no $file.safetensors"
+done
+
 # ---- latent variables: the closed form of a linear model; bounds that rise with the number of samples -----------
 run ppca ppca.dgm
 got=$(value "$tmp/ppca" log-likelihood)
