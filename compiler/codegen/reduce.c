@@ -88,7 +88,7 @@ static bool narrow(struct emit *e, struct reduction *r, const struct idx *i, LLV
 		int64_t coef, step;
 		int lanes;
 		const struct bind *lane;
-		if (r->bounded >> k & 1 || !guard_bounds(e, g, i, &coef, &lanes))
+		if (k >= 32 || r->bounded >> k & 1 || !guard_bounds(e, g, i, &coef, &lanes))
 			continue;
 		struct lin rest = lin_affine(g->e);
 		lin_add(&rest, i, -coef);
@@ -204,8 +204,6 @@ static void choose_lane(struct emit *e, struct reduction *r)
 LLVMValueRef emit_reduce(struct emit *e, const struct node *x)
 {
 	struct reduction r = {.x = x, .red = x->red, .lane = -1};
-	if (x->nguard > 32)
-		BUG("codegen: a reduction with %d guards", x->nguard);
 	r.ngroup = group_axes(x->bound, x->nbound, (struct node *const[]){x->kid[0]}, 1, x->guard,
 	                      x->nguard, r.group);
 	r.lanes = lanes_of(e, x);

@@ -46,7 +46,7 @@ LLVMValueRef emit_guards(struct emit *e, const struct guard *g, int n, uint32_t 
 {
 	LLVMValueRef all = NULL;
 	for (int k = 0; k < n; k++) {
-		if (skip >> k & 1)
+		if (k < 32 && skip >> k & 1)
 			continue;
 		LLVMValueRef v = affine_value(e, g[k].e);
 		LLVMIntPredicate holds = g[k].equal ? LLVMIntEQ : LLVMIntSGE;

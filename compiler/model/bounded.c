@@ -64,11 +64,11 @@ static bool tells(const struct model *m, const struct node *x, const struct grou
 
 static double evaluate(const struct model *m, const struct node *x, unsigned high, bool last)
 {
-	const struct idx *open[MAX_BOUND];
-	struct binding b[MAX_BOUND];
+	const struct idx *open[2 * MAX_BOUND];
+	struct binding b[2 * MAX_BOUND];
 	struct ends e = {m, high};
 	struct env env = {.load = value_at, .arg = &e};
-	int n = ex_free(x, open, MAX_BOUND);
+	int n = ex_free(x, open, 2 * MAX_BOUND);
 	for (int i = 0; i < n; i++)
 		b[i] = (struct binding){open[i], last && open[i]->pop < 0 ? open[i]->size - 1 : 0};
 	return ex_eval(x, &env, b, n);

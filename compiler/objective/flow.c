@@ -86,12 +86,12 @@ static struct node *with_kids(struct arena *a, const struct node *x, struct node
 static int axes_of(const struct flow *fl, const struct step *of, const struct node *x,
                    const struct idx **at)
 {
-	const struct idx *free[2 * MAX_RANK + 4];
+	const struct idx *free[MAX_RANK + 2 * MAX_BOUND];
 	int n = 0, nat = 0;
 	for (int k = 0; k < of->sym->rank; k++)
 		if (ex_uses_idx(x, of->at[k]))
 			free[n++] = of->at[k];
-	n += ex_free(x, free + n, MAX_RANK + 4);
+	n += ex_free(x, free + n, 2 * MAX_BOUND);
 	bool many = fl->particle && ex_uses_idx(x, fl->particle);
 	for (int k = 0; k < n; k++) {
 		bool seen = free[k] == fl->batch || free[k] == fl->particle;

@@ -138,8 +138,8 @@ struct rt *sema_resolve_reduce(struct term *t, const struct ast *e)
 		sema_note(t->s, e->span, "name the index as well: %s(i, i < j)", e->name);
 		t->bad = true;
 	}
-	if (r->nbound > MAX_BOUND) {
-		diag(t->s->cx->diags, DIAG_SEMA_BOUND, e->span, r->nbound, MAX_BOUND);
+	if (t->active.n > MAX_BOUND && nactive <= MAX_BOUND) {
+		diag(t->s->cx->diags, DIAG_SEMA_BOUND, e->span, t->active.n, MAX_BOUND);
 		t->bad = true;
 	}
 	struct rt *body = sema_resolve(t, e->kid[0]);
