@@ -1,6 +1,7 @@
 /* The constructors of constants, accesses, operators and masks, which keep the normal form of
  * expr.h.  Rewrites used: flattening, constant folding, merging of like terms and of equal factors,
- * x^2 = x for binary and x^2 = 1 for spin elements, masks pulled out of products. */
+ * x^2 = x for binary and x^2 = 1 for spin elements, exp(x)*exp(-x) = 1, masks pulled out of
+ * products. */
 #include "expr/internal.h"
 
 #include <math.h>
@@ -232,6 +233,18 @@ static struct node *base_of(struct node *x, double *e)
 	return x;
 }
 
+static void drop_factor(node_vec *v, int i)
+{
+	memmove(v->at + i, v->at + i + 1, sizeof *v->at * (size_t)(v->n - i - 1));
+	v->n--;
+}
+
+/* exp(x)*exp(-x): 1, also where one of them is infinite and the other 0. */
+static bool inverse_exps(struct arena *a, struct node *x, struct node *y)
+{
+	return is_op(x, OP_EXP) && is_op(y, OP_EXP) && ex_same(y->kid[0], ex_neg(a, x->kid[0]));
+}
+
 static void add_factor(struct arena *a, node_vec *v, double *c, struct node *x)
 {
 	if (is_op(x, OP_MUL)) {
@@ -247,12 +260,15 @@ static void add_factor(struct arena *a, node_vec *v, double *c, struct node *x)
 	struct node *b = base_of(x, &e);
 	if (!ex_has_draw(b))
 		for (int i = 0; i < v->n; i++) {
+			if (inverse_exps(a, x, v->at[i])) {
+				drop_factor(v, i);
+				return;
+			}
 			struct node *other = base_of(v->at[i], &f);
 			if (other->hash != b->hash || !ex_same(other, b))
 				continue;
 			struct node *p = ex_op2(a, OP_POW, b, ex_num(a, e + f));
-			memmove(v->at + i, v->at + i + 1, sizeof *v->at * (size_t)(v->n - i - 1));
-			v->n--;
+			drop_factor(v, i);
 			add_factor(a, v, c, p);
 			return;
 		}

@@ -178,6 +178,7 @@ static void test_equal_energies(void)
 	     "energy = log(exp(v[0]) + exp(v[1]) + exp(v[3]) + exp(v[4]));"},
 	    {"energy = max(i != 2) v[i];", "energy = max(max(v[0], v[1]), max(v[3], v[4]));"},
 	    {"energy = prod(i != 2) v[i];", "energy = v[0]*v[1]*v[3]*v[4];"},
+	    {"energy = exp(4000*b[0] + 4000)*b[1]*exp(-4000 - 4000*b[0]);", "energy = b[1];"},
 	    {"energy = sum(i) i*v[i];", "energy = v[1] + 2*v[2] + 3*v[3] + 4*v[4];"},
 	    {"energy = sum(v < b) + sum(v > 0.1);", "energy = sum(i) ((v[i] < b[i]) + (0.1 < v[i]));"},
 	    {"energy = sum(j) W[0]@h*P[j,1];", "energy = sum(j, k) W[0,k]*h[k]*P[j,1];"},
