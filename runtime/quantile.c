@@ -3,13 +3,16 @@
  *
  * Gamma: x with P(a, x) = u, P the regularised lower incomplete gamma function (the series below
  * its turning point, the continued fraction above), by Halley's method from the expansion of Wilson
- * and Hilferty or, for small x, from P ~ x^a/Gamma(a + 1); steps that leave the interval known to
- * hold x are halvings of it. Results below the least normal float are that number: positive.
- * Binomial: the smallest k with P(K <= k) >= u, summed from the likeliest value on. */
+ * and Hilferty (which is enough for large shapes) or, for small x, from P ~ x^a/Gamma(a + 1); steps
+ * that leave the interval known to hold x are halvings of it. Results below the least normal float
+ * are that number: positive. Binomial: the smallest k with P(K <= k) >= u, summed from the
+ * likeliest value on. */
 #include "dgm_rt.h"
 
 #include <float.h>
 #include <math.h>
+
+#define LARGE_SHAPE 1e6 /* the series has some ten square roots of the shape as terms */
 
 static double log_gamma(double a)
 {
@@ -41,15 +44,37 @@ static double gamma_p(double a, double x, double log_scale)
 	return 1 - h * scale;
 }
 
+/* z with P(Z > z) = u < 1/2, Z normal, to 3e-3. */
+static double normal_guess(double u)
+{
+	double t = sqrt(-2 * log(u));
+	return t - (2.30753 + 0.27061 * t) / (1 + t * (0.99229 + 0.04481 * t));
+}
+
+/* The cube root of x / a, nearly normal. */
+static double wilson_hilferty(double u, double a, double z)
+{
+	double s = 1 / (9 * a);
+	return 1 - s + (u < 0.5 ? -z : z) * sqrt(s);
+}
+
 static double gamma_guess(double u, double a, double log_scale)
 {
 	double small = exp((log(u) + log_scale + log(a)) / a);
 	if (small < 0.2 * (a + 1))
 		return small;
-	double t = sqrt(-2 * log(u < 0.5 ? u : 1 - u)), s = 1 / (9 * a);
-	double z = t - (2.30753 + 0.27061 * t) / (1 + t * (0.99229 + 0.04481 * t));
-	double w = 1 - s + (u < 0.5 ? -z : z) * sqrt(s), x = a * w * w * w;
+	double w = wilson_hilferty(u, a, normal_guess(u < 0.5 ? u : 1 - u)), x = a * w * w * w;
 	return w > 0 ? x : small;
+}
+
+/* Of a large shape: the expansion's relative error is of the order of a^(-3/2). */
+static double gamma_of_large(double u, double a)
+{
+	double tail = u < 0.5 ? u : 1 - u, z = normal_guess(tail);
+	for (int k = 0; k < 3; k++) /* Newton */
+		z += (0.5 * erfc(z * sqrt(0.5)) - tail) * sqrt(2 * M_PI) * exp(0.5 * z * z);
+	double w = wilson_hilferty(u, a, z);
+	return a * w * w * w;
 }
 
 float dgm_gamma_quantile(float p, float shape)
@@ -59,6 +84,8 @@ float dgm_gamma_quantile(float p, float shape)
 		return NAN;
 	if (p <= 0 || p >= 1)
 		return p <= 0 ? 0 : INFINITY;
+	if (a > LARGE_SHAPE)
+		return (float)gamma_of_large(u, a);
 	double log_scale = log_gamma(a), x = gamma_guess(u, a, log_scale);
 	for (int k = 0; k < 200 && x > FLT_MIN; k++) {
 		double off = gamma_p(a, x, log_scale) - u;
