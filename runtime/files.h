@@ -79,7 +79,8 @@ void dgm_json_string(FILE *f, const char *text);
 struct dgm_record { /* a line of results.jsonl: a figure, or a warning; what it does not say is "", NAN or -1 */
 	const char *model, *warning;
 	const char *figure, *quantity, *kind, *per, *data, *key, *method, *verdict;
-	const char *data_digest, *parameters;
+	const char *data_digest, *parameters, *block;
+	const char *line;     /* as it stands in the file */
 	double value, error, chains, betas, samples, ess;
 	int64_t examples, seed;
 	void *json; /* owns the texts */

@@ -12,6 +12,7 @@
 struct line {
 	const char *path;
 	int64_t number; /* from 1 */
+	const char *text;
 	cJSON *object;
 };
 
@@ -24,7 +25,8 @@ static int damaged(const struct line *at, const char *why)
 {
 	return dgm_fail(DGM_EFORMAT,
 	                "%s:%lld: %s: the file is damaged, or of another version of dgm; run the "
-	                "experiment again, or 'dgm eval' with its parameters, to have it anew",
+	                "experiment again, or remove it and 'dgm eval' with its parameters, to have it "
+	                "anew",
 	                at->path, (long long)at->number, why);
 }
 
@@ -56,6 +58,7 @@ static int read_lines(const char *path, int (*take)(void *to, const struct line 
 		return dgm_fail(DGM_EIO, "%s: cannot be read: %s", path, strerror(errno));
 	while (!status && (len = getline(&line, &room, f)) > 0) {
 		at.number++;
+		at.text = line;
 		at.object = parse_line(line, (size_t)len);
 		if (at.object)
 			status = take(to, &at);
@@ -133,13 +136,16 @@ static int take_record(void *to, const struct line *line)
 	cJSON *j = line->object;
 	const char *why = wanting(j);
 	struct dgm_record *at = why ? NULL : grown(r->at, r->n, &r->room, sizeof *at);
+	char *own = at ? strdup(line->text) : NULL;
 
-	if (!at) {
+	if (at)
+		r->at = at;
+	if (!own) {
 		cJSON_Delete(j);
 		return why ? damaged(line, why) : no_memory(line);
 	}
-	r->at = at;
-	at[r->n++] = (struct dgm_record){.model = text(j, "model"),
+	at[r->n++] = (struct dgm_record){.line = own,
+	                                 .model = text(j, "model"),
 	                                 .warning = text(j, "warning"),
 	                                 .figure = text(j, "figure"),
 	                                 .quantity = text(j, "quantity"),
@@ -151,6 +157,7 @@ static int take_record(void *to, const struct line *line)
 	                                 .verdict = text(j, "verdict"),
 	                                 .data_digest = text(j, "data_digest"),
 	                                 .parameters = text(j, "parameters"),
+	                                 .block = text(j, "block"),
 	                                 .value = number(j, "value"),
 	                                 .error = number(j, "stderr"),
 	                                 .betas = number(j, "betas"),
@@ -179,8 +186,10 @@ int dgm_records_read(const char *path, struct dgm_record **out, int *n)
 
 void dgm_records_free(struct dgm_record *r, int n)
 {
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		cJSON_Delete(r[i].json);
+		free((char *)r[i].line);
+	}
 	free(r);
 }
 

@@ -185,14 +185,18 @@ static void put_table(struct arena *a, const struct table *t)
 /* The models with their seeds and parameters, and the warnings, a line each. */
 static void put_head(const char *name, const struct run *x)
 {
+	const struct dgm_record *before = NULL;
 	printf("%s: %s\n", name, x->path);
 	for (int i = 0; i < x->n; i++) {
-		const struct dgm_record *r = &x->record[i], *before = i ? r - 1 : NULL;
-		if (*r->warning)
+		const struct dgm_record *r = &x->record[i];
+		if (*r->warning) {
 			printf("   warning: %s\n", r->warning);
-		else if (is_figure(r) && !(before && same_text(before->parameters, r->parameters)))
+			continue;
+		}
+		if (!before || before->seed != r->seed || !same_text(before->parameters, r->parameters))
 			printf("   model %s, seed %lld, parameters %s\n", r->model, (long long)r->seed,
 			       r->parameters);
+		before = r;
 	}
 }
 

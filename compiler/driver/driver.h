@@ -229,7 +229,14 @@ struct session {
 	bool wants[BLOCK_SAMPLE + 1]; /* the blocks of this kind */
 	const char *failed; /* why the run ended early; NULL: it did not */
 	int ntrain;
-	struct dgm_out results;
+	const struct block_def *block; /* that is obeyed */
+	struct results { /* of results.jsonl: results.c */
+		FILE *f; /* lines of this run, to text */
+		char *text;
+		size_t size;
+		struct dgm_record *old; /* what an earlier one left */
+		int nold;
+	} results;
 };
 struct evaluation { /* an evaluate block, while it runs */
 	struct session *s;
@@ -352,7 +359,11 @@ struct result { /* a figure as it is told and recorded */
 };
 /* A figure, with its standard error where that is known. */
 const char *figure_text(struct arena *a, double value, double error, int digits);
-/* A line on standard output, and one in results.jsonl where that is open. */
+const char *block_word(const struct block_def *b); /* "train", "evaluate" or "sample" */
+/* results.c: what a run finds.  anew: what an earlier one left is forgotten.  EXIT_DONE, or a status. */
+int results_open(struct session *s, bool anew);
+int results_close(struct session *s); /* writes the file; of a run that failed where it found something */
+/* A line on standard output, and one in results.jsonl. */
 int job_record(struct session *s, const struct result *r);
 /* A warning on standard error, and a line in results.jsonl. */
 void job_warn(struct session *s, const char *model, const char *text);

@@ -167,7 +167,7 @@ int call_fmt(struct options *o)
 }
 
 /* ---- emit ---- */
-static const char *block_word(const struct block_def *b)
+const char *block_word(const struct block_def *b)
 {
 	return b->kind == BLOCK_TRAIN ? "train" : b->kind == BLOCK_EVALUATE ? "evaluate" : "sample";
 }

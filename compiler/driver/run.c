@@ -101,6 +101,7 @@ static int check_blocks(struct session *s)
 
 static int run_block(struct session *s, const struct block_def *b)
 {
+	s->block = b;
 	int status = b->kind == BLOCK_TRAIN      ? job_train(s, b)
 	             : b->kind == BLOCK_EVALUATE ? job_evaluate(s, b)
 	                                         : job_sample(s, b);
@@ -156,22 +157,24 @@ static int run_blocks(struct options *o, bool train, bool evaluate, bool sample)
 		return run_failed();
 	if (train && !o->resume)
 		forget(&s);
-	if (evaluate &&
-	    dgm_out_open(&s.results, arena_printf(u.cx.perm, "%s/results.jsonl", s.out_dir)) != DGM_OK)
-		return run_failed();
+	status = results_open(&s, train);
+	if (status != EXIT_DONE)
+		return status;
 	status = outputs_ready(&s);
 	if (status == EXIT_DONE && train)
 		status = take_params(&s);
 	for (int i = 0; i < u.checked->block.n && status == EXIT_DONE; i++)
 		if (s.wants[u.checked->block.at[i]->kind])
 			status = run_block(&s, u.checked->block.at[i]);
-	if (s.results.f && status != EXIT_DONE)
-		dgm_out_abort(&s.results);
-	else if (s.results.f && dgm_out_commit(&s.results) != DGM_OK)
-		status = run_failed();
+	if (status != EXIT_DONE)
+		s.failed = arena_printf(u.cx.perm, "%s", dgm_error());
+	int written = results_close(&s);
+	if (status == EXIT_DONE)
+		status = written;
 	if (status == EXIT_DONE)
 		return end_well(&s);
-	s.failed = arena_printf(u.cx.perm, "%s", dgm_error());
+	if (s.failed == NULL)
+		s.failed = arena_printf(u.cx.perm, "%s", dgm_error());
 	if (train)
 		run_report(&s);
 	return status;

@@ -38,6 +38,31 @@ run every "$tmp/every.dgm"
 	fail "raise(examples = 1) is taken: $(cat "$tmp/log")"
 grep -qF 'raise is of the mean over 1 example' "$tmp/log" || fail "raise(examples = 1): $(cat "$tmp/log")"
 
+# ---- eval and sample: their figures take the place of those of the same models and blocks, the others stay -----
+lines() { # FOLDER: block, figure, seed of each figure
+	sed -n 's/.*"figure": "\([^"]*\)".*"block": "\([a-z]*\)".*"seed": \([0-9]*\).*/\2 \1 \3/p' "$tmp/$1/results.jsonl" | sort | tr '\n' ';'
+}
+sed '$a sample tiny { chains 20; steps 2; inspect modes(test); }' compare.dgm >"$tmp/looked.dgm"
+run looked "$tmp/looked.dgm"
+again() { # CALL SEED ARGS...
+	call=$1 seed=$2
+	shift 2
+	"$dgm" "$call" "$tmp/looked.dgm" --quiet --out "$tmp/looked" --params "$tmp/looked/tiny.safetensors" --seed "$seed" "$@" >"$tmp/log" 2>&1
+}
+again sample 5 || fail "sample: $(cat "$tmp/log")"
+[ "$(lines looked)" = 'evaluate log-likelihood 1;evaluate reconstruction 1;sample distinct modes of v 5;' ] || fail "sample keeps $(lines looked)"
+grep -qF 'distinct modes of v' "$tmp/looked/report.html" || fail "sample: the page has no figure of it"
+again eval 6 || fail "eval: $(cat "$tmp/log")"
+[ "$(lines looked)" = 'evaluate log-likelihood 6;evaluate reconstruction 6;sample distinct modes of v 5;' ] || fail "eval keeps $(lines looked)"
+
+# ---- a figure that cannot be had leaves those before it; one that is the first leaves the file ---------------------
+sed 's/loglik exact();/loglik exact();  loglik raise(examples = 1, betas = 10);/' compare.dgm >"$tmp/later.dgm"
+"$dgm" run "$tmp/later.dgm" --quiet --out "$tmp/later" >"$tmp/log" 2>&1 && fail "later.dgm: raise(examples = 1) is taken"
+grep -qF '"figure": "log-likelihood"' "$tmp/later/results.jsonl" || fail "later: the exact figure is lost"
+before=$(cat "$tmp/looked/results.jsonl")
+again eval 7 --set 'evaluate.loglik=raise(examples = 1, betas = 10)' && fail "eval: raise(examples = 1) is taken"
+[ "$(cat "$tmp/looked/results.jsonl")" = "$before" ] || fail "eval: what fails at once changes results.jsonl"
+
 # ---- what cannot be written is said before anything is trained --------------------------------------------------
 mkdir -p "$tmp/taken/f.png"
 "$dgm" run compare.dgm --quiet --out "$tmp/taken" --set 'filters=(W, "f.png")' >"$tmp/log" 2>&1
