@@ -10,7 +10,7 @@ int dgm_figure_rows(struct dgm_store *s, const struct dgm_figure *f, struct dgm_
                     int64_t first, int64_t *index, int64_t rows)
 {
 	for (int64_t i = 0; i < rows; i++)
-		index[i] = first + i;
+		index[i] = f->which ? f->which[first + i] : first + i;
 	int status = dgm_inputs_load(s, f->input, f->ninput, index, rows, call->seed, 0);
 
 	if (status)

@@ -120,6 +120,7 @@ struct dgm_figure {
 	const struct dgm_input *input;
 	int ninput;
 	int64_t limit;          /* at most this many examples, the first; 0: all */
+	const int64_t *which;   /* so many examples in this order; NULL: those of the data */
 	double *each;           /* receives the number of each example; NULL: none does */
 	double *sums;           /* receives the sums over the examples of all that out holds; NULL: of its first number alone */
 };

@@ -99,8 +99,9 @@ const char *job_config(struct session *s, const struct compiled *c, const struct
 	names_text(&b, block_clause(c->block, "pretrain"));
 	buf_puts(&b, "freeze");
 	names_text(&b, block_clause(c->block, "freeze"));
-	buf_printf(&b, "stop %s %lld\n", t->stop.patience ? t->monitor[t->stop.monitor].name : "",
-	           (long long)t->stop.patience);
+	const struct dgm_monitor *stop = t->stop.patience ? &t->monitor[t->stop.monitor] : NULL;
+	buf_printf(&b, "stop %s %lld every %lld\n", stop ? stop->name : "", (long long)t->stop.patience,
+	           stop ? (long long)stop->every : 0);
 	for (int i = 0; i < c->m->from.n; i++)
 		buf_printf(
 		    &b, "%s %016llx\n", c->m->from.at[i].sym->name,

@@ -273,6 +273,8 @@ void sample_elements(const struct compiled *c, const struct dgm_call *call);
 struct dgm_store *job_store(struct session *s, struct compiled *c, const int64_t *capacity, int *status);
 /* Sets the data means (AIS base, initialisers) from the data the model was trained on, else from `b`'s own. */
 int job_means(struct session *s, const struct compiled *c, struct dgm_store *store, const struct block_def *b);
+/* The numbers of n examples in an order drawn by the seed: its first ones stand for all. */
+const int64_t *drawn_rows(struct session *s, int64_t n);
 /* A figure on the block's own data. */
 int job_figure(struct session *s, const struct compiled *c, const struct figure_kind *k, struct dgm_figure *out);
 /* The passes of the block's posterior, by this function. */

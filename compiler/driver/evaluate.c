@@ -18,6 +18,13 @@ int evaluation_record(struct evaluation *e, struct result r)
 	return job_record(e->s, &r);
 }
 
+const int64_t *drawn_rows(struct session *s, int64_t n)
+{
+	int64_t *row = NEW_ARRAY(s->u->cx.prog, int64_t, n);
+	dgm_permutation(row, n, (uint64_t)s->u->opt->seed, 0);
+	return row;
+}
+
 static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
                            const struct clause *cl, double per)
 {
@@ -38,9 +45,10 @@ static int evaluate_figure(struct evaluation *e, const struct figure_kind *k,
 		b.bind = &bind;
 		as.block = &b;
 		status = job_figure(s, &as, k, &f);
-		f.limit = m.n;
 		if (status != EXIT_DONE)
 			return status;
+		f.limit = m.n;
+		f.which = drawn_rows(s, f.input[0].data->n);
 		if (dgm_figure_mean(e->store, &f, (uint64_t)s->u->opt->seed, &train) != DGM_OK)
 			return run_failed();
 		value = m.mean - train.mean;

@@ -173,7 +173,7 @@ int look_record(struct look *l, struct result r)
 	r.model = l->k->c->m->name;
 	r.data = l->data;
 	r.key = l->key;
-	r.n = l->samples.n;
+	r.n = r.n ? r.n : l->samples.n;
 	r.digest = dgm_params_digest(l->k->store);
 	r.data_digest = l->digest;
 	return job_record(l->k->s, &r) == DGM_OK ? EXIT_DONE : run_failed();

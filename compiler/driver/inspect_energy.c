@@ -65,6 +65,8 @@ static int energies_of(struct look *l, const struct data_def *const *def, int se
 	}
 	f.limit = look_held(l);
 	f.limit = f.limit < f.input[0].data->n ? f.limit : f.input[0].data->n;
+	if (f.limit < f.input[0].data->n)
+		f.which = drawn_rows(s, f.input[0].data->n);
 	out->name = name[set];
 	f.each = out->each = NEW_ARRAY(s->u->cx.prog, double, f.limit);
 	return dgm_figure_mean(l->k->store, &f, (uint64_t)s->u->opt->seed, &out->mean) == DGM_OK
@@ -116,8 +118,11 @@ static int gap(struct look *l, const char *figure, const struct energies *x,
 	struct arena *a = l->k->s->u->cx.prog;
 	const double value = x->mean.mean - y->mean.mean,
 	             error = hypot(x->mean.stderr_, y->mean.stderr_);
-	struct result r = {
-	    .figure = figure, .kind = "difference of means", .value = value, .error = error};
+	struct result r = {.figure = figure,
+	                   .kind = "difference of means",
+	                   .value = value,
+	                   .error = error,
+	                   .n = x->mean.n};
 	r.method = arena_printf(a, "the mean free energy of %lld %s less that of %lld %s",
 	                        (long long)x->mean.n, x->name, (long long)y->mean.n, y->name);
 	if (error > 0)

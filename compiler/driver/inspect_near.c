@@ -148,6 +148,7 @@ int inspect_modes(struct look *l)
 	                   .kind = b.pairs ? "estimate (birthday paradox)"
 	                                   : "lower bound (birthday paradox)",
 	                   .value = fmin(b.modes, all)};
+	r.n = b.n;
 	r.error = b.pairs ? r.value / sqrt((double)b.pairs) : NAN;
 	r.method = arena_printf(
 	    a,

@@ -154,8 +154,10 @@ static int read_monitors(struct session *s, const struct compiled *c,
 				status = load_figure(s, c, def, 0, kind, &m->b);
 			if (status != EXIT_DONE)
 				return status;
-			if (kind->gap)
+			if (kind->gap) {
 				m->b.limit = m->a.input[0].data->n;
+				m->b.which = drawn_rows(s, m->b.input[0].data->n);
+			}
 		}
 	}
 	return EXIT_DONE;
