@@ -67,13 +67,14 @@ double op_poisson(double u, double rate)
 double op_binomial(double u, double p, double n)
 {
 	long double sum = 0;
-	if (isnan(u) || !(p >= 0 && p <= 1) || !(n >= 0))
+	if (isnan(u) || !(p >= 0 && p <= 1) || !(n >= 0 && n < INFINITY))
 		return NAN;
 	if (u <= 0 || p == 0 || n == 0)
 		return 0;
 	if (u >= 1 || p == 1)
 		return n;
-	for (double k = 0; k < n; k++) {
+	double first = floor(n * p - 40 * sqrt(n * p * (1 - p)) - 40); /* what is below is nothing */
+	for (double k = fmax(first, 0); k < n; k++) {
 		sum += expl(lgammal(n + 1) - lgammal(k + 1) - lgammal(n - k + 1) + k * logl(p) +
 		            (n - k) * log1pl(-p));
 		if (sum >= u)
