@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct line {
 	const char *path;
@@ -52,10 +53,13 @@ static int read_lines(const char *path, int (*take)(void *to, const struct line 
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t len;
+	struct stat kind;
 	int status = DGM_OK;
 
 	if (!f)
 		return dgm_fail(DGM_EIO, "%s: cannot be read: %s", path, strerror(errno));
+	if (fstat(fileno(f), &kind) == 0 && !S_ISREG(kind.st_mode)) /* a device may have no end */
+		status = dgm_fail(DGM_EIO, "%s: cannot be read: it is no regular file", path);
 	while (!status && (len = getline(&line, &room, f)) > 0) {
 		at.number++;
 		at.text = line;
