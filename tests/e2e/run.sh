@@ -305,8 +305,9 @@ while [ $kills -lt 10 ] && [ $tries -lt 60 ]; do
 	wait $pid 2>/dev/null
 	if [ $? -eq 137 ]; then
 		kills=$((kills + 1)) places="$places $(cd "$tmp/dbn.part" 2>/dev/null && ls -td -- */ | head -n 1)"
-	else # it had ended: again from the beginning
+	else # it had ended: again from the beginning, and killed sooner
 		rm -rf "$tmp/dbn.part"
+		took=$((took * 3 / 4))
 	fi
 done
 [ $kills -eq 10 ] || fail "dbn.dgm, seed $seed: killed only $kills times"
